@@ -1,0 +1,55 @@
+//! One HTTP request as a value, and the query string that every REST call carries.
+
+use form_urlencoded::Serializer;
+
+/// One request as it goes onto the wire; host and port belong to the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    pub method: String,
+    pub path: String,
+    /// Decoded pairs, in order. `usersig` is a secret: renderers must mask it.
+    pub query: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl HttpRequest {
+    /// The path and the encoded query string: what stands in the request line.
+    pub fn target(&self) -> String {
+        if self.query.is_empty() {
+            return self.path.clone();
+        }
+        let query = Serializer::new(String::new()).extend_pairs(&self.query).finish();
+        format!("{}?{query}", self.path)
+    }
+}
+
+/// The five parameters of every REST call (section "request URL").
+pub fn query(sdkappid: u64, identifier: &str, usersig: &str, random: u32) -> Vec<(String, String)> {
+    [
+        ("sdkappid", sdkappid.to_string()),
+        ("identifier", identifier.to_owned()),
+        ("usersig", usersig.to_owned()),
+        ("random", random.to_string()),
+        ("contenttype", "json".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usersigs_own_alphabet_is_not_escaped() {
+        let request = HttpRequest {
+            method: "POST".into(),
+            path: "/p".into(),
+            query: query(1_400_000_000, "ad min", "eJw*-_A_", 7),
+            headers: vec![],
+            body: vec![],
+        };
+        assert_eq!(request.target(), "/p?sdkappid=1400000000&identifier=ad+min&usersig=eJw*-_A_&random=7&contenttype=json");
+    }
+}

@@ -1,0 +1,14 @@
+//! The wire form of the API: calls, replies, codes, bounds, the query string and `UserSig`.
+//!
+//! Never a socket, a clock or a choice: what the documentation leaves open lives in [`crate::model`].
+
+pub mod call;
+pub mod code;
+pub mod http;
+pub mod message;
+pub mod reply;
+pub mod usersig;
+
+pub use call::{Call, Kv, Operation};
+pub use http::HttpRequest;
+pub use reply::{ActionStatus, Defect, Extension, KeyResult, Reply};

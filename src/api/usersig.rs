@@ -1,0 +1,1 @@
+//! `UserSig` (TLSSigAPIv2): made and verified.

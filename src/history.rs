@@ -1,0 +1,65 @@
+//! What is recorded of a run: exchanges, each one call with its reply or how that was lost.
+
+use std::time::Duration;
+
+use crate::api::HttpRequest;
+
+/// One call, what came back, and when. Times are since the start of the run, on the target's clock where that is virtual.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub request: HttpRequest,
+    pub outcome: Outcome,
+    pub sent: Duration,
+    pub received: Duration,
+    /// How often the call was sent before this, because the target answered 10002 or its app limit refused it.
+    pub retries: u32,
+}
+
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Replied(HttpReply),
+    /// Nothing came back that could be called a reply: whether the call was carried out is unknown.
+    Lost(Loss),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpReply {
+    pub status: u16,
+    pub body: Vec<u8>,
+    /// `Some` when a status line came, but not the whole body.
+    pub cut: Option<Cut>,
+}
+
+/// Why a reply's body is not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The connection ended, or broke the framing, before the announced end.
+    Short,
+    /// The body went on beyond what the client reads.
+    TooLong,
+    /// The body was still coming when the time-out ended.
+    Endless,
+}
+
+/// How a reply was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Loss {
+    /// No connection could be made: the call was certainly not carried out.
+    NotConnected(String),
+    /// The connection ended before a status line.
+    Closed(String),
+    TimedOut,
+    /// A gateway's 502, 503 or 504: by the documentation a network error, not an answer.
+    Gateway(u16),
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Loss::NotConnected(cause) => write!(f, "no connection: {cause}"),
+            Loss::Closed(cause) => write!(f, "the connection ended before the reply: {cause}"),
+            Loss::TimedOut => f.write_str("no reply within the time-out"),
+            Loss::Gateway(status) => write!(f, "a gateway answered HTTP {status}"),
+        }
+    }
+}

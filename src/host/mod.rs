@@ -1,0 +1,1 @@
+//! The reference endpoint on wiremock and on hyper: thin hosts of [`crate::model`].

@@ -1,0 +1,1 @@
+//! History in, findings out: pure judges.

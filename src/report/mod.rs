@@ -1,0 +1,1 @@
+//! One versioned report and its renderers.
