@@ -1,1 +1,3 @@
 //! The reference endpoint, pure.
+
+pub mod limiter;
