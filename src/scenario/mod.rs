@@ -3,7 +3,9 @@
 //! Pure: text in, values and located problems out. Never a request: see [`crate::drive`].
 
 pub mod plan;
+pub mod reader;
 pub mod source;
+mod suggest;
 pub mod text;
 
 use std::collections::BTreeMap;
