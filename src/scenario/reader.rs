@@ -199,7 +199,11 @@ pub(super) fn describe(value: &Value) -> String {
 
 fn quoted(text: &str) -> String {
     const MOST: usize = 40;
-    if text.chars().count() > MOST { format!("`{}…`", text.chars().take(MOST).collect::<String>()) } else { format!("`{text}`") }
+    if text.chars().count() > MOST {
+        format!("`{}…`", text.chars().take(MOST).collect::<String>())
+    } else {
+        format!("`{text}`")
+    }
 }
 
 /// One thing that kept a value from being read.
@@ -212,15 +216,30 @@ struct Error {
 
 #[derive(Debug)]
 enum Kind {
-    UnknownField { field: String, known: &'static [&'static str] },
-    UnknownVariant { variant: String, known: &'static [&'static str] },
+    UnknownField {
+        field: String,
+        known: &'static [&'static str],
+    },
+    UnknownVariant {
+        variant: String,
+        known: &'static [&'static str],
+    },
     MissingField(&'static str),
     /// Of the wrong type, or out of range.
-    Wrong { expected: String, found: String },
+    Wrong {
+        expected: String,
+        found: String,
+    },
     /// A mapping that should hold one of the variants holds nothing.
-    NoVariant { known: &'static [&'static str] },
+    NoVariant {
+        known: &'static [&'static str],
+    },
     /// A mapping that should hold one variant holds another entry, too.
-    SecondVariant { first: String, second: String, is_variant: bool },
+    SecondVariant {
+        first: String,
+        second: String,
+        is_variant: bool,
+    },
     /// Raised by a type: the message says what to do.
     Custom(String),
 }
@@ -248,7 +267,9 @@ impl Error {
     fn follows_from(&self, hidden: &HashSet<String>) -> bool {
         match &self.kind {
             Kind::MissingField(field) => hidden.contains(&child_path(self.path(), field)),
-            Kind::NoVariant { .. } => hidden.iter().any(|path| path.rsplit_once('/').is_some_and(|(parent, _)| parent == self.path())),
+            Kind::NoVariant { .. } => {
+                hidden.iter().any(|path| path.rsplit_once('/').is_some_and(|(parent, _)| parent == self.path()))
+            }
             _ => false,
         }
     }
@@ -268,10 +289,14 @@ impl Error {
             Kind::UnknownField { field, known } => {
                 source.key_problem(&path, format!("unknown field `{field}`"), suggest::help(field, known.iter().copied()))
             }
-            Kind::UnknownVariant { variant, known } => {
-                source.key_problem(&path, format!("{} is not known here", quoted(variant)), suggest::help(variant, known.iter().copied()))
+            Kind::UnknownVariant { variant, known } => source.key_problem(
+                &path,
+                format!("{} is not known here", quoted(variant)),
+                suggest::help(variant, known.iter().copied()),
+            ),
+            Kind::MissingField(field) => {
+                source.key_problem(&path, format!("`{field}` is missing"), Some(format!("add `{field}: …`")))
             }
-            Kind::MissingField(field) => source.key_problem(&path, format!("`{field}` is missing"), Some(format!("add `{field}: …`"))),
             Kind::Wrong { expected, found } => source.problem(&path, format!("expected {expected}, found {found}"), None),
             Kind::NoVariant { known } => {
                 source.key_problem(&path, "nothing is said to be done here", Some(format!("write one of {}", known.join(", "))))
@@ -497,7 +522,12 @@ impl<'de> de::Deserializer<'de> for Node<'de, '_> {
         self.mapping(visitor)
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         self.mapping(visitor)
     }
 

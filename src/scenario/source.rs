@@ -180,7 +180,9 @@ impl<'t> Scan<'t> {
     /// Takes one event in; `false` ends the walk.
     fn event(&mut self, event: &Event, span: Span) -> bool {
         let (anchor, tag) = match event {
-            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.as_deref()),
+            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
+                (*anchor, tag.as_deref())
+            }
             _ => (0, None),
         };
         if anchor > 0 || matches!(event, Event::Alias(_)) {
@@ -265,7 +267,9 @@ impl<'t> Scan<'t> {
     fn close(&mut self, span: Span) {
         let Some(Collection { path, start, .. }) = self.open.pop() else { return };
         let from = self.offset(start);
-        if self.text[from..].starts_with(['{', '[']) && let Some(place) = self.clip(start, span.end) {
+        if self.text[from..].starts_with(['{', '['])
+            && let Some(place) = self.clip(start, span.end)
+        {
             self.places.insert(path, place);
         }
     }

@@ -31,7 +31,9 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_finds_its_word() {
         let known = ["value", "seq", "SEQ-3", "deleted-key"];
-        for (slip, meant) in [("vale", "value"), ("Value", "value"), ("seqq", "seq"), ("seq-3", "SEQ-3"), ("dleeted-key", "deleted-key")] {
+        for (slip, meant) in
+            [("vale", "value"), ("Value", "value"), ("seqq", "seq"), ("seq-3", "SEQ-3"), ("dleeted-key", "deleted-key")]
+        {
             assert_eq!(nearest(slip, known), Some(meant), "{slip}");
         }
     }
