@@ -60,9 +60,10 @@ impl Problems<'_, '_> {
         self.found.push(self.lint.source.key_problem(&self.lint.moved.in_file(path), message, help.into()));
     }
 
-    /// Whether a part of the node could not be read.
+    /// Whether the node, or a part of it, could not be read.
     fn is_partial(&self, path: &str) -> bool {
-        self.lint.hidden.iter().any(|hidden| hidden.rsplit_once('/').is_some_and(|(parent, _)| parent == path))
+        self.lint.hidden.contains(path)
+            || self.lint.hidden.iter().any(|hidden| hidden.rsplit_once('/').is_some_and(|(parent, _)| parent == path))
     }
 
     /// Index paths of the items of a list that could be read.
@@ -73,7 +74,7 @@ impl Problems<'_, '_> {
 
     fn scenario(&mut self) {
         let (path, scenario) = (self.lint.path, self.lint.scenario);
-        if !is_id(&scenario.id) {
+        if !is_id(&scenario.id) && !self.is_partial(&child_path(path, "id")) {
             let help = "write lower-case words joined by hyphens".to_owned();
             self.value(&child_path(path, "id"), format!("`{}` is no id", scenario.id), help);
         }

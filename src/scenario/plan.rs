@@ -224,3 +224,374 @@ fn expectations(call: &CallStep) -> impl Iterator<Item = &Expect> {
     let observed = call.observe.iter().flat_map(|observe| observe.is.values());
     call.expect.iter().chain(call.should.values()).chain(observed)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SPEC: &str = "clauses:
+  - { id: SEQ-1, level: must, section: s, statement: s }
+  - { id: SEQ-2, level: must, section: s, statement: s }
+  - { id: NUM-1, level: should, section: s, statement: s }
+  - id: DEL-1
+    level: open
+    section: s
+    statement: s
+    reading: deleted-key
+    readings: [{ name: tombstone, meaning: m }, { name: reset, meaning: m }]
+";
+
+    /// Nearly every word of the language, used as it is meant.
+    const SOUND: &str = "\
+scenarios:
+  - id: sound
+    title: Every word as it is meant
+    clauses: [SEQ-1]
+    tags: [smoke]
+    as: sender
+    messages: { other: from-admin }
+    steps:
+      - set: { kvs: [{ key: k, times: 2, seq: ahead }], expect: { keys: { k1: { code: 23001, value: v, seq: latest } }, unchanged: true } }
+      - set:
+          message: other
+          fields: { ExtensionList: null }
+          kvs: [{ key: k, value: { repeat: é, bytes: 9 } }]
+          expect: { refused: any, keys: { q: {} } }
+          should: { NUM-1: { code: 0 } }
+      - delete: { kvs: [{ key: k }], observe: { reading: deleted-key, is: { tombstone: { code: 0 }, reset: { code: [0, 23001] } } } }
+      - repeat:
+          times: 3
+          every: 500ms
+          until: { code: 23003 }
+          limit: { rounds: 2, window: 1m, fewer: SEQ-1, more: SEQ-2 }
+          when: { deleted-key: [reset] }
+          do: [clear: { as: recipient }]
+      - parallel: { one_wins: k, do: [set: { kvs: [{ key: k }], http: { without-plan: true } }] }
+      - raw: { body: { json: null }, http: { query: { usersig: null }, usersig: forged } }
+      - peek: { keys: { k: absent, k2: { value: v, seq: grown } } }
+      - wait: 61s
+";
+
+    fn sound() -> String {
+        SOUND.replace("one_wins", "one-wins")
+    }
+
+    fn spec() -> Spec {
+        serde_yaml::from_str(SPEC).expect("a spec")
+    }
+
+    fn load_one(text: &str) -> (Vec<Planned>, Vec<Problem>) {
+        load(vec![("f.yaml".to_owned(), text.to_owned())], &spec())
+    }
+
+    /// Each problem as `line:column what stands there | message | help`.
+    fn told(text: &str) -> Vec<String> {
+        let (_, problems) = load_one(text);
+        let mut problems: Vec<&Problem> = problems.iter().collect();
+        problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.span.start));
+        let line = |problem: &&Problem| {
+            let place = problem.place.as_ref().expect("a place");
+            let help = problem.help.as_deref().unwrap_or("-");
+            format!("{}:{} {} | {} | {help}", place.line, place.column, &text[place.span.clone()], problem.message)
+        };
+        problems.iter().map(line).collect()
+    }
+
+    /// A scenario of these lines, which begin on line 5.
+    fn with(lines: &str) -> String {
+        format!("scenarios:\n  - id: a\n    title: t\n    clauses: [SEQ-1]\n{lines}")
+    }
+
+    fn with_step(step: &str) -> String {
+        with(&format!("    steps:\n      - {step}\n"))
+    }
+
+    #[test]
+    fn every_word_as_it_is_meant_has_no_problem_and_tells_what_it_needs() {
+        let (planned, problems) = load_one(&sound());
+        assert_eq!(problems, []);
+        let callers = [Caller::Sender, Caller::Recipient].into();
+        assert_eq!(planned[0].needs(), Needs { callers, peeks: true, waits: true, without_plan: true });
+        assert_eq!(planned[0].clauses(), ["NUM-1", "SEQ-1", "SEQ-2"].into());
+    }
+
+    #[test]
+    fn a_scenario_that_only_calls_needs_nothing_more() {
+        let (planned, _) = load_one(&with_step("set: { kvs: [{ key: k }] }"));
+        assert_eq!(planned[0].needs(), Needs { callers: [Caller::Admin].into(), ..Needs::default() });
+    }
+
+    #[test]
+    fn all_problems_of_a_file_are_told_at_once() {
+        let text = "\
+scenarios:
+  - id: first
+    titel: A slip
+    clauses: [SEQ-1, SEQ-9]
+    steps:
+      - sett: { kvs: [{ key: k }] }
+      - set:
+          kvs: [{ key: 5 }, { key: k, seq: newest }]
+          expect: { keys: { k1: { code: 0 } } }
+      - set:
+          kvs: [{ key: k, vale: v }]
+          message: mm
+          expect: { code: never }
+        wait: 1s
+      - wait: 61
+      - repeat: { times: -1, do: [clear: { as: nobody }] }
+      - peek: { keys: { 5: absent, k: 1 } }
+      - delete:
+        kvs: [{ key: k }]
+  - id: first
+    title: Again
+    clauses: []
+    steps: []
+  - title: Nameless
+    clauses: [SEQ-1]
+    steps: [clear]
+";
+        insta::assert_snapshot!(told(text).join("\n"), @r#"
+        2:5 id: first | `title` is missing | add `title: …`
+        3:5 titel | unknown field `titel` | did you mean `title`?
+        4:22 SEQ-9 | there is no clause `SEQ-9` | did you mean `SEQ-1`?
+        6:9 sett | `sett` is not known here | did you mean `set`?
+        8:24 5 | expected a text (quote a number), or { repeat: …, bytes: … }, found the number 5 | -
+        8:44 newest | expected a number, or latest, stale, ahead or absent, found the text `newest` | -
+        14:9 wait | `wait` stands beside `set` | begin an item of its own: `- wait: …`
+        15:15 61 | expected a span of time like 500ms, 61s or 2m, found the number 61 | -
+        16:26 -1 | expected a whole number, 0 or more, found the number -1 | -
+        16:48 nobody | `nobody` is not known here | known here: `admin`, `sender`, `recipient`, `stranger`
+        17:25 5 | this key is the number 5, not a text | quote it: "5"
+        17:39 1 | expected absent, a value (quote a number), or { value: …, seq: … }, found the number 1 | -
+        19:9 kvs | `kvs` stands beside `delete` | indent it further than `delete`
+        20:9 first | another scenario is called `first` | rename one: the other is at f.yaml:2
+        22:14 [] | this scenario tests no clause | name the clauses that a failure breaks
+        23:5 steps | nothing happens here | add a step
+        24:5 title: Nameless | `id` is missing | add `id: …`
+        26:13 clear | `clear` needs to be told what: write `clear: …` | -
+        "#);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_told_where_it_stands() {
+        let told_of = |step: &str| told(&with_step(step)).join("\n");
+        let told: Vec<String> = [
+            "set: { body: x }",
+            "raw: { http: { method: GET } }",
+            "raw: { body: x, kvs: [] }",
+            "set: { message: n }",
+            "set: { clause: SEQ-3 }",
+            "set: { kvs: [{ key: k, times: 2 }], expect: { keys: { k: {} } } }",
+            "set: { kvs: [{ key: k, times: 0 }] }",
+            "set: { should: { SEQ-2: {} } }",
+            "set: { should: { NUM-2: {} } }",
+            "set: { observe: { reading: deleted-keys, is: {} } }",
+            "set: { observe: { reading: deleted-key, is: { tombstone: {}, rest: {} } } }",
+            "set: { when: { deleted-key: [rest] } }",
+            "set: { when: { deleted: [reset] } }",
+            "repeat: { times: 0, do: [] }",
+            "repeat: { times: 2, do: [set: {}], limit: { rounds: 1, window: 1s, fewer: SEQ-1, more: SEQ-0 } }",
+            "parallel: { do: [wait: 1s] }",
+            "peek: { keys: {} }",
+            "set: { kvs: [{ key: { repeat: a, bytes: 99999999999 } }] }",
+        ]
+        .into_iter()
+        .map(told_of)
+        .collect();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        6:16 body | only `raw` has a body of its own | use `- raw:`, or `fields` to set single fields
+        6:9 raw | `raw` has no body | add `body: …`
+        6:25 kvs | `raw` sends its body and no `kvs` | write the pairs into the body, or use `- set:`
+        6:25 n | there is no message `n` | add `messages: { n: sent }` to the scenario
+        6:24 SEQ-3 | there is no clause `SEQ-3` | did you mean `SEQ-1`?
+        6:63 k | the call sends no key `k` | did you mean `k1`?
+        6:39 0 | 0 pairs cannot be made | write 1 to 100000
+        6:26 SEQ-2 | `SEQ-2` is of level must | expect it with `clause: SEQ-2`, or name a clause of level should
+        6:26 NUM-2 | there is no clause `NUM-2` | did you mean `NUM-1`?
+        6:36 deleted-keys | there is no reading `deleted-keys` | did you mean `deleted-key`?
+        6:49 is | `deleted-key` may also be answered `reset` | say what each answer looks like: an outcome that is none of them fails
+        6:70 rest | `rest` is no answer to `deleted-key` | did you mean `reset`?
+        6:38 rest | `rest` is no answer to `deleted-key` | did you mean `reset`?
+        6:24 deleted | there is no reading `deleted` | known here: `deleted-key`
+        6:26 0 | 0 rounds do nothing | write 1 or more
+        6:29 do | nothing happens here | add a step
+        6:44 limit | `limit` counts the rounds before `until`, and there is none | add `until: …`
+        6:96 SEQ-0 | there is no clause `SEQ-0` | did you mean `SEQ-1`?
+        6:26 wait | only calls can be sent at the same time, not `wait` | put it before or after, in a step of its own
+        6:17 keys | no key is read back | name the keys: `keys: { k1: absent }`
+        6:29 { repeat: a, bytes: 99999999999 } | a text has at most 1048576 bytes | -
+        "#);
+    }
+
+    #[test]
+    fn a_row_fills_in_texts_keys_and_typed_values() {
+        let (planned, problems) = load_one(
+            "\
+scenarios:
+  - id: rows
+    title: A key of ${bytes} bytes gives ${code}
+    clauses: [SEQ-1]
+    cases:
+      - { name: Too Long!, bytes: 101, code: 10004, key: k, kvs: [{ key: k }] }
+      - { name: fits, bytes: 100, code: [0, 1], key: q, kvs: [{ key: q }] }
+    steps:
+      - set: { kvs: \"${kvs}\", expect: { code: \"${code}\", keys: { \"${key}\": { value: \"v${bytes}\" } } } }
+"
+            .replace("gives ${code}", "")
+            .as_str(),
+        );
+        assert_eq!(problems, []);
+        assert_eq!(planned.iter().map(|planned| planned.id.as_str()).collect::<Vec<_>>(), ["rows/too-long", "rows/fits"]);
+        assert_eq!(planned[0].scenario.title.trim(), "A key of 101 bytes");
+        let Step::Set(call) = &planned[1].scenario.steps[0] else { panic!("a set") };
+        let expect = call.expect.as_ref().expect("an expectation");
+        assert_eq!(expect.code, Some(crate::scenario::text::Codes::OneOf(vec![0, 1])));
+        assert_eq!(expect.keys["q"].value.as_ref().map(|value| value.0.as_str()), Some("v100"));
+    }
+
+    #[test]
+    fn rows_are_named_by_their_values_where_they_have_no_name() {
+        let text =
+            with("    cases: [{ x: Ab, y: 1 }, { x: [], y: [] }]\n    steps: [set: { fields: { A: \"${x}\", B: \"${y}\" } }]\n");
+        let (planned, problems) = load_one(&text);
+        assert_eq!(problems, []);
+        assert_eq!(planned.iter().map(|planned| planned.id.as_str()).collect::<Vec<_>>(), ["a/ab-1", "a/row-2"]);
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_table_is_told_once_and_where_it_stands() {
+        let text = r#"scenarios:
+  - id: columns
+    title: t
+    clauses: [SEQ-1]
+    cases:
+      - { name: a, code: 1, spare: 0 }
+      - { name: a, code: x, spare: 0 }
+      - { name: b, coed: 1, spare: 0 }
+      - 5
+    steps:
+      - set: { expect: { code: "${code}" }, kvs: 7 }
+  - id: names
+    title: ${codes}
+    clauses: [SEQ-1]
+    cases: [{ code: 1 }]
+    steps: [set: { clause: "SEQ-${code}" }]
+  - id: joined
+    title: t
+    clauses: [SEQ-1]
+    cases: [{ code: 1, list: [1] }]
+    steps: [set: { message: "x${code}${list}" }]
+  - id: none
+    title: ${x}
+    clauses: [SEQ-1]
+    cases: 5
+    steps: [set: {}]
+"#;
+        insta::assert_snapshot!(told(text).join("\n"), @r#"
+        6:29 spare | the column `spare` is never used | write `${spare}` where it belongs, or remove the column
+        7:9 { name: a, code: x, spare: 0 } | two rows are called `a` | give each row a `name` of its own
+        7:26 x | expected a code, a list of codes, or any, found the text `x` | -
+        8:9 { name: b, coed: 1, spare: 0 } | this row has no `code` | give every row the same columns; `null` where there is nothing to say
+        8:20 coed | the first row has no column `coed` | did you mean `code`?
+        9:9 5 | expected a row of columns, found the number 5 | write `- { column: value, … }`
+        11:50 7 | expected a list, found the number 7 | -
+        13:12 ${codes} | there is no column `codes` | did you mean `code`?
+        21:29 "x${code}${list}" | `list` is a list and cannot be part of a text | let `${list}` stand alone
+        23:12 ${x} | there is no column `x` | add `cases: [{ x: … }]`
+        25:12 5 | expected a list of rows, found the number 5 | -
+        "#);
+    }
+
+    #[test]
+    fn a_table_that_would_fill_the_memory_is_refused() {
+        let row = format!("      - {{ x: {} }}\n", "y".repeat(2000));
+        let steps = format!("    steps: [set: {{ fields: {{ a: \"{}\" }} }}]\n", "${x}".repeat(2000));
+        let (_, problems) = load_one(&with(&format!("    cases:\n{}{steps}", row.repeat(20))));
+        assert!(problems.iter().any(|problem| problem.message.contains("more than can be read")), "{problems:?}");
+    }
+
+    #[test]
+    fn the_deepest_nesting_is_read_and_one_more_is_a_problem() {
+        let nested =
+            |levels: usize| with_step(&format!("set: {{ fields: {{ a: {}{} }} }}", "[".repeat(levels), "]".repeat(levels)));
+        assert_eq!(told(&nested(crate::scenario::source::MAX_DEPTH - 7)), Vec::<String>::new());
+        assert_eq!(told(&nested(crate::scenario::source::MAX_DEPTH)).len(), 1);
+        let repeats = with_step(&format!("{}set: {{}}{}", "repeat: { times: 1, do: [".repeat(18), "] }".repeat(18)));
+        assert_eq!(told(&repeats), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_bundled_and_has_no_problem() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/conformance");
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .map(|entry| format!("scenarios/conformance/{}", entry.expect("an entry").file_name().display()))
+            .collect();
+        names.sort();
+        let mut bundled: Vec<String> = bundled().into_iter().map(|(path, _)| path).collect();
+        bundled.sort();
+        assert_eq!(bundled, names);
+        let (_, problems) = load(super::bundled(), crate::spec::bundled());
+        assert_eq!(problems, []);
+    }
+
+    #[test]
+    fn a_seed_gives_one_order_and_another_seed_another() {
+        let shuffled = |seed| {
+            let mut items: Vec<u8> = (0..20).collect();
+            shuffle(&mut items, seed);
+            items
+        };
+        assert_eq!(shuffled(7), shuffled(7));
+        assert_ne!(shuffled(7), shuffled(8));
+        let mut sorted = shuffled(7);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..20).collect::<Vec<_>>());
+        assert_eq!(splitmix64(&mut 1_234_567), 6_457_827_717_110_365_317);
+    }
+
+    #[test]
+    fn repetitions_are_numbered_from_the_second_on() {
+        let (planned, _) = load_one(&with_step("clear: {}"));
+        let ids: Vec<String> = repeat(&planned, 3).into_iter().map(|planned| planned.id).collect();
+        assert_eq!(ids, ["a", "a#2", "a#3"]);
+    }
+
+    #[test]
+    fn endless_nesting_and_aliases_in_aliases_are_refused_at_once() {
+        let bomb: String = (1..30).map(|level| format!("a{level}: &a{level} [*a{0}, *a{0}, *a{0}]\n", level - 1)).collect();
+        for text in ["[".repeat(100_000), "- ".repeat(100_000), "{a: ".repeat(100_000), format!("a0: &a0 x\n{bomb}")] {
+            assert!(!load_one(&text).1.is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            load_one(&String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn no_damage_to_a_sound_file_makes_reading_panic(
+            cuts in proptest::collection::vec((any::<proptest::sample::Index>(), 0..6_usize, "[-a-z0-9 :{}\\[\\],&*!|>'\"$#\n\té]{0,4}"), 1..6),
+        ) {
+            let mut characters: Vec<char> = sound().chars().collect();
+            for (at, length, instead) in cuts {
+                let start = at.index(characters.len());
+                let end = (start + length).min(characters.len());
+                characters.splice(start..end, instead.chars());
+            }
+            let text: String = characters.into_iter().collect();
+            for problem in load_one(&text).1 {
+                let place = problem.place.expect("a place");
+                prop_assert!(text.get(place.span).is_some());
+            }
+        }
+    }
+}

@@ -85,19 +85,54 @@ pub(super) fn parse(source: &SourceFile) -> (Option<Value>, Vec<Problem>) {
 
 /// Reads `T` from the node at `path`.
 pub(super) fn read<T: DeserializeOwned>(source: &SourceFile, value: &Value, path: &str, moved: &Moved) -> Read<T> {
-    let (mut problems, mut hidden) = (Vec::new(), HashSet::new());
+    let mut problems = Vec::new();
+    let mut cut = Cut { root: path.to_owned(), ..Cut::default() };
     loop {
-        let error = match T::deserialize(Node { value, path: path.to_owned(), hidden: &hidden }) {
-            Ok(value) => return Read { value: Some(value), problems, hidden },
+        let error = match T::deserialize(Node { value, path: path.to_owned(), cut: &cut }) {
+            Ok(value) => return Read { value: Some(value), problems, hidden: cut.hidden },
             Err(error) => error,
         };
-        if !error.follows_from(&hidden) {
+        if !error.follows_from(&cut) {
             problems.push(error.problem(source, moved));
         }
-        let hide = error.hide();
-        if hide == path || problems.len() == MOST_PROBLEMS || !hidden.insert(hide) {
-            return Read { value: None, problems, hidden };
+        if !cut.away(&error) || problems.len() == MOST_PROBLEMS {
+            return Read { value: None, problems, hidden: cut.hidden };
         }
+    }
+}
+
+/// What is left out of a tree, and what stands in for it.
+#[derive(Default)]
+struct Cut {
+    root: String,
+    hidden: HashSet<String>,
+    /// Fields that the root lacks: read as an empty text or list, so that one slip at the top hides nothing below.
+    stand_ins: Vec<&'static str>,
+}
+
+impl Cut {
+    /// Leaves out what was wrong; `false` where that leaves nothing to read.
+    fn away(&mut self, error: &Error) -> bool {
+        match error.kind {
+            Kind::MissingField(field) if error.path() == self.root && !self.stand_ins.contains(&field) => {
+                self.hidden.insert(child_path(&self.root, field));
+                self.stand_ins.push(field);
+                true
+            }
+            _ => {
+                let hide = error.hide();
+                hide != self.root && self.hidden.insert(hide)
+            }
+        }
+    }
+
+    fn hides(&self, path: &str) -> bool {
+        self.hidden.contains(path)
+    }
+
+    fn stands_in(&self, path: &str) -> bool {
+        path.strip_prefix(&self.root)
+            .is_some_and(|field| self.stand_ins.iter().any(|known| field.strip_prefix('/') == Some(known)))
     }
 }
 
@@ -223,6 +258,7 @@ enum Kind {
     UnknownVariant {
         variant: String,
         known: &'static [&'static str],
+        is_key: bool,
     },
     MissingField(&'static str),
     /// Of the wrong type, or out of range.
@@ -264,11 +300,11 @@ impl Error {
     }
 
     /// Whether it is there only because a node was hidden.
-    fn follows_from(&self, hidden: &HashSet<String>) -> bool {
+    fn follows_from(&self, cut: &Cut) -> bool {
         match &self.kind {
-            Kind::MissingField(field) => hidden.contains(&child_path(self.path(), field)),
+            Kind::MissingField(field) => cut.hides(&child_path(self.path(), field)),
             Kind::NoVariant { .. } => {
-                hidden.iter().any(|path| path.rsplit_once('/').is_some_and(|(parent, _)| parent == self.path()))
+                cut.hidden.iter().any(|path| path.rsplit_once('/').is_some_and(|(parent, _)| parent == self.path()))
             }
             _ => false,
         }
@@ -289,11 +325,11 @@ impl Error {
             Kind::UnknownField { field, known } => {
                 source.key_problem(&path, format!("unknown field `{field}`"), suggest::help(field, known.iter().copied()))
             }
-            Kind::UnknownVariant { variant, known } => source.key_problem(
-                &path,
-                format!("{} is not known here", quoted(variant)),
-                suggest::help(variant, known.iter().copied()),
-            ),
+            Kind::UnknownVariant { variant, known, is_key } => {
+                let problem = if *is_key { SourceFile::key_problem } else { SourceFile::problem };
+                let help = suggest::help(variant, known.iter().copied());
+                problem(source, &path, format!("{} is not known here", quoted(variant)), help)
+            }
             Kind::MissingField(field) => {
                 source.key_problem(&path, format!("`{field}` is missing"), Some(format!("add `{field}: …`")))
             }
@@ -351,7 +387,7 @@ impl de::Error for Error {
     }
 
     fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Error {
-        Error { path: None, kind: Kind::UnknownVariant { variant: variant.to_owned(), known } }
+        Error { path: None, kind: Kind::UnknownVariant { variant: variant.to_owned(), known, is_key: true } }
     }
 
     fn missing_field(field: &'static str) -> Error {
@@ -363,18 +399,22 @@ impl de::Error for Error {
 struct Node<'de, 'h> {
     value: &'de Value,
     path: String,
-    hidden: &'h HashSet<String>,
+    cut: &'h Cut,
 }
 
 impl<'de, 'h> Node<'de, 'h> {
     fn list<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.cut.stands_in(&self.path) {
+            return visitor.visit_seq(Items { items: [].iter().enumerate(), list: &self });
+        }
         let Value::Sequence(items) = self.value else { return Err(Error::wrong(&self.path, "a list", self.value)) };
         visitor.visit_seq(Items { items: items.iter().enumerate(), list: &self }).map_err(|error| error.at(&self.path))
     }
 
     fn mapping<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let Value::Mapping(mapping) = self.value else { return Err(Error::wrong(&self.path, "a mapping", self.value)) };
-        let entries = Entries { entries: mapping.iter(), value: None, mapping: &self };
+        let stand_ins = if self.path == self.cut.root { self.cut.stand_ins.iter() } else { [].iter() };
+        let entries = Entries { entries: mapping.iter(), stand_ins, value: None, mapping: &self };
         visitor.visit_map(entries).map_err(|error| error.at(&self.path))
     }
 
@@ -400,6 +440,9 @@ impl<'de, 'h> Node<'de, 'h> {
     }
 
     fn text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.cut.stands_in(&self.path) {
+            return visitor.visit_str("");
+        }
         let Value::String(text) = self.value else {
             return Err(Error::wrong(&self.path, "a text (quote a number)", self.value));
         };
@@ -415,7 +458,7 @@ impl<'de, 'h> Node<'de, 'h> {
             let key = key.as_str()?;
             Some((key, value, self.child(key)))
         });
-        visible.filter(|(_, _, path)| !self.hidden.contains(path))
+        visible.filter(|(_, _, path)| !self.cut.hides(path))
     }
 }
 
@@ -549,7 +592,7 @@ impl<'de> de::Deserializer<'de> for Node<'de, '_> {
                     let kind = Kind::SecondVariant { first: name.to_owned(), second: second.to_owned(), is_variant };
                     return Err(Error::new(&path, kind));
                 }
-                Variant { name, path: path.clone(), content: Some(Node { value, path, hidden: self.hidden }) }
+                Variant { name, path: path.clone(), content: Some(Node { value, path, cut: self.cut }) }
             }
             other => return Err(Error::wrong(&self.path, format!("one of {}", known.join(", ")), other)),
         };
@@ -572,8 +615,8 @@ impl<'de> de::SeqAccess<'de> for Items<'_, 'de, '_> {
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         for (index, value) in self.items.by_ref() {
             let path = item_path(&self.list.path, index);
-            if !self.list.hidden.contains(&path) {
-                return seed.deserialize(Node { value, path, hidden: self.list.hidden }).map(Some);
+            if !self.list.cut.hides(&path) {
+                return seed.deserialize(Node { value, path, cut: self.list.cut }).map(Some);
             }
         }
         Ok(None)
@@ -582,6 +625,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_, 'de, '_> {
 
 struct Entries<'n, 'de, 'h> {
     entries: serde_yaml::mapping::Iter<'de>,
+    stand_ins: std::slice::Iter<'h, &'static str>,
     value: Option<Node<'de, 'h>>,
     mapping: &'n Node<'de, 'h>,
 }
@@ -593,15 +637,18 @@ impl<'de> de::MapAccess<'de> for Entries<'_, 'de, '_> {
         for (key, value) in self.entries.by_ref() {
             let Some(key) = key.as_str() else { continue };
             let path = self.mapping.child(key);
-            if self.mapping.hidden.contains(&path) {
+            if self.mapping.cut.hides(&path) {
                 continue;
             }
             let key: StrDeserializer<'_, Error> = key.into_deserializer();
             let result = seed.deserialize(key).map_err(|error| error.at(&path));
-            self.value = Some(Node { value, path, hidden: self.mapping.hidden });
+            self.value = Some(Node { value, path, cut: self.mapping.cut });
             return result.map(Some);
         }
-        Ok(None)
+        let Some(field) = self.stand_ins.next() else { return Ok(None) };
+        self.value = Some(Node { value: &Value::Null, path: self.mapping.child(field), cut: self.mapping.cut });
+        let key: StrDeserializer<'_, Error> = field.into_deserializer();
+        seed.deserialize(key).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
@@ -625,8 +672,13 @@ impl<'de> de::EnumAccess<'de> for Variant<'de, '_> {
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Error> {
         let name: StrDeserializer<'_, Error> = self.name.into_deserializer();
-        let variant = seed.deserialize(name).map_err(|error| error.at(&self.path))?;
-        Ok((variant, self))
+        match seed.deserialize(name) {
+            Ok(variant) => Ok((variant, self)),
+            Err(Error { kind: Kind::UnknownVariant { variant, known, .. }, .. }) => {
+                Err(Error::new(&self.path, Kind::UnknownVariant { variant, known, is_key: self.content.is_some() }))
+            }
+            Err(error) => Err(error.at(&self.path)),
+        }
     }
 }
 

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn columns_may_stand_for_values_of_any_type() {
-        let yaml = "
+        let yaml = r#"
 scenarios:
   - id: a
     title: t
@@ -75,11 +75,11 @@ scenarios:
     cases: [{ who: admin, rate: 5, codes: [1, 2], step: { clear: {} } }]
     steps:
       - ${step}
-      - set: { kvs: [{ key: k, value: { repeat: é, bytes: 9 }, seq: latest }], expect: { code: ${codes}, keys: { k: { seq: grown } } } }
+      - set: { kvs: [{ key: k, value: { repeat: é, bytes: 9 }, seq: latest }], expect: { code: "${codes}", keys: { k: { seq: grown } } } }
       - wait: 61s
       - peek: { keys: { k: absent } }
       - raw: { body: { hex: ff }, http: { query: { usersig: null }, usersig: forged } }
-";
+"#;
         assert_eq!(errors(yaml), Vec::<String>::new());
     }
 

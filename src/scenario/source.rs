@@ -317,3 +317,79 @@ impl<'t> Scan<'t> {
         Place { line: marker.line().max(1), column: marker.col() + 1, span: offset..offset }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands at each place, as line:column and text.
+    fn seen(file: &SourceFile, place: Option<&Place>) -> String {
+        place.map_or("nowhere".to_owned(), |place| format!("{}:{} {}", place.line, place.column, &file.text[place.span.clone()]))
+    }
+
+    #[test]
+    fn values_keys_and_blocks_have_places_in_bytes() {
+        let text = "scenarios:\n  - id: é中 # note\n    a/b~c: \"ü\"\n    steps:\n      - set:\n          kvs: [{ key: ключ }]\n      - wait: 1s\n    body: |\n      one\n      two\n";
+        let file = SourceFile::new("f.yaml", text);
+        assert_eq!(file.problems(), []);
+        for (path, value, key) in [
+            ("/scenarios/0/id", "2:9 é中", "2:5 id"),
+            ("/scenarios/0/a~1b~0c", "3:12 \"ü\"", "3:5 a/b~c"),
+            ("/scenarios/0/steps", "4:5 steps", "4:5 steps"),
+            ("/scenarios/0/steps/0", "5:9 set:", "5:9 set:"),
+            ("/scenarios/0/steps/0/set", "5:9 set", "5:9 set"),
+            ("/scenarios/0/steps/0/set/kvs", "6:16 [{ key: ключ }]", "6:11 kvs"),
+            ("/scenarios/0/steps/0/set/kvs/0/key", "6:24 ключ", "6:19 key"),
+            ("/scenarios/0/steps/1/wait", "7:15 1s", "7:9 wait"),
+            ("/scenarios/0/body", "9:7 one", "8:5 body"),
+        ] {
+            assert_eq!(seen(&file, file.place(path)), value, "{path}");
+            assert_eq!(seen(&file, file.key_place(path)), key, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_not_there_stands_where_its_nearest_neighbour_does() {
+        let file = SourceFile::new("f.yaml", "a:\n  b: 1\n");
+        assert_eq!(seen(&file, file.place("/a/b/c/7")), "2:6 1");
+        assert_eq!(seen(&file, file.place("/a/x")), "1:1 a");
+        assert_eq!(SourceFile::new("f.yaml", "").place("/a"), None);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_told_and_the_rest_is_read() {
+        let file = SourceFile::new("f.yaml", "a: 1\nb: 2\na: 3\n");
+        assert_eq!(file.problems().len(), 1);
+        assert_eq!(seen(&file, file.problems()[0].place.as_ref()), "3:1 a");
+        assert!(file.is_readable());
+        assert_eq!(seen(&file, file.place("/a")), "1:4 1");
+    }
+
+    #[test]
+    fn what_would_be_unsafe_or_ambiguous_is_refused_where_it_stands() {
+        let deep = "[".repeat(100);
+        for (text, line, message) in [
+            ("a: &x 1\nb: 2\n", 1, "anchors and aliases are not read here"),
+            ("a: 1\nb: !set {}\n", 2, "tags are not read here"),
+            ("a: 1\n---\nb: 2\n", 2, "a second YAML document begins here"),
+            ("a: 1\n? [b]\n: 2\n", 2, "a key has to be a text"),
+            (deep.as_str(), 1, "nested deeper than 64 levels"),
+            ("a: 1\nb: [1, 2\nc: 3\n", 3, "this is not YAML"),
+            ("a: \"x\n", 1, "this is not YAML"),
+        ] {
+            let file = SourceFile::new("f.yaml", text);
+            let problem = file.problems().first().expect("a problem");
+            assert!(problem.message.starts_with(message), "{problem:?}");
+            assert_eq!(problem.place.as_ref().map(|place| place.line), Some(line), "{problem:?}");
+            assert!(!file.is_readable());
+        }
+    }
+
+    #[test]
+    fn what_looks_unsafe_and_is_not_is_read() {
+        for text in ["a: '&x'\nb: \"*x\"\n", "---\na: 1\n", "a: !!str 5\n", "\"? \": 1\n", "\u{feff}a: 1\n"] {
+            let file = SourceFile::new("f.yaml", text);
+            assert_eq!(file.problems(), [], "{text}");
+        }
+    }
+}
