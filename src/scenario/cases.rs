@@ -59,6 +59,9 @@ pub(super) fn expand(source: &SourceFile, path: &str, scenario: &Value, budget: 
     let mut ids = BTreeSet::new();
     let mut expanded = Vec::new();
     for (row_path, row) in &rows {
+        if *budget == 0 {
+            break;
+        }
         let Some(row) = table.row(&template, row_path, row, &columns, &mut ids, budget) else { continue };
         expanded.push(row);
     }
@@ -176,7 +179,7 @@ impl Table<'_> {
         if !missing.is_empty() || !more.is_empty() {
             return None;
         }
-        let id = self.row_id(row_path, row);
+        let id = row_id(row_path, row);
         if !ids.insert(id.clone()) {
             let help = "give each row a `name` of its own".to_owned();
             self.problems.push(self.source.problem(row_path, format!("two rows are called `{id}`"), Some(help)));
@@ -196,20 +199,21 @@ impl Table<'_> {
         self.problems.extend(problems);
         is_sound.then_some(Row { id: Some(id), value, moved })
     }
+}
 
-    fn row_id(&self, row_path: &str, row: &Columns<'_>) -> String {
-        let words = match row.get("name") {
-            Some(name) => scalar_text(name).unwrap_or_default(),
-            None => row.values().filter_map(|value| scalar_text(value)).collect::<Vec<_>>().join(" "),
-        };
-        let slug = slug(&words);
-        if !slug.is_empty() {
-            return slug;
-        }
-        // Nothing in it can be part of an id, as in a row of lists: its number has to do.
-        let index = row_path.rsplit('/').next().and_then(|index| index.parse().ok()).unwrap_or(0_usize);
-        format!("row-{}", index + 1)
+/// What the row adds to the scenario's id.
+fn row_id(row_path: &str, row: &Columns<'_>) -> String {
+    let words = match row.get("name") {
+        Some(name) => scalar_text(name).unwrap_or_default(),
+        None => row.values().filter_map(|value| scalar_text(value)).collect::<Vec<_>>().join(" "),
+    };
+    let slug = slug(&words);
+    if !slug.is_empty() {
+        return slug;
     }
+    // Nothing in it can be part of an id, as in a row of lists: its number has to do.
+    let index = row_path.rsplit('/').next().and_then(|index| index.parse().ok()).unwrap_or(0_usize);
+    format!("row-{}", index + 1)
 }
 
 /// The lower-case letters and digits of a text, words joined by hyphens.
@@ -252,17 +256,17 @@ struct Filling<'a, 'v> {
 impl Filling<'_, '_> {
     /// `path` is the node's in the tree that comes out, `from` in the file.
     fn value(&mut self, value: &Value, path: &str, from: &str) -> Value {
+        if !self.spend(1) {
+            return Value::Null;
+        }
         match value {
             Value::String(text) => self.text(text, path, from),
             Value::Sequence(items) => {
                 let items = items.iter().enumerate();
                 items.map(|(index, item)| self.value(item, &item_path(path, index), &item_path(from, index))).collect()
             }
-            Value::Mapping(mapping) => self.mapping(mapping, path, from).into(),
-            other => {
-                self.spend(1);
-                other.clone()
-            }
+            Value::Mapping(mapping) => self.mapping(mapping, path, from),
+            other => other.clone(),
         }
     }
 

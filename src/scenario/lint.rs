@@ -296,9 +296,9 @@ impl Problems<'_, '_> {
             .map_or_else(|| "`msgext list` shows the clauses".to_owned(), |meant| format!("did you mean `{meant}`?"));
         let message = format!("there is no clause `{id}`");
         if place.ends_with(&child_path("/should", id)) {
-            self.key(place, message, help)
+            self.key(place, message, help);
         } else {
-            self.value(place, message, help)
+            self.value(place, message, help);
         }
     }
 }

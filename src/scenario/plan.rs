@@ -565,7 +565,8 @@ scenarios:
 
     #[test]
     fn endless_nesting_and_aliases_in_aliases_are_refused_at_once() {
-        let bomb: String = (1..30).map(|level| format!("a{level}: &a{level} [*a{0}, *a{0}, *a{0}]\n", level - 1)).collect();
+        let level = |level: usize| format!("a{level}: &a{level} [*a{0}, *a{0}, *a{0}]\n", level - 1);
+        let bomb = (1..30).map(level).collect::<Vec<_>>().concat();
         for text in ["[".repeat(100_000), "- ".repeat(100_000), "{a: ".repeat(100_000), format!("a0: &a0 x\n{bomb}")] {
             assert!(!load_one(&text).1.is_empty());
         }

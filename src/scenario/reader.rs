@@ -402,7 +402,7 @@ struct Node<'de, 'h> {
     cut: &'h Cut,
 }
 
-impl<'de, 'h> Node<'de, 'h> {
+impl<'de> Node<'de, '_> {
     fn list<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if self.cut.stands_in(&self.path) {
             return visitor.visit_seq(Items { items: [].iter().enumerate(), list: &self });
@@ -414,7 +414,7 @@ impl<'de, 'h> Node<'de, 'h> {
     fn mapping<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         let Value::Mapping(mapping) = self.value else { return Err(Error::wrong(&self.path, "a mapping", self.value)) };
         let stand_ins = if self.path == self.cut.root { self.cut.stand_ins.iter() } else { [].iter() };
-        let entries = Entries { entries: mapping.iter(), stand_ins, value: None, mapping: &self };
+        let entries = Entries { rest: mapping.iter(), stand_ins, value: None, mapping: &self };
         visitor.visit_map(entries).map_err(|error| error.at(&self.path))
     }
 
@@ -624,7 +624,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_, 'de, '_> {
 }
 
 struct Entries<'n, 'de, 'h> {
-    entries: serde_yaml::mapping::Iter<'de>,
+    rest: serde_yaml::mapping::Iter<'de>,
     stand_ins: std::slice::Iter<'h, &'static str>,
     value: Option<Node<'de, 'h>>,
     mapping: &'n Node<'de, 'h>,
@@ -634,7 +634,7 @@ impl<'de> de::MapAccess<'de> for Entries<'_, 'de, '_> {
     type Error = Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        for (key, value) in self.entries.by_ref() {
+        for (key, value) in self.rest.by_ref() {
             let Some(key) = key.as_str() else { continue };
             let path = self.mapping.child(key);
             if self.mapping.cut.hides(&path) {

@@ -279,7 +279,7 @@ impl<'de> Deserialize<'de> for Body {
 
 fn bytes_of_hex(digits: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = digits.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
@@ -393,7 +393,7 @@ mod tests {
     fn spans_have_a_unit() {
         assert_eq!(read("61s"), Ok(Span(Duration::from_secs(61))));
         assert_eq!(read("500ms"), Ok(Span(Duration::from_millis(500))));
-        assert_eq!(read("2m"), Ok(Span(Duration::from_secs(120))));
+        assert_eq!(read("2m"), Ok(Span(Duration::from_mins(2))));
         for wrong in ["61", "s", "-1s", "'+1s'", "1h", "99999999999999999999s", "\"\""] {
             assert!(read::<Span>(wrong).is_err(), "{wrong}");
         }
