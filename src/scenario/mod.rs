@@ -2,8 +2,14 @@
 //!
 //! Pure: text in, values and located problems out. Never a request: see [`crate::drive`].
 
+mod cases;
+pub mod filter;
+mod lint;
 pub mod plan;
+pub mod reader;
+pub mod schema;
 pub mod source;
+mod suggest;
 pub mod text;
 
 use std::collections::BTreeMap;

@@ -18,6 +18,9 @@ use serde_json::Value as Json;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text(pub String);
 
+/// Longest text that a recipe makes: far beyond every bound of the API, and no danger to the memory.
+const MOST_BYTES: usize = 1 << 20;
+
 /// The Seq that a call sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Seq {
@@ -108,6 +111,9 @@ impl<'de> Deserialize<'de> for Text {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
                 let recipe = Recipe::deserialize(MapAccessDeserializer::new(map))?;
+                if recipe.bytes > MOST_BYTES {
+                    return Err(de::Error::custom(format!("a text has at most {MOST_BYTES} bytes")));
+                }
                 repeated(&recipe.repeat, recipe.bytes).map(Text).ok_or_else(|| de::Error::custom("there is nothing to repeat"))
             }
         }
@@ -217,7 +223,7 @@ impl<'de> Deserialize<'de> for KeyState {
         impl<'de> Visitor<'de> for StateVisitor {
             type Value = KeyState;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("absent, a value, or { value: …, seq: … }")
+                f.write_str("absent, a value (quote a number), or { value: …, seq: … }")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<KeyState, E> {
                 Ok(match text {
@@ -237,10 +243,16 @@ impl<'de> Deserialize<'de> for KeyState {
 impl<'de> Deserialize<'de> for Body {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Body, D::Error> {
         #[derive(Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum Recipe {
-            Hex(String),
-            Json(Json),
+        #[serde(deny_unknown_fields)]
+        struct Recipe {
+            #[serde(default)]
+            hex: Option<String>,
+            // A null of its own is a body, too.
+            #[serde(default, deserialize_with = "present")]
+            json: Option<Json>,
+        }
+        fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+            Json::deserialize(deserializer).map(Some)
         }
         struct BodyVisitor;
         impl<'de> Visitor<'de> for BodyVisitor {
@@ -253,10 +265,11 @@ impl<'de> Deserialize<'de> for Body {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Body, A::Error> {
                 match Recipe::deserialize(MapAccessDeserializer::new(map))? {
-                    Recipe::Json(json) => Ok(Body::Json(json)),
-                    Recipe::Hex(digits) => bytes_of_hex(&digits)
+                    Recipe { json: None, hex: Some(digits) } => bytes_of_hex(&digits)
                         .map(Body::Hex)
                         .ok_or_else(|| de::Error::custom("hex takes pairs of the digits 0-9 and a-f, like \"ff 00\"")),
+                    Recipe { json: Some(json), hex: None } => Ok(Body::Json(json)),
+                    Recipe { .. } => Err(de::Error::custom("a body is either { hex: … } or { json: … }")),
                 }
             }
         }
@@ -266,7 +279,7 @@ impl<'de> Deserialize<'de> for Body {
 
 fn bytes_of_hex(digits: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = digits.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
@@ -274,8 +287,17 @@ fn bytes_of_hex(digits: &str) -> Option<Vec<u8>> {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|()| de::Error::custom(format!("`{text}` is no span of time: write 500ms, 61s or 2m")))
+        struct SpanVisitor;
+        impl Visitor<'_> for SpanVisitor {
+            type Value = Span;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a span of time like 500ms, 61s or 2m")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+                text.parse().map_err(|()| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(SpanVisitor)
     }
 }
 
@@ -290,6 +312,10 @@ impl FromStr for Span {
             "m" => 60_000,
             _ => return Err(()),
         };
+        // A sign is no part of a span, though integers may have one.
+        if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err(());
+        }
         let count: u64 = digits.parse().map_err(|_| ())?;
         count.checked_mul(milliseconds_per_unit).map(|ms| Span(Duration::from_millis(ms))).ok_or(())
     }
@@ -367,8 +393,8 @@ mod tests {
     fn spans_have_a_unit() {
         assert_eq!(read("61s"), Ok(Span(Duration::from_secs(61))));
         assert_eq!(read("500ms"), Ok(Span(Duration::from_millis(500))));
-        assert_eq!(read("2m"), Ok(Span(Duration::from_secs(120))));
-        for wrong in ["61", "s", "-1s", "1h", "99999999999999999999s", "\"\""] {
+        assert_eq!(read("2m"), Ok(Span(Duration::from_mins(2))));
+        for wrong in ["61", "s", "-1s", "'+1s'", "1h", "99999999999999999999s", "\"\""] {
             assert!(read::<Span>(wrong).is_err(), "{wrong}");
         }
     }
@@ -376,7 +402,10 @@ mod tests {
     #[test]
     fn bodies_are_text_bytes_or_json() {
         assert_eq!(read("{ hex: ff 0A }"), Ok(Body::Hex(vec![255, 10])));
-        assert!(read::<Body>("{ hex: f }").is_err());
+        assert_eq!(read("{ json: null }"), Ok(Body::Json(Json::Null)));
+        for wrong in ["{ hex: f }", "{ hex: +f }", "{ hex: ff, json: 1 }", "{}"] {
+            assert!(read::<Body>(wrong).is_err(), "{wrong}");
+        }
         assert_eq!(read("'{}'"), Ok(Body::Text("{}".into())));
     }
 }
