@@ -1,1 +1,3 @@
 //! History in, findings out: pure judges.
+
+pub mod summary;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 /// One YAML file with its index of places.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SourceFile {
     /// As given on the command line; `scenarios/…` for a bundled one.
     pub path: String,
