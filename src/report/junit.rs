@@ -1,6 +1,7 @@
 //! The report as `JUnit` XML: a suite for each file, and one for the readings where they contradict each other.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
@@ -69,10 +70,12 @@ fn line(finding: &Finding) -> String {
 
 fn lines(findings: &[&Finding]) -> String {
     let mut lines = String::new();
+    let mut last_curl = None;
     for finding in findings {
-        lines.push_str(&format!("{}\n  {}\n  at {}\n", line(finding), finding.statement, finding.place));
-        for more in [&finding.note, &finding.curl].into_iter().flatten() {
-            lines.push_str(&format!("  {more}\n"));
+        let _ = writeln!(lines, "{}\n  {}\n  at {}", line(finding), finding.statement, finding.place);
+        let curl = finding.curl.as_ref().filter(|curl| last_curl.replace(*curl) != Some(curl));
+        for more in [finding.note.as_ref(), curl].into_iter().flatten() {
+            let _ = writeln!(lines, "  {more}");
         }
     }
     lines
@@ -99,7 +102,6 @@ mod tests {
           Seq grows by one with every successful set.
           at scenarios/conformance/seq.yaml:5:9
           after a retry
-          curl -sS -X POST &quot;$MSGEXT_TARGET&quot;&apos;/v4/openim_msg_ext_http_svc/set_key_values?sdkappid=1400000000&amp;identifier=admin&amp;usersig=&apos;&quot;$MSGEXT_USERSIG&quot;&apos;&amp;random=7&amp;contenttype=json&apos; -H &apos;Content-Type: application/json&apos; --data-binary &apos;{&quot;MsgKey&quot;:&quot;1_2_3&quot;}&apos;
         </failure>
                 </testcase>
                 <testcase name="at-most-300" classname="scenarios/conformance/seq.yaml" time="0.020">
@@ -113,7 +115,6 @@ mod tests {
           A message holds at most 300 pairs.
           at scenarios/conformance/seq.yaml:5:9
           after a retry
-          curl -sS -X POST &quot;$MSGEXT_TARGET&quot;&apos;/v4/openim_msg_ext_http_svc/set_key_values?sdkappid=1400000000&amp;identifier=admin&amp;usersig=&apos;&quot;$MSGEXT_USERSIG&quot;&apos;&amp;random=7&amp;contenttype=json&apos; -H &apos;Content-Type: application/json&apos; --data-binary &apos;{&quot;MsgKey&quot;:&quot;1_2_3&quot;}&apos;
         </system-out>
                 </testcase>
                 <testcase name="delete-first" classname="scenarios/conformance/seq.yaml" time="0.020"/>

@@ -30,6 +30,7 @@ pub fn problems(out: &mut dyn io::Write, problems: &[Problem], texts: &Texts) ->
         };
         let help = problem.help.as_ref().map(|help| Level::HELP.message(normalize_untrusted_str(help)));
         render(out, pointing(title, &spot, texts).elements(help))?;
+        writeln!(out)?;
     }
     Ok(())
 }
@@ -100,14 +101,14 @@ mod tests {
 
     #[test]
     fn a_problem_shows_its_line_and_what_to_do() {
-        let place = source::Place { line: 3, column: 5, span: 31..YAML.len() };
+        let place = source::Place { line: 3, column: 5, span: 30..YAML.len() };
         let rendered = plain(|out| problems(out, &[problem(Some(place))], &Texts::from([("a.yaml", YAML)])));
         insta::assert_snapshot!(rendered, @r#"
         error: unknown field `stpes`
-         --> a.yaml:3:6
+         --> a.yaml:3:5
           |
         3 |     stpes:
-          |      ^^^^^
+          |     ^^^^^^
           |
           = help: did you mean `steps`?
         "#);
@@ -115,12 +116,13 @@ mod tests {
 
     #[test]
     fn a_problem_without_a_place_or_a_text_names_the_file() {
-        let place = source::Place { line: 3, column: 5, span: 31..36 };
+        let place = source::Place { line: 3, column: 5, span: 30..35 };
         let rendered = plain(|out| problems(out, &[problem(None), problem(Some(place))], &Texts::new()));
         insta::assert_snapshot!(rendered, @r#"
         error: unknown field `stpes`
         --> a.yaml
          = help: did you mean `steps`?
+
         error: unknown field `stpes`
         --> a.yaml:3:5
          = help: did you mean `steps`?
