@@ -1,1 +1,295 @@
-//! One versioned report and its renderers.
+//! One versioned report of a run, and its renderers.
+//!
+//! [`Report`] has types of its own, so that the JSON stays the same when the inside changes. Nothing here prints or knows
+//! the time, and no secret gets in: see [`secrets`].
+
+pub mod build;
+pub mod curl;
+pub mod failure;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod secrets;
+pub mod snippet;
+pub mod text;
+
+#[cfg(test)]
+mod fixture;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use build::{RunFacts, build};
+
+/// Version of the JSON form. Grows when a field changes its meaning or goes; a new field does not change it.
+pub const VERSION: u32 = 1;
+
+/// What one run came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Version of this form.
+    pub version: u32,
+    /// What made the report: `msgext 0.1.0`.
+    pub generator: String,
+    pub command: String,
+    pub verdict: Overall,
+    /// One line that says what decided.
+    pub reason: String,
+    pub target: String,
+    /// How members were called.
+    pub member_calls: String,
+    /// How keys were read back.
+    pub read_back: String,
+    pub seed: u64,
+    /// When the run began, in RFC 3339.
+    pub started: String,
+    pub elapsed_ms: u64,
+    /// Whether findings on clauses of level `should` decide too.
+    pub strict: bool,
+    /// Whether the run was cut short.
+    pub incomplete: bool,
+    /// Why it was cut short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete_why: Option<String>,
+    pub totals: Totals,
+    pub clauses: Vec<Clause>,
+    /// Question to the answer that was seen.
+    pub readings: BTreeMap<String, String>,
+    /// Question to the answer that was required.
+    pub pinned: BTreeMap<String, String>,
+    pub contradictions: Vec<Contradiction>,
+    pub scenarios: Vec<Scenario>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Totals {
+    pub scenarios: Counts,
+    pub clauses: Counts,
+    pub findings: usize,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    pub retries: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    pub pass: usize,
+    pub fail: usize,
+    pub skipped: usize,
+    pub unknown: usize,
+}
+
+/// The verdict of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Overall {
+    Pass,
+    Fail,
+    Inconclusive,
+}
+
+/// The verdict of a clause or a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Pass,
+    Fail,
+    Skipped,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Must,
+    Should,
+    Open,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Clause {
+    pub id: String,
+    pub level: Level,
+    pub section: String,
+    pub statement: String,
+    pub verdict: Verdict,
+    /// Why it is skipped or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    pub scenarios: Vec<String>,
+}
+
+/// An answer to an open clause that another one excludes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Contradiction {
+    pub clause: String,
+    pub reading: String,
+    pub answer: String,
+    pub scenario: String,
+    pub place: Place,
+    pub against: Against,
+}
+
+/// What an answer contradicts: what another step saw, or, without a scenario, what was pinned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Against {
+    pub answer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Scenario {
+    pub id: String,
+    pub title: String,
+    pub verdict: Verdict,
+    /// Why it is skipped or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    pub clauses: Vec<String>,
+    pub findings: Vec<Finding>,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    pub retries: u64,
+    pub elapsed_ms: u64,
+    pub place: Place,
+}
+
+/// One difference from a clause.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    pub clause: String,
+    pub level: Level,
+    /// What the clause says.
+    pub statement: String,
+    /// What differs: `k2`, `ErrorCode`.
+    pub subject: String,
+    pub expected: String,
+    pub actual: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    pub place: Place,
+    /// The call that shows it, where a single one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
+    /// A shell line that repeats the call, given `$MSGEXT_TARGET` and `$MSGEXT_USERSIG`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub curl: Option<String>,
+}
+
+/// One call and its reply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Exchange {
+    pub method: String,
+    /// Path and query, the signature masked.
+    pub url: String,
+    /// Cut at 4 KiB, and then says so; what is no UTF-8 is replaced.
+    pub request_body: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// Cut at 4 KiB, and then says so; what is no UTF-8 is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<String>,
+    /// How the reply, or the rest of it, was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+    pub retries: u32,
+}
+
+/// Where something stands in a YAML file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Place {
+    pub file: String,
+    /// From 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// From 1, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+}
+
+impl Report {
+    /// Whether a finding decides the verdict.
+    pub fn decides(&self, finding: &Finding) -> bool {
+        self.strict || finding.level != Level::Should
+    }
+}
+
+impl Overall {
+    pub fn word(self) -> &'static str {
+        match self {
+            Overall::Pass => "pass",
+            Overall::Fail => "fail",
+            Overall::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+impl Verdict {
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Skipped => "skipped",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+impl Level {
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Must => "must",
+            Level::Should => "should",
+            Level::Open => "open",
+        }
+    }
+}
+
+impl Counts {
+    fn count(&mut self, verdict: Verdict) {
+        *match verdict {
+            Verdict::Pass => &mut self.pass,
+            Verdict::Fail => &mut self.fail,
+            Verdict::Skipped => &mut self.skipped,
+            Verdict::Unknown => &mut self.unknown,
+        } += 1;
+    }
+}
+
+/// `3 passed, 1 failed`, without the zeros.
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts =
+            [(self.pass, "passed"), (self.fail, "failed"), (self.unknown, "unknown"), (self.skipped, "skipped")].into_iter();
+        let parts: Vec<String> = counts.filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        f.write_str(if parts.is_empty() { "none" } else { "" })?;
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// `deleted-key is reset in b (file:3:5), but tombstone in a (file:2:1)`
+impl std::fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is {} in {} ({}), but ", self.reading, self.answer, self.scenario, self.place)?;
+        match (&self.against.scenario, &self.against.place) {
+            (Some(scenario), Some(place)) => write!(f, "{} in {scenario} ({place})", self.against.answer),
+            _ => write!(f, "{} is pinned", self.against.answer),
+        }
+    }
+}
+
+/// `scenarios/seq.yaml:12:9`, or as much of it as is known.
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.file)?;
+        for number in [self.line, self.column].into_iter().flatten() {
+            write!(f, ":{number}")?;
+        }
+        Ok(())
+    }
+}

@@ -16,7 +16,7 @@ pub const MAX_DEPTH: usize = 64;
 const END_OF_TEXT: usize = usize::MAX;
 
 /// One YAML file with its index of places.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SourceFile {
     /// As given on the command line; `scenarios/…` for a bundled one.
     pub path: String,

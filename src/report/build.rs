@@ -1,0 +1,303 @@
+//! From what a run recorded to its report.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::secrets::{MASK, Secrets};
+use super::{
+    Against, Clause, Contradiction, Counts, Exchange, Finding, Level, Overall, Place, Report, Scenario, Totals, VERSION, Verdict,
+    curl,
+};
+use crate::history::{self, Cut, Outcome};
+use crate::judge::summary::{self, Sighting, Summary};
+use crate::scenario::plan::Planned;
+use crate::spec::{self, Profile, Spec};
+use crate::verdict::{self, ScenarioOutcome};
+
+/// A body longer than this is cut.
+const MAX_BODY_BYTES: usize = 4096;
+
+/// What a report says of the run itself.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    pub target: String,
+    /// How members were called.
+    pub member_calls: String,
+    /// How keys were read back.
+    pub read_back: String,
+    pub seed: u64,
+    /// Seconds since 1970.
+    pub started_unix_s: i64,
+    pub elapsed: Duration,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    pub retries: u64,
+    pub strict: bool,
+    pub pinned: Profile,
+    /// Why the run was cut short; `None` where it was not.
+    pub incomplete: Option<String>,
+}
+
+/// Builds the report. What `secrets` holds, and every signature that the run sent, is masked in all of it.
+pub fn build(
+    spec: &Spec,
+    facts: &RunFacts,
+    planned: &[Planned],
+    outcomes: &[ScenarioOutcome],
+    summary: &Summary,
+    secrets: &[String],
+) -> Report {
+    let secrets = Secrets::new(secrets, outcomes);
+    let by_id: HashMap<&str, &ScenarioOutcome> = outcomes.iter().map(|outcome| (outcome.id.as_str(), outcome)).collect();
+    let incomplete = facts.incomplete.as_deref();
+    let scenarios: Vec<Scenario> = planned
+        .iter()
+        .map(|planned| match by_id.get(planned.id.as_str()) {
+            Some(outcome) => scenario(spec, planned, outcome, &secrets),
+            None => scenario(spec, planned, &unreached(planned, incomplete), &secrets),
+        })
+        .collect();
+    let clauses: Vec<Clause> = summary.clauses.iter().map(|verdict| clause(spec, verdict, &secrets)).collect();
+
+    Report {
+        version: VERSION,
+        generator: concat!("msgext ", env!("CARGO_PKG_VERSION")).to_owned(),
+        command: "run".to_owned(),
+        verdict: summary.overall.into(),
+        reason: secrets.scrub(&summary.reason),
+        target: secrets.scrub(&facts.target),
+        member_calls: facts.member_calls.clone(),
+        read_back: facts.read_back.clone(),
+        seed: facts.seed,
+        started: jiff::Timestamp::from_second(facts.started_unix_s).unwrap_or_default().to_string(),
+        elapsed_ms: milliseconds(facts.elapsed),
+        strict: facts.strict,
+        incomplete: incomplete.is_some(),
+        incomplete_why: incomplete.map(|why| secrets.scrub(why)),
+        totals: Totals {
+            scenarios: counts(scenarios.iter().map(|scenario| scenario.verdict)),
+            clauses: counts(clauses.iter().map(|clause| clause.verdict)),
+            findings: scenarios.iter().map(|scenario| scenario.findings.len()).sum(),
+            requests: facts.requests,
+            retries: facts.retries,
+        },
+        clauses,
+        readings: summary.readings.clone(),
+        pinned: facts.pinned.clone(),
+        contradictions: summary.contradictions.iter().map(|contradicted| contradiction(planned, contradicted)).collect(),
+        scenarios,
+    }
+}
+
+/// One scenario's part of the report, for those who print it before the run has ended.
+pub fn scenario(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, secrets: &Secrets) -> Scenario {
+    let retries = outcome.exchanges.iter().map(|exchange| u64::from(exchange.retries)).sum();
+    Scenario {
+        id: outcome.id.clone(),
+        title: planned.scenario.title.clone(),
+        verdict: (&outcome.verdict).into(),
+        why: outcome.verdict.why().map(|why| secrets.scrub(why)),
+        clauses: summary::clauses_of(spec, planned).into_iter().collect(),
+        findings: outcome.findings.iter().map(|found| finding(spec, planned, outcome, found, secrets)).collect(),
+        requests: outcome.exchanges.len() as u64 + retries,
+        retries,
+        elapsed_ms: milliseconds(outcome.elapsed),
+        place: place(planned, &planned.place),
+    }
+}
+
+fn unreached(planned: &Planned, incomplete: Option<&str>) -> ScenarioOutcome {
+    ScenarioOutcome {
+        id: planned.id.clone(),
+        verdict: summary::not_reached(incomplete),
+        findings: Vec::new(),
+        observations: Vec::new(),
+        exchanges: Vec::new(),
+        elapsed: Duration::ZERO,
+    }
+}
+
+fn finding(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, finding: &verdict::Finding, secrets: &Secrets) -> Finding {
+    let clause = spec.clause(&finding.clause);
+    let shown_by = finding.exchange.and_then(|index| outcome.exchanges.get(index));
+    Finding {
+        clause: finding.clause.clone(),
+        level: clause.map_or(Level::Must, |clause| clause.level.into()),
+        statement: clause.map(|clause| clause.statement.clone()).unwrap_or_default(),
+        subject: secrets.scrub(&finding.subject),
+        expected: secrets.scrub(&finding.expected),
+        actual: secrets.scrub(&finding.actual),
+        note: finding.note.as_ref().map(|note| secrets.scrub(note)),
+        place: place(planned, &finding.place),
+        exchange: shown_by.map(|shown_by| exchange(shown_by, secrets)),
+        curl: shown_by.map(|exchange| curl::line(&exchange.request, secrets)),
+    }
+}
+
+fn exchange(exchange: &history::Exchange, secrets: &Secrets) -> Exchange {
+    let request = &exchange.request;
+    let (http_status, response_body, lost) = match &exchange.outcome {
+        Outcome::Replied(reply) => {
+            (Some(reply.status), Some(body(&reply.body, secrets)), reply.cut.map(|cut| cut_word(cut).to_owned()))
+        }
+        Outcome::Lost(loss) => (None, None, Some(secrets.scrub(&loss.to_string()))),
+    };
+    Exchange {
+        method: request.method.clone(),
+        url: secrets.url(request, MASK),
+        request_body: body(&request.body, secrets),
+        http_status,
+        response_body,
+        lost,
+        retries: exchange.retries,
+    }
+}
+
+fn cut_word(cut: Cut) -> &'static str {
+    match cut {
+        Cut::Short => "the connection ended before the end of the body",
+        Cut::TooLong => "the body went on beyond what is read",
+        Cut::Endless => "the body was still coming when the time-out ended",
+    }
+}
+
+/// Scrubbed before it is cut: a cut through a secret would leave half of it unrecognised.
+fn body(bytes: &[u8], secrets: &Secrets) -> String {
+    let text = secrets.scrub(&String::from_utf8_lossy(bytes));
+    if text.len() <= MAX_BODY_BYTES {
+        return text;
+    }
+    let end = text.floor_char_boundary(MAX_BODY_BYTES);
+    format!("{}… [cut here; {} bytes in all]", &text[..end], bytes.len())
+}
+
+fn clause(spec: &Spec, verdict: &summary::ClauseVerdict, secrets: &Secrets) -> Clause {
+    let clause = spec.clause(&verdict.id);
+    Clause {
+        id: verdict.id.clone(),
+        level: verdict.level.into(),
+        section: clause.map(|clause| clause.section.clone()).unwrap_or_default(),
+        statement: clause.map(|clause| clause.statement.clone()).unwrap_or_default(),
+        verdict: (&verdict.verdict).into(),
+        why: verdict.verdict.why().map(|why| secrets.scrub(why)),
+        scenarios: verdict.scenarios.clone(),
+    }
+}
+
+fn contradiction(planned: &[Planned], contradiction: &summary::Contradiction) -> Contradiction {
+    let place_of = |sighting: &Sighting| match planned.iter().find(|planned| planned.id == sighting.scenario) {
+        Some(planned) => place(planned, &sighting.place),
+        None => Place { file: sighting.place.clone(), line: None, column: None },
+    };
+    let against = match &contradiction.against {
+        summary::Against::Pinned(answer) => Against { answer: answer.clone(), scenario: None, place: None },
+        summary::Against::Seen { answer, seen } => {
+            Against { answer: answer.clone(), scenario: Some(seen.scenario.clone()), place: Some(place_of(seen)) }
+        }
+    };
+    Contradiction {
+        clause: contradiction.clause.clone(),
+        reading: contradiction.reading.clone(),
+        answer: contradiction.answer.clone(),
+        scenario: contradiction.seen.scenario.clone(),
+        place: place_of(&contradiction.seen),
+        against,
+    }
+}
+
+fn place(planned: &Planned, index_path: &str) -> Place {
+    let place = planned.source.place(index_path);
+    Place { file: planned.source.path.clone(), line: place.map(|place| place.line), column: place.map(|place| place.column) }
+}
+
+fn counts(verdicts: impl Iterator<Item = Verdict>) -> Counts {
+    let mut counts = Counts::default();
+    verdicts.for_each(|verdict| counts.count(verdict));
+    counts
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl From<summary::Overall> for Overall {
+    fn from(overall: summary::Overall) -> Overall {
+        match overall {
+            summary::Overall::Pass => Overall::Pass,
+            summary::Overall::Fail => Overall::Fail,
+            summary::Overall::Inconclusive => Overall::Inconclusive,
+        }
+    }
+}
+
+impl From<&verdict::Verdict> for Verdict {
+    fn from(verdict: &verdict::Verdict) -> Verdict {
+        match verdict {
+            verdict::Verdict::Pass => Verdict::Pass,
+            verdict::Verdict::Fail => Verdict::Fail,
+            verdict::Verdict::Skipped(_) => Verdict::Skipped,
+            verdict::Verdict::Unknown(_) => Verdict::Unknown,
+        }
+    }
+}
+
+impl From<spec::Level> for Level {
+    fn from(level: spec::Level) -> Level {
+        match level {
+            spec::Level::Must => Level::Must,
+            spec::Level::Should => Level::Should,
+            spec::Level::Open => Level::Open,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{self, USERSIG, plain};
+    use crate::report::snippet::Texts;
+    use crate::report::{json, junit, markdown, text};
+
+    #[test]
+    fn no_rendering_shows_a_secret_even_where_the_target_echoes_it() {
+        const KEY: &str = "the-app's-secret-key";
+        let planned = [fixture::planned("seq-grows", "SEQ-3"), fixture::planned("lost", "SEQ-3")];
+        let mut failed = fixture::failed("seq-grows", "SEQ-3", &format!("not {USERSIG}"), &format!("{KEY} {USERSIG}"));
+        failed.exchanges[0] = fixture::exchange(format!("bad UserSig {USERSIG} of {KEY}").as_bytes());
+        failed.exchanges[0].request.body = format!("{{\"echo\":\"{USERSIG}\"}}").into_bytes();
+        failed.findings[0].note = Some(format!("sent {USERSIG}"));
+        let lost = fixture::outcome("lost", verdict::Verdict::Unknown(format!("GET /?usersig={USERSIG} failed")));
+        let report = fixture::built(&planned, &[failed, lost]);
+
+        let renderings = [
+            plain(|out| json::write(out, &report)),
+            plain(|out| junit::write(out, &report)),
+            plain(|out| markdown::write(out, &report)),
+            plain(|out| text::failures(out, &report, &Texts::new())),
+            plain(|out| text::summary(out, &report, &Texts::new())),
+        ];
+        for rendering in renderings {
+            for part in [USERSIG, &USERSIG[..12], KEY] {
+                assert!(!rendering.contains(part), "{rendering}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_body_is_cut_and_says_so_and_a_secret_on_the_edge_is_gone() {
+        let secrets = Secrets::new(&[USERSIG.to_owned()], &[]);
+        let text = format!("{}{USERSIG}{}", "a".repeat(MAX_BODY_BYTES - 5), "b".repeat(900));
+        let cut = body(text.as_bytes(), &secrets);
+        assert!(cut.ends_with(&format!("aaa***bb… [cut here; {} bytes in all]", text.len())), "{cut}");
+        assert_eq!(body(b"short \xff", &secrets), "short \u{fffd}");
+    }
+
+    #[test]
+    fn a_scenario_that_was_not_reached_is_unknown_in_the_report() {
+        let planned = [fixture::planned("first", "SEQ-3"), fixture::planned("second", "URL-1")];
+        let report = fixture::built(&planned, &[fixture::outcome("first", verdict::Verdict::Pass)]);
+        assert_eq!(report.totals.scenarios, Counts { pass: 1, unknown: 1, ..Counts::default() });
+        assert_eq!(report.scenarios[1].why.as_deref(), Some("not reached"));
+        assert_eq!(report.verdict, Overall::Inconclusive);
+    }
+}

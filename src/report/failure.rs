@@ -1,0 +1,176 @@
+//! Findings put together for people: one failure for one expectation of one call, the same failure of many scenarios once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Finding, Report, Scenario, Verdict};
+
+/// Findings of one scenario on one clause, at one place, by one call.
+#[derive(Clone, Debug)]
+pub struct Failure<'a> {
+    pub scenario: &'a Scenario,
+    /// Never empty.
+    pub findings: Vec<&'a Finding>,
+    /// How often this scenario has one of these findings once more.
+    pub again: usize,
+    /// Other scenarios with one of these findings, which are not shown again.
+    pub also_in: Vec<&'a str>,
+}
+
+impl<'a> Failure<'a> {
+    pub fn first(&self) -> &'a Finding {
+        self.findings[0]
+    }
+
+    fn count_again(&mut self, scenario: &'a Scenario) {
+        if scenario.id == self.scenario.id {
+            self.again += 1;
+        } else if self.also_in.last() != Some(&scenario.id.as_str()) {
+            self.also_in.push(&scenario.id);
+        }
+    }
+
+    fn takes(&self, finding: &Finding) -> bool {
+        let first = self.first();
+        let same = |a: &Finding, b: &Finding| a.clause == b.clause && a.place == b.place && a.exchange == b.exchange;
+        same(first, finding) && first.note == finding.note
+    }
+}
+
+/// The failures of one scenario, in the order of its findings.
+pub fn of_scenario(scenario: &Scenario) -> Vec<Failure<'_>> {
+    gather(std::iter::once(scenario), |_| true)
+}
+
+/// The failures of a run whose findings decide, or those whose findings do not.
+pub fn of_report(report: &Report, deciding: bool) -> Vec<Failure<'_>> {
+    gather(report.scenarios.iter(), |finding| report.decides(finding) == deciding)
+}
+
+/// A finding with the clause, subject, expected and actual of an earlier one is only counted there.
+fn gather<'a>(scenarios: impl Iterator<Item = &'a Scenario>, takes: impl Fn(&Finding) -> bool) -> Vec<Failure<'a>> {
+    let mut failures: Vec<Failure> = Vec::new();
+    let mut shown: HashMap<[&str; 4], usize> = HashMap::new();
+    for scenario in scenarios {
+        let first_of_scenario = failures.len();
+        for finding in scenario.findings.iter().filter(|finding| takes(finding)) {
+            let key = [&finding.clause, &finding.subject, &finding.expected, &finding.actual].map(String::as_str);
+            if let Some(&index) = shown.get(&key) {
+                failures[index].count_again(scenario);
+                continue;
+            }
+            let own = failures[first_of_scenario..].iter().position(|failure| failure.takes(finding));
+            let index = own.map_or(failures.len(), |position| first_of_scenario + position);
+            match failures.get_mut(index) {
+                Some(failure) => failure.findings.push(finding),
+                None => failures.push(Failure { scenario, findings: vec![finding], again: 0, also_in: Vec::new() }),
+            }
+            shown.insert(key, index);
+        }
+    }
+    failures
+}
+
+/// The scenarios with a verdict that has a why, together by that.
+pub fn whys(report: &Report, verdict: Verdict) -> BTreeMap<&str, Vec<&str>> {
+    let mut by_why: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict == verdict) {
+        by_why.entry(scenario.why.as_deref().unwrap_or("no reason given")).or_default().push(&scenario.id);
+    }
+    by_why
+}
+
+/// Two texts, cut to where they first differ where they are long, without characters that would upset a terminal or a table.
+pub fn shown(expected: &str, actual: &str) -> (String, String) {
+    let differ = expected.chars().zip(actual.chars()).take_while(|(a, b)| a == b).count();
+    (excerpt(expected, differ), excerpt(actual, differ))
+}
+
+/// The text without control characters, cut around its `middle`-th character where it is long.
+fn excerpt(text: &str, middle: usize) -> String {
+    const MAX: usize = 64;
+    const BEFORE: usize = 16;
+    let count = text.chars().count();
+    if count <= MAX {
+        return printable(text);
+    }
+    let start = middle.saturating_sub(BEFORE).min(count - MAX);
+    let window: String = text.chars().skip(start).take(MAX).collect();
+    let (head, tail) = (if start > 0 { "…" } else { "" }, if start + MAX < count { "…" } else { "" });
+    format!("{head}{}{tail} ({} bytes)", printable(&window), text.len())
+}
+
+/// Escapes control characters, which could otherwise colour, move or forge what a terminal shows.
+pub fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        // The marks that change the direction of writing reorder what stands around them.
+        if character.is_control()
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
+/// The first names of a list that may be long: `a, b and 498 more`.
+pub fn some_of(names: &[&str]) -> String {
+    const SHOWN: usize = 6;
+    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn equal_findings_of_many_scenarios_are_one_failure() {
+        let report = fixture::many(500);
+        let failures = of_report(&report, true);
+        assert_eq!(failures.len(), 1);
+        assert_eq!(failures[0].also_in.len(), 499);
+        assert_eq!(
+            some_of(&failures[0].also_in),
+            "seq-grows/1, seq-grows/2, seq-grows/3, seq-grows/4, seq-grows/5, seq-grows/6 and 493 more"
+        );
+    }
+
+    #[test]
+    fn a_finding_that_a_scenario_repeats_is_counted() {
+        let mut report = fixture::many(1);
+        let mut again = report.scenarios[0].findings[0].clone();
+        again.note = Some("in iteration 2".to_owned());
+        report.scenarios[0].findings.push(again);
+        let failures = of_scenario(&report.scenarios[0]);
+        assert_eq!((failures.len(), failures[0].again, failures[0].also_in.len()), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_finding_that_differs_is_a_failure_of_its_own() {
+        let mut report = fixture::many(3);
+        report.scenarios[1].findings[0].actual = "another".to_owned();
+        let failures = of_report(&report, true);
+        assert_eq!(
+            failures.iter().map(|failure| failure.scenario.id.as_str()).collect::<Vec<_>>(),
+            ["seq-grows/0", "seq-grows/1"]
+        );
+        assert_eq!(failures[0].also_in, ["seq-grows/1", "seq-grows/2"], "their second finding is the same");
+    }
+
+    #[test]
+    fn long_texts_are_cut_to_where_they_differ() {
+        let (expected, actual) = shown(&"é".repeat(500), &format!("{}x{}", "é".repeat(400), "é".repeat(99)));
+        assert_eq!(expected, format!("…{}… (1000 bytes)", "é".repeat(64)));
+        assert_eq!(actual, format!("…{}x{}… (999 bytes)", "é".repeat(16), "é".repeat(47)));
+        assert_eq!(shown("23001", "0"), ("23001".to_owned(), "0".to_owned()));
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        assert_eq!(printable("a\u{1b}[31m\r\n\u{202e}中"), r"a\u{1b}[31m\r\n\u{202e}中");
+    }
+}

@@ -1,0 +1,142 @@
+//! A report for the tests of the renderers, made the way a real one is.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_yaml::with::singleton_map_recursive;
+
+use super::{Place, Report, RunFacts, build};
+use crate::api::HttpRequest;
+use crate::history::{Exchange, HttpReply, Outcome};
+use crate::judge::summary::summarise;
+use crate::scenario::plan::Planned;
+use crate::scenario::source::SourceFile;
+use crate::spec::{Profile, Spec};
+use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
+
+pub(super) const FILE: &str = "scenarios/conformance/seq.yaml";
+pub(super) const YAML: &str = "scenarios:
+  - id: seq-grows
+    title: A set makes Seq grow.
+    steps:
+      - set: { kvs: [{ key: k1 }], expect: { keys: { k1: { seq: 1 } } } }
+";
+pub(super) const USERSIG: &str = "eJwSecretSecret*-_";
+
+pub(super) fn facts() -> RunFacts {
+    RunFacts {
+        target: "https://console.tim.qq.com".to_owned(),
+        member_calls: "identifier".to_owned(),
+        read_back: "get_key_values".to_owned(),
+        seed: 42,
+        started_unix_s: 1_700_000_000,
+        elapsed: Duration::from_millis(12_345),
+        requests: 7,
+        retries: 1,
+        strict: false,
+        pinned: Profile::new(),
+        incomplete: None,
+    }
+}
+
+/// One of each: a failure, a should-level failure, a pass with a reading, an unknown and two skipped for one reason.
+pub(super) fn report() -> Report {
+    let planned = ["seq-grows", "at-most-300", "delete-first", "lost", "by-member", "by-other"].map(|id| planned(id, "SEQ-3"));
+    let mut outcomes = planned.each_ref().map(|planned| outcome(&planned.id, Verdict::Pass));
+    outcomes[0] = failed("seq-grows", "SEQ-3", "1", "0");
+    outcomes[1] = failed("at-most-300", "LIMIT-9", "23004", "0");
+    outcomes[2].observations.push(Observation {
+        reading: "deleted-key".to_owned(),
+        answer: "reset".to_owned(),
+        place: String::new(),
+    });
+    outcomes[3].verdict = Verdict::Unknown("no reply within the time-out".to_owned());
+    for skipped in &mut outcomes[4..] {
+        skipped.verdict = Verdict::Skipped("--member-calls none".to_owned());
+    }
+    built(&planned, &outcomes)
+}
+
+/// As many scenarios with the same finding.
+pub(super) fn many(scenarios: usize) -> Report {
+    let ids: Vec<String> = (0..scenarios).map(|row| format!("seq-grows/{row}")).collect();
+    let planned: Vec<Planned> = ids.iter().map(|id| planned(id, "SEQ-3")).collect();
+    let outcomes: Vec<ScenarioOutcome> = ids.iter().map(|id| failed(id, "SEQ-3", "1", "0")).collect();
+    built(&planned, &outcomes)
+}
+
+/// What a renderer writes, without its colours.
+pub(super) fn plain(render: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> String {
+    let mut out = anstream::StripStream::new(Vec::new());
+    render(&mut out).unwrap();
+    String::from_utf8(out.into_inner()).unwrap()
+}
+
+pub(super) fn built(planned: &[Planned], outcomes: &[ScenarioOutcome]) -> Report {
+    let summary = summarise(&spec(), planned, outcomes, &Profile::new(), false, None);
+    let mut report = build(&spec(), &facts(), planned, outcomes, &summary, &["the-app's-secret-key".to_owned()]);
+    let findings = report.scenarios.iter_mut().flat_map(|scenario| &mut scenario.findings);
+    findings.for_each(|finding| finding.place = Place { line: Some(5), column: Some(9), ..finding.place.clone() });
+    report
+}
+
+pub(super) fn planned(id: &str, clause: &str) -> Planned {
+    let yaml = format!("{{ id: {id}, title: A set makes Seq grow., clauses: [{clause}], steps: [] }}");
+    let mut source = SourceFile::default();
+    FILE.clone_into(&mut source.path);
+    Planned {
+        id: id.to_owned(),
+        scenario: singleton_map_recursive::deserialize(serde_yaml::Deserializer::from_str(&yaml)).unwrap(),
+        source: Arc::new(source),
+        place: "/scenarios/0".to_owned(),
+    }
+}
+
+pub(super) fn outcome(id: &str, verdict: Verdict) -> ScenarioOutcome {
+    let (findings, observations, exchanges) = (vec![], vec![], vec![]);
+    ScenarioOutcome { id: id.to_owned(), verdict, findings, observations, exchanges, elapsed: Duration::from_millis(20) }
+}
+
+pub(super) fn failed(id: &str, clause: &str, expected: &str, actual: &str) -> ScenarioOutcome {
+    let finding = Finding {
+        clause: clause.to_owned(),
+        place: "/scenarios/0/steps/0/set".to_owned(),
+        subject: "k1.Seq".to_owned(),
+        expected: expected.to_owned(),
+        actual: actual.to_owned(),
+        note: Some("after a retry".to_owned()),
+        exchange: Some(0),
+    };
+    let other =
+        Finding { subject: "ErrorCode".to_owned(), expected: "0".to_owned(), actual: "10002".to_owned(), ..finding.clone() };
+    let exchanges = vec![exchange(br#"{"ActionStatus":"OK","ErrorCode":0}"#)];
+    ScenarioOutcome { findings: vec![finding, other], exchanges, ..outcome(id, Verdict::Fail) }
+}
+
+pub(super) fn exchange(reply: &[u8]) -> Exchange {
+    Exchange {
+        request: HttpRequest {
+            method: "POST".to_owned(),
+            path: "/v4/openim_msg_ext_http_svc/set_key_values".to_owned(),
+            query: crate::api::http::query(1_400_000_000, "admin", USERSIG, 7),
+            headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+            body: br#"{"MsgKey":"1_2_3"}"#.to_vec(),
+        },
+        outcome: Outcome::Replied(HttpReply { status: 200, body: reply.to_vec(), cut: None }),
+        sent: Duration::ZERO,
+        received: Duration::from_millis(1),
+        retries: 1,
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    serde_yaml::from_str(
+        "clauses:
+         - { id: SEQ-3, level: must, section: Seq, statement: Seq grows by one with every successful set. }
+         - { id: LIMIT-9, level: should, section: limits, statement: A message holds at most 300 pairs. }
+         - { id: DEL-4, level: open, section: delete, statement: What a deleted key's Seq is., reading: deleted-key }
+         - { id: URL-1, level: must, section: URL, statement: The path is set_key_values. }",
+    )
+    .unwrap()
+}

@@ -1,0 +1,141 @@
+//! The report as `JUnit` XML: a suite for each file, and one for the readings where they contradict each other.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
+use super::{Contradiction, Finding, Report, Scenario, Verdict};
+
+pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
+    let mut junit = quick_junit::Report::new(format!("msgext {}", report.command));
+    junit.set_time(Duration::from_millis(report.elapsed_ms));
+
+    let mut by_file: BTreeMap<&str, Vec<&Scenario>> = BTreeMap::new();
+    for scenario in &report.scenarios {
+        by_file.entry(&scenario.place.file).or_default().push(scenario);
+    }
+    for (file, scenarios) in by_file {
+        let mut suite = TestSuite::new(file);
+        suite.set_time(Duration::from_millis(scenarios.iter().map(|scenario| scenario.elapsed_ms).sum()));
+        suite.add_test_cases(scenarios.into_iter().map(|scenario| test_case(report, scenario)));
+        junit.add_test_suite(suite);
+    }
+    if !report.contradictions.is_empty() {
+        let mut suite = TestSuite::new("readings");
+        suite.add_test_cases(report.contradictions.iter().map(contradicted));
+        junit.add_test_suite(suite);
+    }
+    junit.serialize(&mut *out).map_err(io::Error::other)?;
+    writeln!(out)
+}
+
+fn test_case(report: &Report, scenario: &Scenario) -> TestCase {
+    let (deciding, others): (Vec<&Finding>, Vec<&Finding>) =
+        scenario.findings.iter().partition(|finding| report.decides(finding));
+    let mut status = match scenario.verdict {
+        Verdict::Fail if deciding.is_empty() && !others.is_empty() => TestCaseStatus::success(),
+        _ if !deciding.is_empty() => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Verdict::Skipped => TestCaseStatus::skipped(),
+    };
+    if let Some(first) = deciding.first() {
+        status.set_type(first.clause.as_str()).set_message(line(first)).set_description(lines(&deciding));
+    } else if let Some(why) = &scenario.why {
+        status.set_message(why);
+    }
+    let mut case = TestCase::new(scenario.id.as_str(), status);
+    case.set_classname(scenario.place.file.as_str()).set_time(Duration::from_millis(scenario.elapsed_ms));
+    if !others.is_empty() {
+        case.set_system_out(format!("not decisive:\n{}", lines(&others)));
+    }
+    case
+}
+
+fn contradicted(contradiction: &Contradiction) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_type(contradiction.clause.as_str()).set_message(contradiction.to_string());
+    let mut case = TestCase::new(contradiction.reading.as_str(), status);
+    case.set_classname("readings");
+    case
+}
+
+fn line(finding: &Finding) -> String {
+    format!("{}: {}: expected {}, got {}", finding.clause, finding.subject, finding.expected, finding.actual)
+}
+
+fn lines(findings: &[&Finding]) -> String {
+    let mut lines = String::new();
+    let mut last_curl = None;
+    for finding in findings {
+        let _ = writeln!(lines, "{}\n  {}\n  at {}", line(finding), finding.statement, finding.place);
+        let curl = finding.curl.as_ref().filter(|curl| last_curl.replace(*curl) != Some(curl));
+        for more in [finding.note.as_ref(), curl].into_iter().flatten() {
+            let _ = writeln!(lines, "  {more}");
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{self, plain};
+
+    #[test]
+    fn verdicts_become_failure_error_skipped_and_nothing() {
+        insta::assert_snapshot!(plain(|out| write(out, &fixture::report())), @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="msgext run" tests="6" skipped="2" failures="1" errors="1" time="12.345">
+            <testsuite name="scenarios/conformance/seq.yaml" tests="6" skipped="2" errors="1" failures="1" time="0.120">
+                <testcase name="seq-grows" classname="scenarios/conformance/seq.yaml" time="0.020">
+                    <failure message="SEQ-3: k1.Seq: expected 1, got 0" type="SEQ-3">SEQ-3: k1.Seq: expected 1, got 0
+          Seq grows by one with every successful set.
+          at scenarios/conformance/seq.yaml:5:9
+          after a retry
+          curl -sS -X POST &quot;$MSGEXT_TARGET&quot;&apos;/v4/openim_msg_ext_http_svc/set_key_values?sdkappid=1400000000&amp;identifier=admin&amp;usersig=&apos;&quot;$MSGEXT_USERSIG&quot;&apos;&amp;random=7&amp;contenttype=json&apos; -H &apos;Content-Type: application/json&apos; --data-binary &apos;{&quot;MsgKey&quot;:&quot;1_2_3&quot;}&apos;
+        SEQ-3: ErrorCode: expected 0, got 10002
+          Seq grows by one with every successful set.
+          at scenarios/conformance/seq.yaml:5:9
+          after a retry
+        </failure>
+                </testcase>
+                <testcase name="at-most-300" classname="scenarios/conformance/seq.yaml" time="0.020">
+                    <system-out>not decisive:
+        LIMIT-9: k1.Seq: expected 23004, got 0
+          A message holds at most 300 pairs.
+          at scenarios/conformance/seq.yaml:5:9
+          after a retry
+          curl -sS -X POST &quot;$MSGEXT_TARGET&quot;&apos;/v4/openim_msg_ext_http_svc/set_key_values?sdkappid=1400000000&amp;identifier=admin&amp;usersig=&apos;&quot;$MSGEXT_USERSIG&quot;&apos;&amp;random=7&amp;contenttype=json&apos; -H &apos;Content-Type: application/json&apos; --data-binary &apos;{&quot;MsgKey&quot;:&quot;1_2_3&quot;}&apos;
+        LIMIT-9: ErrorCode: expected 0, got 10002
+          A message holds at most 300 pairs.
+          at scenarios/conformance/seq.yaml:5:9
+          after a retry
+        </system-out>
+                </testcase>
+                <testcase name="delete-first" classname="scenarios/conformance/seq.yaml" time="0.020"/>
+                <testcase name="lost" classname="scenarios/conformance/seq.yaml" time="0.020">
+                    <error message="no reply within the time-out"/>
+                </testcase>
+                <testcase name="by-member" classname="scenarios/conformance/seq.yaml" time="0.020">
+                    <skipped message="--member-calls none"/>
+                </testcase>
+                <testcase name="by-other" classname="scenarios/conformance/seq.yaml" time="0.020">
+                    <skipped message="--member-calls none"/>
+                </testcase>
+            </testsuite>
+        </testsuites>
+        "#);
+    }
+
+    #[test]
+    fn a_should_level_finding_is_a_failure_when_strict() {
+        let report = Report { strict: true, ..fixture::report() };
+        assert!(plain(|out| write(out, &report)).contains(r#"failures="2""#));
+        assert!(plain(|out| write(out, &fixture::report())).contains(r#"failures="1""#));
+    }
+}

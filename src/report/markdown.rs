@@ -1,0 +1,198 @@
+//! The report as Markdown, for a pull request or the summary page of a pipeline.
+
+use std::io;
+
+use super::failure::{self, Failure, printable, some_of};
+use super::{Report, Verdict};
+
+/// GitHub cuts off a summary of more than 1 MiB; what is not shown is in the JSON report.
+const MAX_FAILURES: usize = 100;
+
+pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
+    writeln!(out, "# msgext {}: {}\n\n{}\n", report.command, report.verdict.word(), text(&report.reason))?;
+    let totals = &report.totals;
+    writeln!(out, "| target | scenarios | clauses | requests | retries | seed |\n|---|---|---|--:|--:|--:|")?;
+    let (target, requests, retries) = (code(&report.target), totals.requests, totals.retries);
+    writeln!(out, "| {target} | {} | {} | {requests} | {retries} | {} |", totals.scenarios, totals.clauses, report.seed)?;
+
+    failures(out, "Failures", &failure::of_report(report, true))?;
+    failures(out, "Should hold, but does not decide", &failure::of_report(report, false))?;
+    if !report.contradictions.is_empty() {
+        writeln!(out, "\n## Contradictions\n")?;
+        for contradiction in &report.contradictions {
+            writeln!(out, "- {}: {}", text(&contradiction.clause), text(&contradiction.to_string()))?;
+        }
+    }
+    whys(out, "Unknown", report, Verdict::Unknown)?;
+    whys(out, "Skipped", report, Verdict::Skipped)?;
+    if !report.readings.is_empty() {
+        writeln!(out, "\n## Readings\n\n| question | answer |\n|---|---|")?;
+        for (reading, answer) in &report.readings {
+            writeln!(out, "| {} | {} |", text(reading), text(answer))?;
+        }
+    }
+    writeln!(out, "\n## Clauses\n\n| clause | level | verdict | statement |\n|---|---|---|---|")?;
+    for clause in &report.clauses {
+        let why = clause.why.as_ref().map(|why| format!(": {}", text(why))).unwrap_or_default();
+        let (level, verdict) = (clause.level.word(), clause.verdict.word());
+        writeln!(out, "| {} | {level} | {verdict}{why} | {} |", text(&clause.id), text(&clause.statement))?;
+    }
+    Ok(())
+}
+
+fn failures(out: &mut dyn io::Write, title: &str, failures: &[Failure]) -> io::Result<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## {title}")?;
+    failures.iter().take(MAX_FAILURES).try_for_each(|failure| one(out, failure))?;
+    if failures.len() > MAX_FAILURES {
+        writeln!(out, "\n{} more are in the JSON report.", failures.len() - MAX_FAILURES)?;
+    }
+    Ok(())
+}
+
+fn one(out: &mut dyn io::Write, failure: &Failure) -> io::Result<()> {
+    let first = failure.first();
+    writeln!(out, "\n### {}: {}\n\n{}\n", text(&first.clause), text(&failure.scenario.id), text(&first.statement))?;
+    writeln!(out, "| subject | expected | actual |\n|---|---|---|")?;
+    for finding in &failure.findings {
+        let (expected, actual) = failure::shown(&finding.expected, &finding.actual);
+        writeln!(out, "| {} | {} | {} |", code(&finding.subject), code(&expected), code(&actual))?;
+    }
+    let note = first.note.as_ref().map(|note| format!("; {}", text(note))).unwrap_or_default();
+    writeln!(out, "\nAt {}{note}.", code(&first.place.to_string()))?;
+    if failure.again > 0 {
+        writeln!(out, "Seen again in this scenario: {} times.", failure.again)?;
+    }
+    if !failure.also_in.is_empty() {
+        writeln!(out, "Also in: {}.", text(&some_of(&failure.also_in)))?;
+    }
+    if let Some(curl) = first.curl.as_ref().filter(|curl| curl.len() <= 2000) {
+        let fence = "`".repeat(longest_backticks(curl).max(2) + 1);
+        writeln!(out, "\n{fence}sh\n{curl}\n{fence}")?;
+    }
+    Ok(())
+}
+
+fn whys(out: &mut dyn io::Write, title: &str, report: &Report, verdict: Verdict) -> io::Result<()> {
+    let whys = failure::whys(report, verdict);
+    if whys.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## {title}\n")?;
+    for (why, scenarios) in whys {
+        writeln!(out, "- {} ({}): {}", text(why), scenarios.len(), text(&some_of(&scenarios)))?;
+    }
+    Ok(())
+}
+
+/// Prose that stays prose: whatever Markdown or HTML it holds is shown.
+fn text(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in printable(text).chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '&' => escaped.push_str("&amp;"),
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => escaped.extend(['\\', character]),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// A code span, also inside a table.
+fn code(text: &str) -> String {
+    let text = printable(text).replace('|', "\\|");
+    let fence = "`".repeat(longest_backticks(&text) + 1);
+    // Spaces keep the text's own backticks from its fence; one on each side is not shown.
+    let pad = if text.is_empty() || text.contains('`') || text.starts_with(' ') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+fn longest_backticks(text: &str) -> usize {
+    text.split(|character| character != '`').map(str::len).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{self, plain};
+
+    #[test]
+    fn everything_that_decided_is_in_it() {
+        insta::assert_snapshot!(plain(|out| write(out, &fixture::report())), @r#"
+        # msgext run: fail
+
+        1 broken clause: SEQ-3
+
+        | target | scenarios | clauses | requests | retries | seed |
+        |---|---|---|--:|--:|--:|
+        | `https://console.tim.qq.com` | 1 passed, 2 failed, 1 unknown, 2 skipped | 1 passed, 2 failed, 1 skipped | 7 | 1 | 42 |
+
+        ## Failures
+
+        ### SEQ-3: seq-grows
+
+        Seq grows by one with every successful set.
+
+        | subject | expected | actual |
+        |---|---|---|
+        | `k1.Seq` | `1` | `0` |
+        | `ErrorCode` | `0` | `10002` |
+
+        At `scenarios/conformance/seq.yaml:5:9`; after a retry.
+
+        ```sh
+        curl -sS -X POST "$MSGEXT_TARGET"'/v4/openim_msg_ext_http_svc/set_key_values?sdkappid=1400000000&identifier=admin&usersig='"$MSGEXT_USERSIG"'&random=7&contenttype=json' -H 'Content-Type: application/json' --data-binary '{"MsgKey":"1_2_3"}'
+        ```
+
+        ## Should hold, but does not decide
+
+        ### LIMIT-9: at-most-300
+
+        A message holds at most 300 pairs.
+
+        | subject | expected | actual |
+        |---|---|---|
+        | `k1.Seq` | `23004` | `0` |
+        | `ErrorCode` | `0` | `10002` |
+
+        At `scenarios/conformance/seq.yaml:5:9`; after a retry.
+
+        ```sh
+        curl -sS -X POST "$MSGEXT_TARGET"'/v4/openim_msg_ext_http_svc/set_key_values?sdkappid=1400000000&identifier=admin&usersig='"$MSGEXT_USERSIG"'&random=7&contenttype=json' -H 'Content-Type: application/json' --data-binary '{"MsgKey":"1_2_3"}'
+        ```
+
+        ## Unknown
+
+        - no reply within the time-out (1): lost
+
+        ## Skipped
+
+        - --member-calls none (2): by-member, by-other
+
+        ## Readings
+
+        | question | answer |
+        |---|---|
+        | deleted-key | reset |
+
+        ## Clauses
+
+        | clause | level | verdict | statement |
+        |---|---|---|---|
+        | SEQ-3 | must | fail | Seq grows by one with every successful set. |
+        | LIMIT-9 | should | fail | A message holds at most 300 pairs. |
+        | DEL-4 | open | pass | What a deleted key's Seq is. |
+        | URL-1 | must | skipped: no scenario of this run tests it | The path is set\_key\_values. |
+        "#);
+    }
+
+    #[test]
+    fn texts_cannot_break_out_of_their_cell() {
+        assert_eq!(code("a|`b``\n"), r"``` a\|`b``\n ```");
+        assert_eq!(code("plain"), "`plain`");
+        assert_eq!(text("<img> *a*|b"), r"&lt;img> \*a\*\|b");
+    }
+}
