@@ -21,6 +21,7 @@ pub mod history;
 pub mod host;
 pub mod judge;
 pub mod model;
+pub mod random;
 pub mod report;
 pub mod scenario;
 pub mod spec;

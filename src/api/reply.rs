@@ -45,8 +45,9 @@ impl Reply {
         Reply { status: ActionStatus::Ok, code: 0, info: String::new(), results }
     }
 
+    /// The key's result; the last, where a key that stood twice was answered twice.
     pub fn result(&self, key: &str) -> Option<&KeyResult> {
-        self.results.iter().flatten().find(|result| result.extension.key == key)
+        self.results.iter().flatten().rfind(|result| result.extension.key == key)
     }
 }
 

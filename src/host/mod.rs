@@ -1,1 +1,5 @@
-//! The reference endpoint on wiremock and on hyper: thin hosts of [`crate::model`].
+//! The reference endpoint on wiremock and on hyper: thin hosts of [`crate::model`]. Never a rule of the API's own.
+
+pub mod embedded;
+pub mod fault;
+pub mod server;

@@ -1,4 +1,44 @@
 //! History in, findings out: pure judges. Never a socket, a clock or a print.
 
+pub mod incidental;
 pub mod limit;
+pub mod memory;
+pub mod reply;
 pub mod summary;
+
+use crate::api::{Kv, Operation};
+
+/// A call as a judge has to know it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The scenario's name of the message.
+    pub message: String,
+    /// `None` for a raw call, whose meaning only its author knows.
+    pub operation: Option<Operation>,
+    /// The pairs as they stand in the body, resolved.
+    pub kvs: Vec<Kv>,
+}
+
+impl Sent {
+    /// The keys of the call, each once, in order.
+    pub fn keys(&self) -> Vec<&str> {
+        let mut keys: Vec<&str> = Vec::with_capacity(self.kvs.len());
+        for kv in &self.kvs {
+            if !keys.contains(&kv.key.as_str()) {
+                keys.push(&kv.key);
+            }
+        }
+        keys
+    }
+}
+
+/// Where an expectation stands, and what it speaks for.
+#[derive(Clone, Debug)]
+pub struct At {
+    /// The clause that a difference breaks.
+    pub clause: String,
+    /// Index path of the step.
+    pub place: String,
+    /// Index of the exchange.
+    pub exchange: Option<usize>,
+}

@@ -44,7 +44,7 @@ pub(super) fn expand(source: &SourceFile, path: &str, scenario: &Value, budget: 
         return (rows, table.problems);
     }
     if let Some((row_path, _)) = rows.first() {
-        for column in columns.iter().filter(|column| **column != "name" && !table.used.contains(**column)) {
+        for column in columns.iter().filter(|column| **column != "row" && !table.used.contains(**column)) {
             let help = format!("write `${{{column}}}` where it belongs, or remove the column");
             table.problems.push(source.key_problem(
                 &child_path(row_path, column),
@@ -181,7 +181,7 @@ impl Table<'_> {
         }
         let id = row_id(row_path, row);
         if !ids.insert(id.clone()) {
-            let help = "give each row a `name` of its own".to_owned();
+            let help = "give each row a `row` of its own".to_owned();
             self.problems.push(self.source.problem(row_path, format!("two rows are called `{id}`"), Some(help)));
         }
         let mut filling = Filling {
@@ -203,7 +203,7 @@ impl Table<'_> {
 
 /// What the row adds to the scenario's id.
 fn row_id(row_path: &str, row: &Columns<'_>) -> String {
-    let words = match row.get("name") {
+    let words = match row.get("row") {
         Some(name) => scalar_text(name).unwrap_or_default(),
         None => row.values().filter_map(|value| scalar_text(value)).collect::<Vec<_>>().join(" "),
     };

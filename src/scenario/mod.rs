@@ -54,7 +54,8 @@ pub struct Scenario {
     /// How the embedded endpoint is set up for it, where a clause needs something to bite on. A real target is taken as it is.
     #[serde(default)]
     pub embedded: Embedded,
-    /// Rows of a table. Each row is a scenario of its own: `${column}` in any text stands for the row's value.
+    /// Rows of a table. Each row is a scenario of its own: `${column}` in any text stands for the row's value. The column `row`
+    /// names the row.
     #[serde(default)]
     pub cases: Vec<BTreeMap<String, Json>>,
     pub steps: Vec<Step>,
@@ -103,6 +104,9 @@ pub struct Embedded {
     /// Answers 10002, without doing anything, to every n-th call.
     #[serde(default)]
     pub internal_error_every: Option<u32>,
+    /// Has no limit for the app, so that calls at one instant can reach a message's limit.
+    #[serde(default)]
+    pub no_app_limit: bool,
 }
 
 /// One thing that happens.

@@ -1,0 +1,120 @@
+//! One HTTP exchange at a time, looked at closely: no proxy, no redirect, no silent retry, nothing unbounded.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::{Method, Url};
+
+use crate::api::HttpRequest;
+use crate::api::reply::MAX_BODY_BYTES;
+use crate::history::{Cut, HttpReply, Loss, Outcome};
+
+/// Sends requests, to wherever [`Client::at`] points it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+}
+
+/// A client with the address of its target. Copies of one client share its connections and its certificates.
+#[derive(Clone, Debug)]
+pub struct TargetClient {
+    http: reqwest::Client,
+    base: Url,
+}
+
+/// The HTTP client could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the HTTP client")]
+pub struct SetupError(#[from] reqwest::Error);
+
+impl Client {
+    /// `timeout` bounds an exchange from the first byte sent to the last received.
+    pub fn new(timeout: Duration) -> Result<Client, SetupError> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            // A retry that nobody sees would make a double write look like a conflict of the target's making.
+            .retry(reqwest::retry::never())
+            .http1_only()
+            .timeout(timeout)
+            .connect_timeout(timeout)
+            .build()?;
+        Ok(Client { http })
+    }
+
+    pub fn at(&self, base: Url) -> TargetClient {
+        TargetClient { http: self.http.clone(), base }
+    }
+}
+
+impl TargetClient {
+    /// Sends one request and waits for what becomes of it.
+    pub async fn send(&self, request: &HttpRequest) -> Outcome {
+        let Some((method, url)) = self.address(request) else {
+            return Outcome::Lost(Loss::NotConnected(format!(
+                "{} {} is no request that can be sent",
+                request.method, request.path
+            )));
+        };
+        let mut builder = self.http.request(method, url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        match builder.body(request.body.clone()).send().await {
+            Ok(response) => receive(response).await,
+            Err(error) => Outcome::Lost(loss(&error)),
+        }
+    }
+
+    fn address(&self, request: &HttpRequest) -> Option<(Method, Url)> {
+        let method = Method::from_bytes(request.method.as_bytes()).ok()?;
+        let mut url = self.base.clone();
+        let base_path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base_path}{}", request.path));
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        Some((method, url))
+    }
+}
+
+async fn receive(mut response: reqwest::Response) -> Outcome {
+    let status = response.status().as_u16();
+    if let 502..=504 = status {
+        return Outcome::Lost(Loss::Gateway(status));
+    }
+    let mut body = Vec::new();
+    let cut = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break None,
+            Err(error) if error.is_timeout() => break Some(Cut::Endless),
+            Err(_) => break Some(Cut::Short),
+        }
+        if body.len() > MAX_BODY_BYTES {
+            body.truncate(MAX_BODY_BYTES);
+            break Some(Cut::TooLong);
+        }
+    };
+    Outcome::Replied(HttpReply { status, body, cut })
+}
+
+fn loss(error: &reqwest::Error) -> Loss {
+    if error.is_timeout() {
+        return Loss::TimedOut;
+    }
+    let cause = root_cause(error);
+    if error.is_connect() { Loss::NotConnected(cause) } else { Loss::Closed(cause) }
+}
+
+/// The innermost error, whose words never hold the URL and so never a `UserSig`.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = match error.source() {
+        Some(source) => source,
+        None => return "unknown cause".to_owned(),
+    };
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

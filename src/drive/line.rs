@@ -1,0 +1,143 @@
+//! An open line to the target: what it takes to send anything to it, recorded exchange by exchange.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::client::TargetClient;
+use super::compose::Composer;
+use super::messages::{self, Message, Pool};
+use super::pace::Budget;
+use super::readback::{Pages, Pairs};
+use super::target::{Clock, MemberCalls, MessageSource, ReadBack, Target};
+use crate::api::message::{GET_PATH, decode_send, get_body};
+use crate::api::reply::decode;
+use crate::api::{HttpRequest, code};
+use crate::history::{Exchange, Outcome};
+use crate::random::Random;
+use crate::scenario::{Caller, Message as Kind};
+
+/// The documentation's 10002 says "try again": so often, with these pauses before each.
+const INTERNAL_ERROR_PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1)];
+/// A full second after the app's limit refused a call, the same call is within the limit again.
+const APP_LIMIT_PAUSES: [Duration; 2] = [Duration::from_millis(1100), Duration::from_millis(2100)];
+
+/// Where a scenario runs.
+pub struct Session<'a> {
+    pub target: &'a Target,
+    pub client: TargetClient,
+    pub clock: Clock,
+    pub budget: &'a Budget,
+    pub pool: &'a Pool,
+    pub member_calls: MemberCalls,
+    pub read_back: ReadBack,
+    pub seed: u64,
+    /// Seconds since 1970 at the clock's zero.
+    pub epoch: Duration,
+}
+
+/// One scenario's, or the probe's, dealings with the target.
+pub struct Line<'a> {
+    pub session: &'a Session<'a>,
+    pub random: Random,
+    pub exchanges: Vec<Exchange>,
+    /// How often the target answered 10002.
+    pub internal_errors: u32,
+}
+
+impl<'a> Line<'a> {
+    pub fn open(session: &'a Session<'a>, name: &str) -> Line<'a> {
+        Line { session, random: Random::named(session.seed, name), exchanges: Vec::new(), internal_errors: 0 }
+    }
+
+    pub fn composer(&self) -> Composer<'a> {
+        let target = self.session.target;
+        Composer {
+            app: &target.app,
+            without_plan: target.without_plan.as_ref(),
+            accounts: &target.accounts,
+            member_calls: self.session.member_calls,
+            now_s: (self.session.epoch + self.session.clock.now()).as_secs(),
+        }
+    }
+
+    /// A fresh message, or in words why there is none.
+    pub async fn message(&mut self, kind: Kind) -> Result<Message, String> {
+        let random = self.random.next_u32();
+        let accounts = &self.session.target.accounts;
+        let Some(send) = messages::send_of(kind, accounts, random) else {
+            let (from, to) = (Some(accounts.sender.clone()), accounts.recipient.clone());
+            return Ok(Message { from, to, msg_key: messages::missing_key(random) });
+        };
+        let msg_key = match &self.session.target.messages {
+            MessageSource::Listed(_) if send.from.is_none() => {
+                Err("the target's list has no message of the admin's own".to_owned())
+            }
+            MessageSource::Listed(_) => self.session.pool.take(send.supports_extension),
+            MessageSource::Command(command) => messages::by_command(command, &send, self.session.target.timeout).await,
+            MessageSource::SendMsg => {
+                let request = self.composer().plain(messages::PATH, Caller::Admin, &send.to_json(), &mut self.random);
+                let exchange = self.exchange(request, true).await;
+                match &self.exchanges[exchange].outcome {
+                    Outcome::Replied(reply) => decode_send(&reply.body),
+                    Outcome::Lost(loss) => Err(loss.to_string()),
+                }
+            }
+        };
+        let msg_key = msg_key.map_err(|why| format!("no message could be made: {why}"))?;
+        Ok(Message { from: send.from, to: send.to, msg_key })
+    }
+
+    /// All pairs of a message by `get_key_values`, or in words why the target will not tell.
+    pub async fn pairs(&mut self, message: &Message) -> Result<Pairs, String> {
+        let mut pages = Pages::default();
+        loop {
+            let body: Value = get_body(message.from.as_deref(), &message.to, &message.msg_key, pages.start_seq());
+            let request = self.composer().plain(GET_PATH, Caller::Admin, &body, &mut self.random);
+            let exchange = self.exchange(request, true).await;
+            if let Some(pairs) = pages.take(&self.exchanges[exchange].outcome)? {
+                return Ok(pairs);
+            }
+        }
+    }
+
+    /// Sends a request when the budget lets it, and again where the documentation invites that. Gives the exchange's index.
+    pub async fn exchange(&mut self, request: HttpRequest, waits_for_app_limit: bool) -> usize {
+        let (mut internal, mut throttled) = (INTERNAL_ERROR_PAUSES.iter(), APP_LIMIT_PAUSES.iter());
+        let mut retries = 0;
+        loop {
+            self.session.budget.turn().await;
+            let mut exchange = self.once(&request).await;
+            exchange.retries = retries;
+            let pause = match top_code(&exchange.outcome) {
+                Some(code::INTERNAL) => {
+                    self.internal_errors += 1;
+                    internal.next()
+                }
+                Some(code) if code::is_app_limit(code) && waits_for_app_limit => throttled.next(),
+                _ => None,
+            };
+            let Some(pause) = pause else {
+                self.exchanges.push(exchange);
+                return self.exchanges.len() - 1;
+            };
+            self.session.clock.wait(*pause).await;
+            retries += 1;
+        }
+    }
+
+    /// Sends a request now, once; the caller records it.
+    pub async fn once(&self, request: &HttpRequest) -> Exchange {
+        let sent = self.session.clock.now();
+        let outcome = self.session.client.send(request).await;
+        Exchange { request: request.clone(), outcome, sent, received: self.session.clock.now(), retries: 0 }
+    }
+}
+
+/// The top-level code of a reply, where there is one.
+fn top_code(outcome: &Outcome) -> Option<i64> {
+    match outcome {
+        Outcome::Replied(http) => decode(&http.body).0.map(|reply| reply.code),
+        Outcome::Lost(_) => None,
+    }
+}

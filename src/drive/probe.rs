@@ -1,0 +1,131 @@
+//! The first calls of a run: is the target there, does it take the credentials, can messages be made, who acts as a member,
+//! can a message be read back?
+
+use std::collections::BTreeMap;
+
+use super::line::{Line, Session};
+use super::messages::Message;
+use super::target::{MemberCalls, ReadBack};
+use crate::api::reply::decode;
+use crate::api::{Operation, Reply, code};
+use crate::history::{Loss, Outcome};
+use crate::judge::memory::Memory;
+use crate::scenario::text::{Seq, Text};
+use crate::scenario::{CallStep, Caller, KvSpec, Message as Kind};
+
+/// What the probe found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub member_calls: MemberCalls,
+    pub read_back: ReadBack,
+}
+
+/// Why the target cannot be tested.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeError {
+    #[error("the target cannot be reached: {0}")]
+    Unreachable(Loss),
+    #[error("the target refused the credentials: {code} {info}")]
+    Credentials { code: i64, info: String },
+    #[error("{0}")]
+    NoMessages(String),
+    #[error("the app lacks the plan for message extensions: {0}")]
+    NoPlan(String),
+}
+
+/// Finds out. `session` has the user's choices, or defaults where there are none.
+pub async fn probe(session: &mut Session<'_>) -> Result<Found, ProbeError> {
+    let (wanted_calls, wanted_read_back) = (session.target.member_calls, session.target.read_back);
+    session.member_calls = wanted_calls.unwrap_or(MemberCalls::Nobody);
+    admin_may_call(session).await?;
+    let member_calls = match wanted_calls {
+        Some(calls) => calls,
+        None => find_member_calls(session).await?,
+    };
+    session.member_calls = member_calls;
+    let read_back = match wanted_read_back {
+        Some(read_back) => read_back,
+        None => find_read_back(session).await?,
+    };
+    Ok(Found { member_calls, read_back })
+}
+
+async fn admin_may_call(session: &Session<'_>) -> Result<(), ProbeError> {
+    let Some(reply) = set(session, Caller::Admin, &[0]).await?.pop().flatten() else { return Ok(()) };
+    match reply.code {
+        code::NO_PLAN => Err(ProbeError::NoPlan(reply.info)),
+        code if code::is_credentials(code) => Err(ProbeError::Credentials { code, info: reply.info }),
+        _ => Ok(()),
+    }
+}
+
+/// A member's own `identifier` is taken, or a stale Seq sent with `From_Account` is refused; otherwise nobody acts as a member.
+async fn find_member_calls(session: &mut Session<'_>) -> Result<MemberCalls, ProbeError> {
+    session.member_calls = MemberCalls::Identifier;
+    let as_identifier = set(session, Caller::Sender, &[0]).await?.pop().flatten();
+    let refused =
+        as_identifier.is_none_or(|reply| reply.code != 0 && (code::is_credentials(reply.code) || reply.code == code::INVALID));
+    if !refused {
+        return Ok(MemberCalls::Identifier);
+    }
+    session.member_calls = MemberCalls::FromAccount;
+    let twice = set(session, Caller::Sender, &[0, 0]).await?;
+    let conflicts = |reply: &Reply| reply.results.iter().flatten().any(|result| result.code == code::SEQ_CONFLICT);
+    let conflicted = twice.last().and_then(Option::as_ref).is_some_and(conflicts);
+    Ok(if conflicted { MemberCalls::FromAccount } else { MemberCalls::Nobody })
+}
+
+async fn find_read_back(session: &Session<'_>) -> Result<ReadBack, ProbeError> {
+    let mut line = Line::open(session, "probe");
+    let message = message(&mut line).await?;
+    Ok(match line.pairs(&message).await {
+        Ok(_) => ReadBack::Get,
+        Err(_) if session.member_calls == MemberCalls::Nobody => ReadBack::Impossible,
+        Err(_) => ReadBack::Member,
+    })
+}
+
+/// Sets one key of a fresh message with these Seqs, one after another; `None` for a reply that says nothing.
+async fn set(session: &Session<'_>, caller: Caller, seqs: &[i64]) -> Result<Vec<Option<Reply>>, ProbeError> {
+    let mut line = Line::open(session, "probe");
+    let message = message(&mut line).await?;
+    let mut replies = Vec::new();
+    for seq in seqs {
+        let kv = KvSpec {
+            key: Text("probe".into()),
+            value: None,
+            seq: Seq::Number(*seq),
+            times: None,
+            fields: BTreeMap::new(),
+            omit: Vec::new(),
+        };
+        let step = CallStep { kvs: Some(vec![kv]), ..CallStep::default() };
+        let composed =
+            line.composer().call(&step, Some(Operation::Set), caller, ("m", &message), &Memory::default(), &mut line.random);
+        let exchange = line.exchange(composed.request, true).await;
+        match &line.exchanges[exchange].outcome {
+            Outcome::Lost(loss @ Loss::NotConnected(_)) => return Err(ProbeError::Unreachable(loss.clone())),
+            Outcome::Lost(_) => replies.push(None),
+            Outcome::Replied(http) => replies.push(decode(&http.body).0),
+        }
+    }
+    Ok(replies)
+}
+
+/// A message to try things on. A failure is told by its cause: no connection, refused credentials, or no messages.
+async fn message(line: &mut Line<'_>) -> Result<Message, ProbeError> {
+    let why = match line.message(Kind::Sent).await {
+        Ok(message) => return Ok(message),
+        Err(why) => why,
+    };
+    match line.exchanges.last().map(|exchange| &exchange.outcome) {
+        Some(Outcome::Lost(loss)) => Err(ProbeError::Unreachable(loss.clone())),
+        Some(Outcome::Replied(http)) => match decode(&http.body).0 {
+            Some(reply) if code::is_credentials(reply.code) => {
+                Err(ProbeError::Credentials { code: reply.code, info: reply.info })
+            }
+            _ => Err(ProbeError::NoMessages(why)),
+        },
+        None => Err(ProbeError::NoMessages(why)),
+    }
+}

@@ -1,0 +1,592 @@
+//! One scenario, step by step, against one endpoint.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::compose::Composed;
+use super::line::{Line, Session};
+use super::messages::Message;
+use super::readback::Pairs;
+use super::target::ReadBack;
+use crate::api::reply::decode;
+use crate::api::{Operation, Reply, code};
+use crate::history::{Exchange, Outcome};
+use crate::judge::limit::lawful_rounds;
+use crate::judge::memory::Memory;
+use crate::judge::reply::{judge, named, quoted, read};
+use crate::judge::{At, Sent, incidental};
+use crate::scenario::plan::Planned;
+use crate::scenario::text::{KeyState, Seq, SeqExpect, Text};
+use crate::scenario::{CallStep, Caller, KvSpec, LimitExpect, Observe, Parallel, Peek, Repeat, Step};
+use crate::spec::{self, Level};
+use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
+
+/// A Seq that no message reaches, and that still fits in 32 bits.
+const UNREACHABLE_SEQ: i64 = 2_000_000_000;
+
+/// Why a scenario went no further.
+enum Stop {
+    /// A difference from a clause that decides: what comes after it would only follow from it.
+    Failed,
+    /// Something is not known that the rest builds on.
+    Unknown(String),
+    /// It does not apply to this target after all.
+    Skipped(String),
+}
+
+/// Runs one scenario to its end.
+pub async fn walk(planned: &Planned, session: &Session<'_>) -> ScenarioOutcome {
+    let start = session.clock.now();
+    let mut walk = Walk::new(planned, session);
+    let stop = match walk.provision().await {
+        Ok(()) => walk.steps(&planned.scenario.steps, &format!("{}/steps", planned.place)).await.err(),
+        Err(stop) => Some(stop),
+    };
+    let verdict = match stop {
+        _ if !walk.findings.is_empty() => Verdict::Fail,
+        Some(Stop::Unknown(why)) => Verdict::Unknown(why),
+        Some(Stop::Skipped(why)) => Verdict::Skipped(why),
+        None if planned.scenario.embedded.internal_error_every.is_some() && walk.line.internal_errors == 0 => {
+            Verdict::Skipped("the target never answered 10002, so there was nothing to try again".to_owned())
+        }
+        Some(Stop::Failed) | None => Verdict::Pass,
+    };
+    ScenarioOutcome {
+        id: planned.id.clone(),
+        verdict,
+        findings: walk.findings,
+        observations: walk.observations,
+        exchanges: walk.line.exchanges,
+        elapsed: session.clock.now().saturating_sub(start),
+    }
+}
+
+struct Walk<'a> {
+    planned: &'a Planned,
+    line: Line<'a>,
+    messages: BTreeMap<String, Message>,
+    memory: Memory,
+    /// Readings known so far: the probe's, and this scenario's own.
+    readings: BTreeMap<String, String>,
+    findings: Vec<Finding>,
+    observations: Vec<Observation>,
+}
+
+/// One call with everything that was made of its reply.
+struct Judged {
+    sent: Sent,
+    reply: Reply,
+    findings: Vec<Finding>,
+    exchange: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn new(planned: &'a Planned, session: &'a Session<'a>) -> Walk<'a> {
+        let caller = ("caller".to_owned(), session.member_calls.answer().to_owned());
+        Walk {
+            planned,
+            line: Line::open(session, &planned.id),
+            messages: BTreeMap::new(),
+            memory: Memory::default(),
+            readings: BTreeMap::from([caller]),
+            findings: Vec::new(),
+            observations: Vec::new(),
+        }
+    }
+
+    // Messages
+
+    async fn provision(&mut self) -> Result<(), Stop> {
+        let mut wanted = self.planned.scenario.messages.clone();
+        wanted.entry("m".to_owned()).or_default();
+        let used = messages_used(&self.planned.scenario.steps);
+        for (name, kind) in wanted.into_iter().filter(|(name, _)| used.contains(name.as_str())) {
+            let message = self.line.message(kind).await.map_err(Stop::Unknown)?;
+            self.messages.insert(name, message);
+        }
+        Ok(())
+    }
+
+    // Steps
+
+    async fn steps(&mut self, steps: &[Step], place: &str) -> Result<(), Stop> {
+        for (index, step) in steps.iter().enumerate() {
+            self.step(step, &format!("{place}/{index}")).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step, place: &str) -> Result<(), Stop> {
+        match step {
+            Step::Wait(span) => self.line.session.clock.wait(span.0).await,
+            Step::Peek(peek) if self.applies(&peek.when) => self.peek(peek, &format!("{place}/peek")).await?,
+            Step::Repeat(repeat) if self.applies(&repeat.when) => self.repeat(repeat, &format!("{place}/repeat")).await?,
+            Step::Peek(_) | Step::Repeat(_) => {}
+            Step::Parallel(parallel) => self.parallel(parallel, &format!("{place}/parallel")).await?,
+            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
+                if self.applies(&call.when) {
+                    let (operation, word) = operation(step);
+                    let judged = self.call(call, operation, &format!("{place}/{word}")).await?;
+                    self.conclude(judged.findings)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn applies(&self, when: &BTreeMap<String, Vec<String>>) -> bool {
+        when.iter().all(|(reading, answers)| self.readings.get(reading).is_some_and(|answer| answers.contains(answer)))
+    }
+
+    /// Takes over findings; one that decides ends the scenario.
+    fn conclude(&mut self, findings: Vec<Finding>) -> Result<(), Stop> {
+        let decides =
+            |finding: &Finding| spec::bundled().clause(&finding.clause).is_none_or(|clause| clause.level != Level::Should);
+        let stop = findings.iter().any(decides);
+        for finding in findings {
+            // A defect of every reply is one finding, not a hundred.
+            if !self
+                .findings
+                .iter()
+                .any(|known| known.clause == finding.clause && known.subject == finding.subject && known.actual == finding.actual)
+            {
+                self.findings.push(finding);
+            }
+        }
+        if stop { Err(Stop::Failed) } else { Ok(()) }
+    }
+
+    fn at(&self, clause: Option<&String>, place: &str, exchange: Option<usize>) -> At {
+        let first = self.planned.scenario.clauses.first();
+        At { clause: clause.or(first).cloned().unwrap_or_default(), place: place.to_owned(), exchange }
+    }
+
+    async fn call(&mut self, step: &CallStep, operation: Option<Operation>, place: &str) -> Result<Judged, Stop> {
+        let name = step.message.as_deref().unwrap_or("m");
+        let unchanged = step.expect.as_ref().is_some_and(|expect| expect.unchanged);
+        let before = if unchanged { Some(self.snapshot(name, &[]).await?) } else { None };
+        let composed = self.compose(step, operation)?;
+        let memory = self.memory.clone();
+        let mut judged = self.exchange_judged(composed, step, &memory, place).await?;
+        if let Some(before) = before {
+            let keys: Vec<String> = judged.sent.kvs.iter().map(|kv| kv.key.clone()).collect();
+            let after = self.snapshot(name, &keys).await?;
+            let at = self.at(step.clause.as_ref(), &format!("{place}/expect/unchanged"), Some(judged.exchange));
+            judged.findings.extend(changes(&before, &after, &at));
+        }
+        Ok(judged)
+    }
+
+    fn compose(&mut self, step: &CallStep, operation: Option<Operation>) -> Result<Composed, Stop> {
+        if step.http.without_plan && self.line.session.target.without_plan.is_none() {
+            return Err(Stop::Skipped("the target names no app without the plan".to_owned()));
+        }
+        let name = step.message.as_deref().unwrap_or("m");
+        let message = self.messages.get(name).ok_or_else(|| Stop::Unknown(format!("there is no message {name}")))?;
+        let caller = step.caller.unwrap_or(self.planned.scenario.caller);
+        Ok(self.line.composer().call(step, operation, caller, (name, message), &self.memory, &mut self.line.random))
+    }
+
+    /// Sends a call and makes of its reply what its step says. `memory` is from before the call.
+    async fn exchange_judged(
+        &mut self,
+        composed: Composed,
+        step: &CallStep,
+        memory: &Memory,
+        place: &str,
+    ) -> Result<Judged, Stop> {
+        let Composed { request, sent } = composed;
+        let exchange = self.line.exchange(request, !self.planned.scenario.alone).await;
+        self.judged(exchange, sent, step, memory, place)
+    }
+
+    fn judged(&mut self, exchange: usize, sent: Sent, step: &CallStep, memory: &Memory, place: &str) -> Result<Judged, Stop> {
+        let at = self.at(step.clause.as_ref(), place, Some(exchange));
+        let http = match &self.line.exchanges[exchange].outcome {
+            Outcome::Replied(http) => http,
+            Outcome::Lost(loss) => return Err(Stop::Unknown(format!("a reply was lost: {loss}"))),
+        };
+        let elsewhere = step.http.path.is_some() || step.http.method.is_some();
+        let (reply, mut findings) = if elsewhere && http.status != 200 {
+            // Another path or method is not this command: any HTTP error refuses it.
+            (Some(Reply::refusal(i64::from(http.status), "an HTTP error")), Vec::new())
+        } else {
+            read(&sent, http, &at)
+        };
+        let Some(reply) = reply else {
+            self.note_retries(exchange, &mut findings);
+            self.conclude(findings)?;
+            return Err(Stop::Unknown("a reply could not be read".to_owned()));
+        };
+        for (reading, answer) in incidental::readings(&sent, &reply, memory) {
+            self.observed(reading, answer, place);
+        }
+        match &step.observe {
+            Some(observe) => findings.extend(self.observe(observe, &sent, &reply, memory, &at)),
+            // A step that only has something to say for `should` clauses asks nothing else.
+            None if step.expect.is_none() && !step.should.is_empty() => {}
+            None => findings.extend(judge(&sent, &reply, step.expect.as_ref(), memory, &at)),
+        }
+        for (clause, expect) in &step.should {
+            let at = At { clause: clause.clone(), place: format!("{place}/should/{clause}"), exchange: at.exchange };
+            let differences = judge(&sent, &reply, Some(expect), memory, &at);
+            // Its expectation stands under `should`, not under `expect`.
+            findings.extend(
+                differences.into_iter().map(|finding| Finding { place: finding.place.replacen("/expect", "", 1), ..finding }),
+            );
+        }
+        self.note_retries(exchange, &mut findings);
+        self.memory.learn(&sent, &reply);
+        Ok(Judged { sent, reply, findings, exchange })
+    }
+
+    fn note_retries(&self, exchange: usize, findings: &mut [Finding]) {
+        let retries = self.line.exchanges[exchange].retries;
+        if retries > 0 {
+            for finding in findings {
+                finding.note =
+                    Some(format!("sent again {retries} times, because the target answered 10002 or its app limit refused it"));
+            }
+        }
+    }
+
+    /// Which answer the reply means; a finding where it is none of them.
+    fn observe(&mut self, observe: &Observe, sent: &Sent, reply: &Reply, memory: &Memory, at: &At) -> Option<Finding> {
+        let clause = spec::bundled().question(&observe.reading);
+        let answers = clause.map(|clause| clause.readings.as_slice()).unwrap_or_default();
+        let fits = |answer: &&spec::Answer| {
+            observe.is.get(&answer.name).is_some_and(|expect| judge(sent, reply, Some(expect), memory, at).is_empty())
+        };
+        if let Some(answer) = answers.iter().find(fits) {
+            self.observed(&observe.reading, &answer.name, &at.place);
+            return None;
+        }
+        let results = reply.results.iter().flatten().map(|result| {
+            format!(
+                "{}: {} {} Seq {}",
+                named(&result.extension.key),
+                result.code,
+                quoted(&result.extension.value),
+                result.extension.seq
+            )
+        });
+        let actual: Vec<String> = std::iter::once(reply.code.to_string()).chain(results.take(3)).collect();
+        Some(Finding {
+            clause: clause.map_or_else(|| at.clause.clone(), |clause| clause.id.clone()),
+            place: format!("{}/observe", at.place),
+            subject: observe.reading.clone(),
+            expected: format!("one of {}", observe.is.keys().cloned().collect::<Vec<_>>().join(", ")),
+            actual: actual.join(", "),
+            note: None,
+            exchange: at.exchange,
+        })
+    }
+
+    fn observed(&mut self, reading: &str, answer: &str, place: &str) {
+        self.readings.insert(reading.to_owned(), answer.to_owned());
+        if !self.observations.iter().any(|known| known.reading == reading && known.answer == answer) {
+            self.observations.push(Observation { reading: reading.into(), answer: answer.into(), place: place.into() });
+        }
+    }
+
+    // Reading back
+
+    async fn peek(&mut self, peek: &Peek, place: &str) -> Result<(), Stop> {
+        let name = peek.message.as_deref().unwrap_or("m");
+        let keys: Vec<String> = peek.keys.keys().cloned().collect();
+        let pairs =
+            self.snapshot(name, &keys).await?.map_err(|why| Stop::Unknown(format!("the message cannot be read back: {why}")))?;
+        let memory = self.memory.clone();
+        let mut findings = Vec::new();
+        for (key, state) in &peek.keys {
+            let at = self.at(peek.clause.as_ref(), &format!("{place}/keys/{key}"), self.line.exchanges.len().checked_sub(1));
+            findings.extend(pair_differs(key, state, pairs.get(key), &memory, name, &at));
+        }
+        for (key, (value, seq)) in &pairs {
+            self.memory.learn_pair(name, key, value, *seq);
+        }
+        self.conclude(findings)
+    }
+
+    /// The pairs of a message as they stand; the inner error says why the target will not tell.
+    async fn snapshot(&mut self, name: &str, more_keys: &[String]) -> Result<Result<Pairs, String>, Stop> {
+        let message = self.messages.get(name).cloned().ok_or_else(|| Stop::Unknown(format!("there is no message {name}")))?;
+        match self.line.session.read_back {
+            ReadBack::Get => Ok(self.line.pairs(&message).await),
+            ReadBack::Member => self.conflicting_set(name, more_keys).await.map(Ok),
+            ReadBack::Impossible => Err(Stop::Skipped("the target has no way to read a message back".to_owned())),
+        }
+    }
+
+    /// Reads keys by a member's set whose Seq cannot match: each refusal carries the pair (clause SEQ-3).
+    async fn conflicting_set(&mut self, name: &str, more_keys: &[String]) -> Result<Pairs, Stop> {
+        let mut keys: BTreeSet<String> = self.memory.keys(name).into_iter().map(str::to_owned).collect();
+        keys.extend(more_keys.iter().cloned());
+        let keys: Vec<String> = keys.into_iter().collect();
+        let mut pairs = Pairs::new();
+        for some in keys.chunks(crate::api::call::MAX_KVS) {
+            let kv = |key: &String| KvSpec {
+                key: Text(key.clone()),
+                value: Some(Text("peek".into())),
+                seq: Seq::Number(UNREACHABLE_SEQ),
+                times: None,
+                fields: BTreeMap::new(),
+                omit: Vec::new(),
+            };
+            let step = CallStep {
+                caller: Some(Caller::Sender),
+                message: Some(name.to_owned()),
+                kvs: Some(some.iter().map(kv).collect()),
+                ..CallStep::default()
+            };
+            let Composed { request, .. } = self.compose(&step, Some(Operation::Set))?;
+            let exchange = self.line.exchange(request, true).await;
+            let reply = match &self.line.exchanges[exchange].outcome {
+                Outcome::Replied(http) => decode(&http.body).0,
+                Outcome::Lost(loss) => return Err(Stop::Unknown(format!("a reply was lost while reading back: {loss}"))),
+            };
+            let results = reply.and_then(|reply| reply.results).unwrap_or_default();
+            for result in
+                results.into_iter().filter(|result| result.code == code::SEQ_CONFLICT && !result.extension.value.is_empty())
+            {
+                pairs.insert(result.extension.key, (result.extension.value, result.extension.seq));
+            }
+        }
+        Ok(pairs)
+    }
+
+    // Repetition and concurrency
+
+    async fn repeat(&mut self, repeat: &Repeat, place: &str) -> Result<(), Stop> {
+        let start = self.line.session.clock.now();
+        for round in 1..=repeat.times {
+            if let Some(every) = repeat.every.filter(|_| round > 1) {
+                self.line.session.clock.wait(every.0).await;
+            }
+            let ended = self.round(repeat, round, place).await?;
+            if ended {
+                let elapsed = self.line.session.clock.now().saturating_sub(start);
+                return self.conclude_limit(repeat.limit.as_ref(), round as u64 - 1, elapsed, place);
+            }
+        }
+        let elapsed = self.line.session.clock.now().saturating_sub(start);
+        match (&repeat.until, &repeat.limit) {
+            (None, _) => Ok(()),
+            (Some(_), Some(limit)) => {
+                let most = *lawful_rounds(limit.rounds, limit.window.0, elapsed).end();
+                if repeat.times as u64 <= most {
+                    let why = format!("{} calls took {elapsed:.1?}: no limiter has to refuse one of them", repeat.times);
+                    return Err(Stop::Unknown(why));
+                }
+                self.conclude_limit(Some(limit), repeat.times as u64, elapsed, place)
+            }
+            (Some(_), None) => {
+                let at = self.at(None, &format!("{place}/until"), self.line.exchanges.len().checked_sub(1));
+                let expected = format!("the awaited answer within {} rounds", repeat.times);
+                self.conclude(vec![finding(&at, "until", expected, "it never came".to_owned())])
+            }
+        }
+    }
+
+    /// One round; true where its last call answered what the repetition waits for.
+    async fn round(&mut self, repeat: &Repeat, round: usize, place: &str) -> Result<bool, Stop> {
+        let last = repeat.steps.len() - 1;
+        for (index, step) in repeat.steps.iter().enumerate() {
+            let place = format!("{place}/do/{index}");
+            let (Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call)) = step else {
+                Box::pin(self.step(step, &place)).await?;
+                continue;
+            };
+            if !self.applies(&call.when) {
+                continue;
+            }
+            let (operation, word) = operation(step);
+            let memory = self.memory.clone();
+            let mut judged = self.call(call, operation, &format!("{place}/{word}")).await?;
+            if let Some(until) = repeat.until.as_ref().filter(|_| index == last) {
+                let at = self.at(None, &place, Some(judged.exchange));
+                if judge(&judged.sent, &judged.reply, Some(until), &memory, &at).is_empty() {
+                    return Ok(true);
+                }
+            }
+            for finding in &mut judged.findings {
+                finding.note = Some(format!("in round {round} of {}", repeat.times));
+                if let Some(limit) = repeat.limit.as_ref().filter(|_| judged.reply.code != 0) {
+                    let within = (round as u64) <= limit.rounds;
+                    finding.clause.clone_from(if within { &limit.fewer } else { &limit.more });
+                }
+            }
+            self.conclude(judged.findings)?;
+        }
+        Ok(false)
+    }
+
+    fn conclude_limit(&mut self, limit: Option<&LimitExpect>, rounds: u64, elapsed: Duration, place: &str) -> Result<(), Stop> {
+        let Some(limit) = limit else { return Ok(()) };
+        let lawful = lawful_rounds(limit.rounds, limit.window.0, elapsed);
+        if lawful.contains(&rounds) {
+            return Ok(());
+        }
+        let clause = if rounds < *lawful.start() { &limit.fewer } else { &limit.more };
+        let at = self.at(Some(clause), &format!("{place}/limit"), self.line.exchanges.len().checked_sub(1));
+        let expected = if lawful.start() == lawful.end() {
+            format!("{} served, then one refused", lawful.start())
+        } else {
+            format!("{} to {} served, then one refused", lawful.start(), lawful.end())
+        };
+        self.conclude(vec![finding(&at, "calls served", expected, format!("{rounds} in {elapsed:.1?}"))])
+    }
+
+    async fn parallel(&mut self, parallel: &Parallel, place: &str) -> Result<(), Stop> {
+        let memory = self.memory.clone();
+        let mut calls = Vec::new();
+        for _ in 0..parallel.times.unwrap_or(1) {
+            for (index, step) in parallel.steps.iter().enumerate() {
+                if let Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) = step {
+                    let (operation, word) = operation(step);
+                    let Composed { request, sent } = self.compose(call, operation)?;
+                    self.line.session.budget.turn().await;
+                    calls.push((call, request, sent, format!("{place}/do/{index}/{word}")));
+                }
+            }
+        }
+        let sent_at_once = calls.iter().map(|(_, request, ..)| self.line.once(request));
+        let exchanges = join_all(sent_at_once).await;
+        let first = self.line.exchanges.len();
+        self.line.exchanges.extend(exchanges);
+        let mut judged = Vec::new();
+        for (index, (call, _, sent, place)) in calls.into_iter().enumerate() {
+            judged.push(self.judged(first + index, sent, call, &memory, &place)?);
+        }
+        match &parallel.one_wins {
+            Some(key) => {
+                let at = self.at(parallel.clause.as_ref(), place, None);
+                // Every reply's form is judged; what it has to say is the race's to decide.
+                let form = judged.iter().flat_map(|judged| read_again(&self.line.exchanges, judged, &at)).collect();
+                self.conclude(form)?;
+                self.conclude(one_wins(key, &judged, &at))
+            }
+            None => self.conclude(judged.into_iter().flat_map(|judged| judged.findings).collect()),
+        }
+    }
+}
+
+/// What a call step does, and its word in the YAML.
+fn operation(step: &Step) -> (Option<Operation>, &'static str) {
+    match step {
+        Step::Set(_) => (Some(Operation::Set), "set"),
+        Step::Delete(_) => (Some(Operation::Delete), "delete"),
+        Step::Clear(_) => (Some(Operation::Clear), "clear"),
+        Step::Raw(_) | Step::Peek(_) | Step::Wait(_) | Step::Repeat(_) | Step::Parallel(_) => (None, "raw"),
+    }
+}
+
+fn messages_used(steps: &[Step]) -> BTreeSet<&str> {
+    let mut used = BTreeSet::new();
+    for step in steps {
+        match step {
+            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
+                used.insert(call.message.as_deref().unwrap_or("m"));
+            }
+            Step::Peek(peek) => {
+                used.insert(peek.message.as_deref().unwrap_or("m"));
+            }
+            Step::Repeat(repeat) => used.extend(messages_used(&repeat.steps)),
+            Step::Parallel(parallel) => used.extend(messages_used(&parallel.steps)),
+            Step::Wait(_) => {}
+        }
+    }
+    used
+}
+
+fn finding(at: &At, subject: &str, expected: String, actual: String) -> Finding {
+    Finding {
+        clause: at.clause.clone(),
+        place: at.place.clone(),
+        subject: subject.to_owned(),
+        expected,
+        actual,
+        note: None,
+        exchange: at.exchange,
+    }
+}
+
+/// The ways in which a parallel call's reply is not of the documented form.
+fn read_again(exchanges: &[Exchange], judged: &Judged, at: &At) -> Vec<Finding> {
+    let at = At { exchange: Some(judged.exchange), ..at.clone() };
+    match &exchanges[judged.exchange].outcome {
+        Outcome::Replied(http) => read(&judged.sent, http, &at).1,
+        Outcome::Lost(_) => Vec::new(),
+    }
+}
+
+/// Of calls with the same Seq exactly one may set the key (clause SEQ-7); each other carries the winner's pair.
+fn one_wins(key: &str, judged: &[Judged], at: &At) -> Vec<Finding> {
+    let results = judged.iter().filter_map(|judged| judged.reply.result(key).map(|result| (judged.exchange, result)));
+    let (winners, losers): (Vec<_>, Vec<_>) = results.partition(|(_, result)| result.code == 0);
+    let [(_, winner)] = winners.as_slice() else {
+        let expected = format!("exactly one of {} calls sets it", judged.len());
+        return vec![finding(at, &named(key), expected, format!("{} did", winners.len()))];
+    };
+    let pair = |result: &crate::api::KeyResult| format!("{} Seq {}", quoted(&result.extension.value), result.extension.seq);
+    let mut findings = Vec::new();
+    for (exchange, loser) in losers {
+        let at = At { exchange: Some(exchange), ..at.clone() };
+        if loser.code != code::SEQ_CONFLICT || loser.extension != winner.extension {
+            let expected = format!("23001 with the winner's {}", pair(winner));
+            findings.push(finding(&at, &named(key), expected, format!("{} with {}", loser.code, pair(loser))));
+        }
+    }
+    findings
+}
+
+/// Every pair that is not what it was.
+fn changes(before: &Result<Pairs, String>, after: &Result<Pairs, String>, at: &At) -> Vec<Finding> {
+    let none = Pairs::new();
+    let (before, after) = match (before, after) {
+        (Err(_), Err(_)) => return Vec::new(),
+        (before, after) => (before.as_ref().unwrap_or(&none), after.as_ref().unwrap_or(&none)),
+    };
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let changed = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+    changed
+        .map(|key| finding(at, &named(key), format!("still {}", pair_said(before.get(key))), pair_said(after.get(key))))
+        .collect()
+}
+
+fn pair_said(pair: Option<&(String, i64)>) -> String {
+    pair.map_or_else(|| "absent".to_owned(), |(value, seq)| format!("{} Seq {seq}", quoted(value)))
+}
+
+fn pair_differs(
+    key: &str,
+    state: &KeyState,
+    pair: Option<&(String, i64)>,
+    memory: &Memory,
+    message: &str,
+    at: &At,
+) -> Option<Finding> {
+    // A deleted pair may be kept as one with an empty value.
+    let live = pair.filter(|(value, _)| !value.is_empty());
+    let (expected, fits) = match (state, pair) {
+        (KeyState::Absent, _) => ("absent".to_owned(), live.is_none()),
+        (KeyState::Present { value, seq }, pair) => {
+            let expected_seq = seq.and_then(|seq| match seq {
+                SeqExpect::Number(seq) => Some((seq, false)),
+                SeqExpect::Latest => Some((memory.latest(message, key), false)),
+                SeqExpect::Grown => memory.floor(message, key).map(|floor| (floor, true)),
+            });
+            let value_said = value.as_ref().map_or_else(|| "a value".to_owned(), |value| quoted(&value.0));
+            let seq_said =
+                expected_seq.map_or_else(String::new, |(seq, grown)| format!(" Seq {}{seq}", if grown { "above " } else { "" }));
+            let fits = pair.is_some_and(|(actual, actual_seq)| {
+                value.as_ref().is_none_or(|value| value.0 == *actual)
+                    && expected_seq.is_none_or(|(seq, grown)| if grown { *actual_seq > seq } else { *actual_seq == seq })
+            });
+            (format!("{value_said}{seq_said}"), fits)
+        }
+    };
+    (!fits).then(|| finding(at, &named(key), expected, pair_said(pair)))
+}

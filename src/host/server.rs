@@ -1,0 +1,219 @@
+//! The endpoint on a port, on hyper: many connections, real time, faults of the wire on request.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures::stream::{self, StreamExt};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::fault::{Fault, FaultKind};
+use crate::api::call;
+use crate::model::{Model, Request, Response, Setup, prepare};
+
+/// Requests with a longer body are cut off: a lawful one holds 20 pairs of at most 1,100 bytes, escaped at worst.
+const MAX_REQUEST_BYTES: usize = 1 << 20;
+/// Connections still open so long after the end was asked for are closed as they are.
+const GRACE: Duration = Duration::from_millis(500);
+/// Pause between two bytes of a slow body.
+const SLOW_BYTE: Duration = Duration::from_millis(100);
+
+/// What a server does beyond answering.
+#[derive(Clone, Debug, Default)]
+pub struct Behaviour {
+    /// Added to every answer.
+    pub latency: Duration,
+    pub faults: Vec<Fault>,
+}
+
+/// Serves until `shutdown` is ready; then connections get a moment to finish.
+pub async fn serve(listener: TcpListener, setup: Setup, model: Model, behaviour: Behaviour, shutdown: impl Future<Output = ()>) {
+    let server = Arc::new(Server { setup, behaviour, model: Mutex::new(model), calls: AtomicU64::new(0) });
+    let mut connections = JoinSet::new();
+    let mut next_connection = 0;
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&server), next_connection));
+                    next_connection += 1;
+                }
+                // Out of descriptors, or the peer is gone already: neither ends the server.
+                Err(_) => sleep(Duration::from_millis(10)).await,
+            },
+            Some(_) = connections.join_next() => {}
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    // An idle connection would wait for its peer for ever.
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+/// Where a listener ended up: with port 0 the system chose.
+pub async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+struct Server {
+    setup: Setup,
+    behaviour: Behaviour,
+    model: Mutex<Model>,
+    /// Set calls so far, over all connections: what "one in N" counts.
+    calls: AtomicU64,
+}
+
+type Body = BoxBody<Bytes, io::Error>;
+
+async fn connection(stream: TcpStream, server: Arc<Server>, connection: u64) {
+    // Small replies must not wait for the peer's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let Ok((stream, linger)) = with_handle(stream) else { return };
+    let linger = Arc::new(linger);
+    let service = service_fn(move |request| {
+        let (server, linger) = (Arc::clone(&server), Arc::clone(&linger));
+        async move { server.answer(request, connection, &linger).await }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // An error here is the client's going away, or a fault that was asked for.
+    let _ = builder.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// The stream, and a second handle to its socket through which a reset can be forced.
+fn with_handle(stream: TcpStream) -> io::Result<(TcpStream, OwnedFd)> {
+    let stream = stream.into_std()?;
+    let handle = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, handle.into()))
+}
+
+impl Server {
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        connection: u64,
+        linger: &OwnedFd,
+    ) -> io::Result<hyper::Response<Body>> {
+        let (parts, body) = request.into_parts();
+        let body = Limited::new(body, MAX_REQUEST_BYTES).collect().await.map_err(io::Error::other)?.to_bytes();
+        let request = Request {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query().unwrap_or(""),
+            body: &body,
+            connection,
+        };
+        let fault = self.fault(request.path);
+        let response = match fault {
+            Some(fault) if !fault.after_the_work() => Response {
+                status: 502,
+                content_type: "text/html",
+                body: b"<html><body>502 Bad Gateway</body></html>".to_vec(),
+                delay: Duration::ZERO,
+            },
+            _ => self.respond(request),
+        };
+        let wait = self.behaviour.latency + response.delay;
+        if wait > Duration::ZERO {
+            sleep(wait).await;
+        }
+        spoil(response, fault, linger)
+    }
+
+    fn respond(&self, request: Request<'_>) -> Response {
+        // Read outside the lock: only what needs the state waits for it.
+        match prepare(&self.setup, request, unix_time()) {
+            Err(response) => response,
+            Ok(prepared) => {
+                let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+                // The time is taken inside: limiters must not see it go backwards.
+                model.step(&self.setup, prepared, unix_time())
+            }
+        }
+    }
+
+    fn fault(&self, path: &str) -> Option<FaultKind> {
+        if path != call::PATH {
+            return None;
+        }
+        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        self.behaviour.faults.iter().find(|fault| number.is_multiple_of(fault.every)).map(|fault| fault.kind)
+    }
+}
+
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The reply as it goes out; an error makes hyper drop the connection.
+fn spoil(response: Response, fault: Option<FaultKind>, linger: &OwnedFd) -> io::Result<hyper::Response<Body>> {
+    let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
+    let length = response.body.len();
+    let bytes = Bytes::from(response.body);
+    let body: Body = match fault {
+        None | Some(FaultKind::BadGateway) => full(bytes),
+        Some(FaultKind::Close) => return Err(gone()),
+        Some(FaultKind::Reset) => {
+            rustix::net::sockopt::set_socket_linger(linger, Some(Duration::ZERO))?;
+            return Err(gone());
+        }
+        Some(FaultKind::Garbage) => full(Bytes::from_static(b"<html>not JSON</html>")),
+        Some(FaultKind::Huge) => full(Bytes::from(vec![b' '; 10 << 20])),
+        Some(FaultKind::Endless) => {
+            let spaces = Bytes::from_static(&[b' '; 1024]);
+            let endless = stream::repeat(spaces).then(|chunk| async {
+                sleep(SLOW_BYTE).await;
+                Ok(Frame::data(chunk))
+            });
+            BodyExt::boxed(StreamBody::new(endless))
+        }
+        Some(FaultKind::SlowBody) => {
+            let slow = stream::iter(bytes).then(|byte| async move {
+                sleep(SLOW_BYTE).await;
+                Ok(Frame::data(Bytes::copy_from_slice(&[byte])))
+            });
+            BodyExt::boxed(StreamBody::new(slow))
+        }
+        Some(FaultKind::Truncate) => {
+            let half = bytes.slice(..length / 2);
+            // The pause lets the first half reach the client before the connection goes.
+            let cut = stream::iter([Some(half), None]).then(move |part| async move {
+                match part {
+                    Some(half) => Ok(Frame::data(half)),
+                    None => {
+                        sleep(Duration::from_millis(5)).await;
+                        Err(gone())
+                    }
+                }
+            });
+            BodyExt::boxed(StreamBody::new(cut))
+        }
+    };
+    let announced = match fault {
+        Some(FaultKind::Endless | FaultKind::Huge | FaultKind::Garbage) => None,
+        _ => Some(length),
+    };
+    let mut builder = hyper::Response::builder().status(response.status).header(CONTENT_TYPE, response.content_type);
+    if let Some(length) = announced {
+        builder = builder.header(CONTENT_LENGTH, length);
+    }
+    builder.body(body).map_err(io::Error::other)
+}
+
+fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed()
+}

@@ -1,0 +1,292 @@
+//! One reply against what every reply has to be, and against what its step expects.
+
+use super::memory::Memory;
+use super::{At, Sent};
+use crate::api::reply::{MAX_BODY_BYTES, decode};
+use crate::api::{Defect, KeyResult, Operation, Reply};
+use crate::history::{Cut, HttpReply};
+use crate::scenario::text::{Codes, SeqExpect};
+use crate::scenario::{Expect, KeyExpect};
+use crate::verdict::Finding;
+
+/// Reads a reply: what it says, as far as it can be read, and every way in which it is not of the documented form.
+pub fn read(sent: &Sent, http: &HttpReply, at: &At) -> (Option<Reply>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let finding = |clause: &str, subject: &str, expected: &str, actual: String| Finding {
+        clause: clause.to_owned(),
+        place: at.place.clone(),
+        subject: subject.to_owned(),
+        expected: expected.to_owned(),
+        actual,
+        note: None,
+        exchange: at.exchange,
+    };
+    if http.status != 200 {
+        findings.push(finding("HTTP-1", "HTTP status", "200", http.status.to_string()));
+    }
+    if let Some(cut) = http.cut {
+        let actual = match cut {
+            Cut::Short => format!("cut short after {} bytes", http.body.len()),
+            Cut::TooLong => format!("still going on after {MAX_BODY_BYTES} bytes"),
+            Cut::Endless => format!("still coming when the time-out ended, after {} bytes", http.body.len()),
+        };
+        findings.push(finding("HTTP-2", "body", "a whole JSON object", actual));
+        return (None, findings);
+    }
+    let (reply, defects) = decode(&http.body);
+    // An error page behind a wrong status is one difference, not two.
+    if http.status == 200 || reply.is_some() {
+        findings.extend(
+            defects.iter().map(|Defect { clause, place, expected, actual }| finding(clause, place, expected, actual.clone())),
+        );
+    }
+    if let Some(reply) = reply.as_ref().filter(|_| !defects.iter().any(|defect| defect.clause == "SET-3")) {
+        findings.extend(
+            unanswered(sent, reply).into_iter().map(|(subject, expected, actual)| finding("SET-3", &subject, expected, actual)),
+        );
+    }
+    (reply, findings)
+}
+
+/// Keys of an accepted set or delete that have no result, or more than they should (clause SET-3).
+fn unanswered(sent: &Sent, reply: &Reply) -> Vec<(String, &'static str, String)> {
+    let has_results = matches!(sent.operation, Some(Operation::Set | Operation::Delete)) && reply.code == 0;
+    if !has_results {
+        return Vec::new();
+    }
+    let Some(results) = &reply.results else {
+        return vec![("ExtensionList".to_owned(), "one result a key", "nothing, or null".to_owned())];
+    };
+    let mut differences = Vec::new();
+    for key in sent.keys() {
+        let asked = sent.kvs.iter().filter(|kv| kv.key == key).count();
+        let told = results.iter().filter(|result| result.extension.key == key).count();
+        if told == 0 || told > asked {
+            differences.push((named(key), "one result", format!("{told} results")));
+        }
+    }
+    for result in results.iter().filter(|result| !sent.kvs.iter().any(|kv| kv.key == result.extension.key)) {
+        differences.push((named(&result.extension.key), "no result: the call did not name it", format!("code {}", result.code)));
+    }
+    differences
+}
+
+/// One reply against an expectation; `None` expects that everything worked. `memory` is from before the call.
+pub fn judge(sent: &Sent, reply: &Reply, expect: Option<&Expect>, memory: &Memory, at: &At) -> Vec<Finding> {
+    let nothing_said = Expect::default();
+    let judgement = Judgement { sent, reply, expect: expect.unwrap_or(&nothing_said), memory, at };
+    judgement.findings()
+}
+
+struct Judgement<'a> {
+    sent: &'a Sent,
+    reply: &'a Reply,
+    expect: &'a Expect,
+    memory: &'a Memory,
+    at: &'a At,
+}
+
+impl Judgement<'_> {
+    fn findings(&self) -> Vec<Finding> {
+        if let Some(codes) = &self.expect.refused {
+            return self.refused(codes).into_iter().collect();
+        }
+        let top = self.top_level();
+        // A call that was refused as a whole says nothing of its keys.
+        if top.is_some() && self.reply.results.is_none() {
+            return top.into_iter().collect();
+        }
+        let expects_refusal = self.expect.code.as_ref().is_some_and(|codes| !codes.contains(0));
+        let keys = if expects_refusal && self.expect.keys.is_empty() && self.expect.each.is_none() {
+            Vec::new()
+        } else {
+            self.sent.keys().into_iter().flat_map(|key| self.key(key)).collect()
+        };
+        top.into_iter().chain(keys).chain(self.keys_of_raw()).collect()
+    }
+
+    fn refused(&self, codes: &Codes) -> Option<Finding> {
+        let results = self.reply.results.as_deref().unwrap_or_default();
+        let at_every_key =
+            self.reply.code == 0 && !results.is_empty() && results.iter().all(|result| codes.contains(result.code));
+        let refused = (self.reply.code != 0 && codes.contains(self.reply.code)) || at_every_key;
+        let expected = match codes {
+            Codes::AnyRefusal => "refused".to_owned(),
+            codes => format!("refused with {}", said(codes)),
+        };
+        (!refused).then(|| self.finding(None, "ErrorCode", "/expect/refused", expected, self.told()))
+    }
+
+    fn top_level(&self) -> Option<Finding> {
+        let (codes, place) = match &self.expect.code {
+            Some(codes) => (codes.clone(), "/expect/code"),
+            // What the top level says when every key failed is open (SEQ-9).
+            None if self.expects_every_key_to_fail() => return None,
+            None => (Codes::default(), ""),
+        };
+        (!codes.contains(self.reply.code)).then(|| self.finding(None, "ErrorCode", place, said(&codes), self.told()))
+    }
+
+    fn expects_every_key_to_fail(&self) -> bool {
+        let fails = |key: &str| {
+            let codes = self.expect.keys.get(key).or(self.expect.each.as_ref()).and_then(|expect| expect.code.as_ref());
+            codes.is_some_and(|codes| !codes.contains(0))
+        };
+        let keys = self.sent.keys();
+        !keys.is_empty() && keys.into_iter().all(fails)
+    }
+
+    fn key(&self, key: &str) -> Vec<Finding> {
+        let Some(result) = self.reply.result(key) else {
+            // With an accepted call that is a finding of `read`; with a refused one the top level is.
+            return Vec::new();
+        };
+        match (self.expect.keys.get(key), &self.expect.each) {
+            (Some(expect), _) => self.named_key(result, expect, &format!("/expect/keys/{}", pointer(key))),
+            (None, Some(expect)) => self.named_key(result, expect, "/expect/each"),
+            (None, None) => self.working_key(result),
+        }
+    }
+
+    /// Keys that only a raw call's author knows.
+    fn keys_of_raw(&self) -> Vec<Finding> {
+        if self.sent.operation.is_some() {
+            return Vec::new();
+        }
+        let finding = |(key, expect): (&String, &KeyExpect)| {
+            let place = format!("/expect/keys/{}", pointer(key));
+            match self.reply.result(key) {
+                Some(result) => self.named_key(result, expect, &place),
+                None => vec![self.finding(Some("SET-3"), &named(key), &place, "one result".to_owned(), "none".to_owned())],
+            }
+        };
+        self.expect.keys.iter().flat_map(finding).collect()
+    }
+
+    fn named_key(&self, result: &KeyResult, expect: &KeyExpect, place: &str) -> Vec<Finding> {
+        let (key, extension) = (&result.extension.key, &result.extension);
+        let mut findings = Vec::new();
+        let mut differs = |field: &str, expected: String, actual: String| {
+            findings.push(self.finding(None, &named(key), &format!("{place}/{field}"), expected, actual));
+        };
+        if let Some(codes) = &expect.code
+            && !codes.contains(result.code)
+        {
+            differs("code", format!("code {}", said(codes)), format!("code {}", result.code));
+        }
+        if let Some(value) = &expect.value
+            && value.0 != extension.value
+        {
+            differs("value", format!("value {}", quoted(&value.0)), format!("value {}", quoted(&extension.value)));
+        }
+        if let Some(seq) = &expect.seq
+            && let Some(expected) = self.seq_differs(key, *seq, extension.seq)
+        {
+            differs("seq", expected, format!("Seq {}", extension.seq));
+        }
+        findings
+    }
+
+    /// A key that has to work: code 0, what was sent, and a Seq that grew.
+    fn working_key(&self, result: &KeyResult) -> Vec<Finding> {
+        let extension = &result.extension;
+        let subject = named(&extension.key);
+        if result.code != 0 {
+            return vec![self.finding(None, &subject, "", "code 0".to_owned(), format!("code {}", result.code))];
+        }
+        if self.sent.operation != Some(Operation::Set) {
+            return Vec::new();
+        }
+        let mut findings = Vec::new();
+        let mut sent = self.sent.kvs.iter().filter(|kv| kv.key == extension.key);
+        // Of a key that stands twice it is open which value wins (REQ-15).
+        if let (Some(kv), None) = (sent.next(), sent.next())
+            && let Some(value) = &kv.value
+            && *value != extension.value
+        {
+            findings.push(self.finding(
+                Some("SET-4"),
+                &subject,
+                "",
+                format!("value {}", quoted(value)),
+                format!("value {}", quoted(&extension.value)),
+            ));
+        }
+        if let Some(expected) = self.seq_differs(&extension.key, SeqExpect::Grown, extension.seq) {
+            findings.push(self.finding(Some("SET-2"), &subject, "", expected, format!("Seq {}", extension.seq)));
+        }
+        findings
+    }
+
+    /// What was expected of the Seq, where it is not that.
+    fn seq_differs(&self, key: &str, expect: SeqExpect, actual: i64) -> Option<String> {
+        let (message, memory) = (&self.sent.message, self.memory);
+        match expect {
+            SeqExpect::Number(seq) => (actual != seq).then(|| format!("Seq {seq}")),
+            SeqExpect::Latest => {
+                let latest = memory.latest(message, key);
+                (actual != latest).then(|| format!("Seq {latest}, the latest"))
+            }
+            SeqExpect::Grown => {
+                let floor = memory.floor(message, key)?;
+                (actual <= floor).then(|| format!("a Seq above {floor}"))
+            }
+        }
+    }
+
+    /// The reply in a few words.
+    fn told(&self) -> String {
+        let results = self.reply.results.as_deref().unwrap_or_default();
+        if self.reply.code != 0 {
+            return if self.reply.info.is_empty() {
+                self.reply.code.to_string()
+            } else {
+                format!("{} ({})", self.reply.code, self.reply.info)
+            };
+        }
+        const SHOWN: usize = 4;
+        let mut words = vec!["0".to_owned()];
+        words.extend(results.iter().take(SHOWN).map(|result| format!("{}: {}", named(&result.extension.key), result.code)));
+        if results.len() > SHOWN {
+            words.push(format!("… {} more", results.len() - SHOWN));
+        }
+        words.join(", ")
+    }
+
+    fn finding(&self, clause: Option<&str>, subject: &str, place: &str, expected: String, actual: String) -> Finding {
+        Finding {
+            clause: clause.unwrap_or(&self.at.clause).to_owned(),
+            place: format!("{}{place}", self.at.place),
+            subject: subject.to_owned(),
+            expected,
+            actual,
+            note: None,
+            exchange: self.at.exchange,
+        }
+    }
+}
+
+fn said(codes: &Codes) -> String {
+    match codes {
+        Codes::AnyRefusal => "any code but 0".to_owned(),
+        Codes::OneOf(codes) => codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+/// A key as findings name it: as it stands if that is short and plain, else quoted and cut.
+pub fn named(key: &str) -> String {
+    let plain = !key.is_empty() && key.len() <= 24 && key.chars().all(|character| character.is_ascii_graphic());
+    if plain { key.to_owned() } else { quoted(key) }
+}
+
+/// A text in quotes, with what cannot be seen escaped, cut where it is long.
+pub fn quoted(text: &str) -> String {
+    const CHARS: usize = 40;
+    let shown: String = text.chars().take(CHARS).flat_map(char::escape_debug).collect();
+    if text.chars().count() > CHARS { format!("\"{shown}…\" ({} bytes)", text.len()) } else { format!("\"{shown}\"") }
+}
+
+/// A key as one step of an index path.
+fn pointer(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

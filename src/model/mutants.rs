@@ -1,0 +1,232 @@
+//! Mutants: the reference endpoint with one deliberate, unlawful deviation each.
+//!
+//! A suite is as strong as the share of these that it catches. Nothing else knows them by name.
+
+use std::time::Duration;
+
+use super::limiter::{Kind, Limit, Scope};
+use super::rules::{
+    BodyForm, Carried, ClearReach, DeleteReach, Info, ItemForm, KeyMatch, KeySpace, Measure, Partial, Rules, SeqMatch,
+    StatusWords, ValueKept,
+};
+use crate::api::code;
+
+/// One unlawful change.
+pub struct Mutant {
+    /// What is wrong, in a few words.
+    pub name: &'static str,
+    /// The clauses that it breaks; a finding has to name one of them.
+    pub breaks: &'static [&'static str],
+    pub apply: fn(&mut Rules),
+}
+
+macro_rules! mutants {
+    ($($name:literal breaks $($clause:literal)+ => |$rules:ident| $change:expr;)*) => {
+        /// Every mutant.
+        pub const MUTANTS: &[Mutant] = &[$(Mutant { name: $name, breaks: &[$($clause),+], apply: |$rules| { $change; } }),*];
+    };
+}
+
+mutants! {
+    // Bounds
+    "19 pairs a set" breaks "REQ-7" => |rules| rules.bounds.kvs_per_set = 19;
+    "21 pairs a set" breaks "REQ-7" => |rules| rules.bounds.kvs_per_set = 21;
+    "19 pairs a delete" breaks "REQ-17" "DEL-1" => |rules| rules.bounds.kvs_per_delete = 19;
+    "keys to 99 bytes" breaks "REQ-8" => |rules| rules.bounds.key_bytes = 99;
+    "keys to 101 bytes" breaks "REQ-8" => |rules| rules.bounds.key_bytes = 101;
+    "keys to 128 bytes" breaks "REQ-8" => |rules| rules.bounds.key_bytes = 128;
+    "key length in characters" breaks "REQ-9" => |rules| rules.bounds.key_measure = Measure::Chars;
+    "key length in UTF-16 units" breaks "REQ-9" => |rules| rules.bounds.key_measure = Measure::Utf16Units;
+    "values to 999 bytes" breaks "REQ-10" => |rules| rules.bounds.value_bytes = 999;
+    "values to 1001 bytes" breaks "REQ-10" => |rules| rules.bounds.value_bytes = 1001;
+    "value length in characters" breaks "REQ-11" => |rules| rules.bounds.value_measure = Measure::Chars;
+    "value length in UTF-16 units" breaks "REQ-11" => |rules| rules.bounds.value_measure = Measure::Utf16Units;
+
+    // Codes
+    "a conflict is 10004" breaks "SEQ-1" => |rules| rules.codes.seq_conflict = code::INVALID;
+    "a conflict is 60007" breaks "SEQ-1" => |rules| rules.codes.seq_conflict = code::APP_TOO_OFTEN;
+    "an invalid field is 23001" breaks "REQ-4" "REQ-2" "REQ-3" "REQ-7" "REQ-8" => |rules| {
+        rules.codes.invalid = code::SEQ_CONFLICT;
+        rules.codes.wrong_type = code::SEQ_CONFLICT;
+    };
+    "an invalid field is 60002" breaks "REQ-4" "REQ-2" "REQ-3" "REQ-7" "REQ-8" => |rules| rules.codes.invalid = code::BAD_URL;
+    "23002 and 23004 exchanged" breaks "MSG-1" "MSG-2" => |rules| {
+        rules.codes.unsupported = code::NOT_FOUND;
+        rules.codes.no_message = code::UNSUPPORTED;
+    };
+    "a message that does not exist is 10004" breaks "MSG-1" => |rules| rules.codes.no_message = code::INVALID;
+    "a message without support is 10004" breaks "MSG-2" => |rules| rules.codes.unsupported = code::INVALID;
+    "over the message's limit is 60007" breaks "LIM-4" => |rules| rules.codes.message_limit = code::APP_TOO_OFTEN;
+    "no plan is 60020" breaks "ERR-2" => |rules| rules.codes.no_plan = 60020;
+
+    // Gate
+    "another app's sdkappid is let in" breaks "URL-2" => |rules| {
+        rules.gate.checks_app = false;
+        rules.gate.checks_sig_app = false;
+    };
+    "an empty UserSig is let in" breaks "URL-4" => |rules| rules.gate.takes_empty_sig = true;
+    "a damaged UserSig is let in" breaks "URL-4" => |rules| rules.gate.takes_damaged_sig = true;
+    "an expired UserSig is let in" breaks "URL-4" => |rules| rules.gate.checks_sig_expiry = false;
+    "a forged UserSig is let in" breaks "URL-4" => |rules| rules.gate.checks_sig_hmac = false;
+    "another identifier's UserSig is let in" breaks "URL-4" => |rules| rules.gate.checks_sig_identifier = false;
+    "another app's UserSig is let in" breaks "URL-4" => |rules| rules.gate.checks_sig_app = false;
+    "random to 2^31 - 1" breaks "URL-5" => |rules| rules.gate.random = Some((0, (1 << 31) - 1));
+    "random from 1" breaks "URL-5" => |rules| rules.gate.random = Some((1, u64::from(u32::MAX)));
+
+    // Fields
+    "From_Account is required" breaks "REQ-1" => |rules| rules.fields.from_required = true;
+    "To_Account may be left out" breaks "REQ-2" => |rules| rules.fields.to_required = false;
+    "MsgKey may be left out" breaks "REQ-3" => |rules| rules.fields.msg_key_required = false;
+    "OperateType 4 sets" breaks "REQ-4" => |rules| rules.fields.unknown_operation_sets = true;
+    "no OperateType sets" breaks "REQ-4" => |rules| rules.fields.missing_operation_sets = true;
+    "ExtensionList may be left out" breaks "REQ-5" => |rules| {
+        rules.fields.list_required = false;
+        rules.fields.takes_empty_list = true;
+    };
+    "an empty ExtensionList is fine" breaks "REQ-5" => |rules| rules.fields.takes_empty_list = true;
+    "a clear with a list is refused" breaks "REQ-6" => |rules| rules.fields.clear_refuses_list = true;
+    "a clear clears what is listed" breaks "CLR-1" "REQ-6" => |rules| rules.writes.clear_reach = ClearReach::Listed;
+    "an empty Key is a key" breaks "REQ-8" => |rules| rules.fields.key_required = false;
+    "Value may be left out of a set" breaks "REQ-10" => |rules| rules.fields.value_required = false;
+    "Seq may be left out by members" breaks "REQ-12" => |rules| rules.fields.seq_required_of_members = false;
+    "Seq is required of admins" breaks "REQ-12" "SEQ-6" => |rules| rules.fields.seq_required_of_admins = true;
+    "unknown fields are refused" breaks "HTTP-5" => |rules| rules.fields.refuses_unknown_fields = true;
+    "types are coerced" breaks "REQ-2" "REQ-3" "REQ-4" "REQ-16" => |rules| rules.fields.coerces_types = true;
+    "a refused set sets its well-formed pairs" breaks "REQ-13" "REQ-7" => |rules| rules.fields.applies_refused = true;
+
+    // Who and what
+    "strangers may write" breaks "WHO-2" => |rules| rules.access.strangers_may = true;
+    "the recipient may not write" breaks "SET-6" => |rules| rules.access.recipient_may = false;
+    "members may not clear" breaks "CLR-2" => |rules| rules.access.members_may_clear = false;
+    "every caller is an admin" breaks "SEQ-1" "WHO-2" => |rules| rules.access.every_identifier_is_admin = true;
+    "a message that does not exist is made" breaks "MSG-1" => |rules| rules.access.creates_missing_message = true;
+    "support is not asked for" breaks "MSG-2" => |rules| rules.access.ignores_missing_support = true;
+    "the plan is not asked for" breaks "ERR-2" => |rules| rules.access.ignores_missing_plan = true;
+
+    // Seq
+    "the first Seq is 0" breaks "SET-1" => |rules| rules.seq.first = 0;
+    "the first Seq is 2" breaks "SET-1" => |rules| rules.seq.first = 2;
+    "the Seq does not grow" breaks "SET-2" => |rules| rules.seq.step = 0;
+    "the Seq shrinks" breaks "SET-2" => |rules| rules.seq.step = -1;
+    "Seq is not checked" breaks "SEQ-1" => |rules| rules.seq.matches = SeqMatch::Always;
+    "a Seq ahead fits" breaks "SEQ-2" => |rules| rules.seq.matches = SeqMatch::AtLeast;
+    "a stale Seq fits" breaks "SEQ-1" => |rules| rules.seq.matches = SeqMatch::AtMost;
+    "no Seq fits" breaks "SET-1" "SET-2" => |rules| rules.seq.matches = SeqMatch::Never;
+    "a new key takes any Seq" breaks "SEQ-2" => |rules| rules.seq.fresh_key_takes_any = true;
+    "an admin's Seq is checked" breaks "SEQ-6" => |rules| rules.seq.checks_admin = true;
+    "a delete's Seq is not checked" breaks "DEL-2" => |rules| rules.seq.checks_delete = false;
+    "an admin's write leaves the Seq" breaks "SEQ-6" "SET-2" => |rules| rules.seq.admin_write_grows = false;
+    "a conflict carries what was sent" breaks "SEQ-3" => |rules| rules.seq.carried = Carried::Sent;
+    "a conflict carries the sent Seq" breaks "SEQ-3" => |rules| rules.seq.carried = Carried::CurrentValueSentSeq;
+    "a conflict carries the sent value" breaks "SEQ-3" => |rules| rules.seq.carried = Carried::SentValueCurrentSeq;
+    "a conflict carries nothing" breaks "SEQ-3" => |rules| rules.seq.carried = Carried::Nothing;
+    "a conflict writes all the same" breaks "SEQ-3" => |rules| rules.seq.conflict_writes = true;
+    "a conflict raises the Seq" breaks "SEQ-3" => |rules| rules.seq.conflict_grows = true;
+
+    // Writes
+    "all or nothing" breaks "SEQ-4" => |rules| rules.writes.partial = Partial::AllOrNothing;
+    "stops at the first conflict" breaks "SEQ-4" => |rules| rules.writes.partial = Partial::StopsAtFirst;
+    "one conflict fails the top level" breaks "SEQ-4" => |rules| rules.writes.partial = Partial::FailsTop;
+    "keys ignore case" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::IgnoresCase;
+    "keys are trimmed" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::Trimmed;
+    "keys are told apart by 64 bytes" breaks "SET-4" "REQ-8" => |rules| rules.writes.keys = KeyMatch::Prefix(64);
+    "keys are ASCII" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::AsciiOnly;
+    "values are trimmed" breaks "SET-4" => |rules| rules.writes.values = ValueKept::Trimmed;
+    "values are cut to 255 characters" breaks "SET-4" "REQ-10" => |rules| rules.writes.values = ValueKept::CutTo(255);
+    "values are ASCII" breaks "SET-4" "REQ-11" => |rules| rules.writes.values = ValueKept::AsciiOnly;
+    "values are ASCII, but echoed as sent" breaks "SET-4" "REQ-11" => |rules| {
+        rules.writes.values = ValueKept::AsciiOnly;
+        rules.wire.echoes_sent_value = true;
+    };
+    "values lose control characters" breaks "SET-4" => |rules| rules.writes.values = ValueKept::WithoutControls;
+    "messages of a conversation share their keys" breaks "SET-5" => |rules| rules.writes.key_space = KeySpace::Conversation;
+    "a set replaces all pairs" breaks "SET-4" => |rules| rules.writes.set_replaces_all = true;
+    "a delete deletes nothing" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::Nothing;
+    "a delete deletes its first key only" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::FirstNamed;
+    "a delete deletes everything" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::Everything;
+    "a delete needs the value" breaks "DEL-1" => |rules| rules.writes.delete_needs_value = true;
+    "a clear clears nothing" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::Nothing;
+    "a clear leaves one" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::AllButLast;
+    "a clear clears the conversation" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::Conversation;
+    "clearing nothing fails" breaks "CLR-4" => |rules| rules.writes.clear_of_nothing_fails = true;
+    "results stop at ten" breaks "SET-3" => |rules| rules.writes.results_at_most = 10;
+    "failed keys have no result" breaks "SET-3" => |rules| rules.writes.drops_failed_results = true;
+    "one acknowledged write in 20 is lost" breaks "SET-2" "SET-4" "DEL-1" "SEQ-7" "CLR-1" => |rules| rules.writes.loses_one_in = Some(20);
+    "10002 after the work was done" breaks "ERR-1" => |rules| rules.writes.internal_error_applies = true;
+    "always 10002" breaks "ERR-1" => |rules| rules.writes.internal_error_every = Some(1);
+
+    // Limits
+    "199 calls a second" breaks "LIM-1" => |rules| rules.limits.app = second(199);
+    "150 calls a second" breaks "LIM-1" => |rules| rules.limits.app = second(150);
+    "201 calls a second" breaks "LIM-2" => |rules| rules.limits.app = second(201);
+    "no limit a second" breaks "LIM-2" => |rules| rules.limits.app = None;
+    "199 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = minute(199, Scope::Message);
+    "150 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = minute(150, Scope::Message);
+    "201 sets a minute" breaks "LIM-4" => |rules| rules.limits.message = minute(201, Scope::Message);
+    "no limit a minute" breaks "LIM-4" => |rules| rules.limits.message = None;
+    "one limit for all messages" breaks "LIM-4" "LIM-3" => |rules| rules.limits.message = minute(200, Scope::Conversation);
+    "a limit a key" breaks "LIM-4" => |rules| rules.limits.message = minute(200, Scope::Key);
+    "200 sets an hour" breaks "LIM-4" => |rules| {
+        rules.limits.message = Some(Limit { scope: Scope::Message, ..Limit::new(Kind::FixedWindowAnchored, 200, Duration::from_secs(3600)) });
+    };
+    "a call over its limit is carried out" breaks "LIM-5" => |rules| rules.limits.applies_refused = true;
+
+    // The wire
+    "refusals are HTTP 400" breaks "HTTP-1" => |rules| rules.wire.refusal_status = 400;
+    "refusals are HTTP 500" breaks "HTTP-1" => |rules| rules.wire.refusal_status = 500;
+    "ActionStatus in lower case" breaks "HTTP-2" => |rules| rules.wire.status_words = StatusWords::Lowercase;
+    "ActionStatus is always OK" breaks "HTTP-2" => |rules| rules.wire.status_words = StatusWords::AlwaysOk;
+    "no ActionStatus" breaks "HTTP-2" => |rules| rules.wire.status_words = StatusWords::Missing;
+    "no ErrorInfo" breaks "HTTP-2" => |rules| rules.wire.info = Info::Missing;
+    "ErrorInfo is null" breaks "HTTP-2" => |rules| rules.wire.info = Info::Null;
+    "codes as strings" breaks "HTTP-2" => |rules| rules.wire.codes_as_strings = true;
+    "Seqs as strings" breaks "SET-3" => |rules| rules.wire.seqs_as_strings = true;
+    "flat items" breaks "SET-3" => |rules| rules.wire.item = ItemForm::Flat;
+    "items without code" breaks "SET-3" => |rules| rules.wire.item = ItemForm::WithoutCode;
+    "items without Seq" breaks "SET-3" => |rules| rules.wire.item = ItemForm::WithoutSeq;
+    "items without Value" breaks "SET-3" => |rules| rules.wire.item = ItemForm::WithoutValue;
+    "items by key" breaks "SET-3" => |rules| rules.wire.item = ItemForm::ByKey;
+    "another name for the list" breaks "SET-3" => |rules| rules.wire.list_name = "extensionList";
+    "HTML" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::Html;
+    "an empty body" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::Empty;
+    "Latin-1" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::Latin1;
+    "the reply in an array" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::InArray;
+}
+
+fn second(limit: u64) -> Option<Limit> {
+    Some(Limit {
+        scope: Scope::App,
+        ..Limit::new(Kind::FixedWindowAligned { phase: Duration::ZERO }, limit, Duration::from_secs(1))
+    })
+}
+
+fn minute(limit: u64, scope: Scope) -> Option<Limit> {
+    Some(Limit { scope, ..Limit::new(Kind::SlidingLog, limit, Duration::from_secs(60)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{self, Level};
+
+    #[test]
+    fn every_mutant_changes_the_rules_and_breaks_known_clauses() {
+        for mutant in MUTANTS {
+            let mut rules = Rules::default();
+            (mutant.apply)(&mut rules);
+            assert_ne!(rules, Rules::default(), "{}", mutant.name);
+            for clause in mutant.breaks {
+                let clause = spec::bundled().clause(clause).unwrap_or_else(|| panic!("{}: no clause {clause}", mutant.name));
+                assert_ne!(clause.level, Level::Should, "{}: a should clause decides nothing", mutant.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), MUTANTS.len());
+    }
+}

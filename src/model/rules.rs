@@ -1,0 +1,573 @@
+//! Every bound, code and choice of the reference endpoint as a field.
+//!
+//! [`Rules::default`] is the documented behaviour. A reading is a lawful change of a field (`readings.rs`), a mutant an
+//! unlawful one (`mutants.rs`). In each enum the lawful variants come first; the rest exist to be caught.
+
+use std::time::Duration;
+
+use super::limiter::{Kind, Limit, Scope};
+use crate::api::call::{MAX_KEY_BYTES, MAX_KVS, MAX_KVS_PER_MESSAGE, MAX_VALUE_BYTES};
+use crate::api::code;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    pub bounds: Bounds,
+    pub codes: Codes,
+    pub gate: Gate,
+    pub fields: Fields,
+    pub access: Access,
+    pub seq: SeqRules,
+    pub writes: Writes,
+    pub limits: Limits,
+    pub wire: Wire,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounds {
+    pub kvs_per_set: usize,
+    pub kvs_per_delete: usize,
+    pub key_bytes: usize,
+    pub value_bytes: usize,
+    pub key_measure: Measure,
+    pub value_measure: Measure,
+    pub kvs_per_message: usize,
+}
+
+/// What a length counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    Bytes,
+    Chars,
+    Utf16Units,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Codes {
+    pub internal: i64,
+    pub invalid: i64,
+    pub no_plan: i64,
+    pub seq_conflict: i64,
+    pub unsupported: i64,
+    pub message_limit: i64,
+    pub no_message: i64,
+    pub no_key: i64,
+    pub outsider: i64,
+    pub not_admin: i64,
+    pub bad_json: i64,
+    pub wrong_type: i64,
+    pub app_limit: i64,
+    pub method: i64,
+    pub path: i64,
+    pub bad_query: i64,
+    pub no_sdkappid: i64,
+    pub unknown_app: i64,
+    pub sig_damaged: i64,
+    pub sig_forged: i64,
+    pub sig_expired: i64,
+    pub sig_identifier: i64,
+    pub sig_app: i64,
+}
+
+/// What is checked before the body is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    pub post_only: bool,
+    pub checks_app: bool,
+    pub checks_content_type: bool,
+    /// Lowest and highest `random` that is taken; `None` takes anything.
+    pub random: Option<(u64, u64)>,
+    pub checks_sig_app: bool,
+    pub checks_sig_identifier: bool,
+    pub checks_sig_expiry: bool,
+    pub checks_sig_hmac: bool,
+    pub takes_empty_sig: bool,
+    pub takes_damaged_sig: bool,
+}
+
+/// How the body's fields are judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fields {
+    pub from_required: bool,
+    pub to_required: bool,
+    pub msg_key_required: bool,
+    /// An `OperateType` that is none of the three is taken for a set.
+    pub unknown_operation_sets: bool,
+    pub missing_operation_sets: bool,
+    pub list_required: bool,
+    pub takes_empty_list: bool,
+    pub clear_refuses_list: bool,
+    pub key_required: bool,
+    pub value_required: bool,
+    pub delete_value_required: bool,
+    pub seq_required_of_members: bool,
+    pub seq_required_of_admins: bool,
+    pub refuses_unknown_fields: bool,
+    /// Numbers in strings are taken for numbers, and numbers for strings.
+    pub coerces_types: bool,
+    pub empty_value: EmptyValue,
+    pub duplicate_keys: DuplicateKeys,
+    pub refuses_negative_seq: bool,
+    /// Carries out the well-formed part of a call that it refuses.
+    pub applies_refused: bool,
+    pub lenient_json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyValue {
+    Stored,
+    Deletes,
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuplicateKeys {
+    LastWins,
+    FirstWins,
+    SecondConflicts,
+    Refused,
+}
+
+/// Who may call, and on which message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Access {
+    pub members: MemberCalls,
+    pub strangers_may: bool,
+    pub recipient_may: bool,
+    pub members_may_clear: bool,
+    pub from_omitted: FromOmitted,
+    pub swapped: Swapped,
+    pub creates_missing_message: bool,
+    pub ignores_missing_message: bool,
+    pub ignores_missing_support: bool,
+    pub ignores_missing_plan: bool,
+    pub every_identifier_is_admin: bool,
+}
+
+/// Who acts as a member (clause WHO-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberCalls {
+    /// The `identifier` of the URL, when it is no admin's.
+    Identifier,
+    /// `From_Account`, when an admin calls with it.
+    FromAccount,
+    /// Nobody.
+    Nobody,
+}
+
+/// Which message a call without `From_Account` finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FromOmitted {
+    AnySender,
+    AdminSender,
+}
+
+/// What a call with sender and recipient exchanged gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swapped {
+    NotFound,
+    Found,
+    Refused,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeqRules {
+    pub counter: Counter,
+    pub first: i64,
+    pub step: i64,
+    pub matches: SeqMatch,
+    /// A key that was never set takes any Seq.
+    pub fresh_key_takes_any: bool,
+    pub checks_admin: bool,
+    pub checks_delete: bool,
+    pub admin_write_grows: bool,
+    pub carried: Carried,
+    pub conflict_writes: bool,
+    pub conflict_grows: bool,
+    pub deleted_key: Gone,
+    pub cleared_key: Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Each key counts its own writes.
+    PerKey,
+    /// Every successful request takes the message's next number and stamps it on each key that it touched.
+    PerMessage,
+}
+
+/// When a Seq fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeqMatch {
+    Equal,
+    AtLeast,
+    AtMost,
+    Always,
+    Never,
+}
+
+/// What a conflict's `Extension` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    Current,
+    /// What the caller sent.
+    Sent,
+    CurrentValueSentSeq,
+    SentValueCurrentSeq,
+    Nothing,
+}
+
+/// Which Seq a key expects that is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// Its last one: a tombstone keeps it.
+    Tombstone,
+    /// 0, as if it had never been.
+    Reset,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Writes {
+    pub partial: Partial,
+    pub keys: KeyMatch,
+    pub values: ValueKept,
+    pub key_space: KeySpace,
+    pub set_replaces_all: bool,
+    pub delete_reach: DeleteReach,
+    pub delete_missing: DeleteMissing,
+    pub delete_needs_value: bool,
+    pub clear_reach: ClearReach,
+    pub clear_list: ClearList,
+    pub clear_of_nothing_fails: bool,
+    pub order: Order,
+    pub all_failed: AllFailed,
+    /// Results beyond so many are left out.
+    pub results_at_most: usize,
+    pub drops_failed_results: bool,
+    /// Acknowledges every n-th write of a pair without doing it.
+    pub loses_one_in: Option<u64>,
+    /// Answers 10002 to every n-th call.
+    pub internal_error_every: Option<u32>,
+    /// Carries out a call that it answers with 10002.
+    pub internal_error_applies: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partial {
+    PerKey,
+    AllOrNothing,
+    StopsAtFirst,
+    /// One failed key fails the top level too.
+    FailsTop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyMatch {
+    Exact,
+    IgnoresCase,
+    Trimmed,
+    /// Only so many bytes tell keys apart.
+    Prefix(usize),
+    AsciiOnly,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueKept {
+    Exact,
+    Trimmed,
+    CutTo(usize),
+    AsciiOnly,
+    WithoutControls,
+}
+
+/// Within what a key is one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySpace {
+    Message,
+    Conversation,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteReach {
+    Named,
+    Nothing,
+    FirstNamed,
+    Everything,
+}
+
+/// What deleting a key that is not there gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteMissing {
+    Succeeds,
+    NotExist,
+    Conflict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClearReach {
+    Message,
+    Nothing,
+    AllButLast,
+    Conversation,
+    Listed,
+}
+
+/// The `ExtensionList` of a clear's reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClearList {
+    Absent,
+    Empty,
+    Keys,
+}
+
+/// The order of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Request,
+    Reversed,
+}
+
+/// The top level when every key failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllFailed {
+    Ok,
+    /// The first key's code.
+    Fail,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    pub app: Option<Limit>,
+    pub message: Option<Limit>,
+    pub place: LimitPlace,
+    pub counts_delete: bool,
+    pub counts_clear: bool,
+    pub counts_invalid: bool,
+    /// Admin and members have a limit each.
+    pub callers_apart: bool,
+    /// Carries out a call that it refuses for its rate.
+    pub applies_refused: bool,
+}
+
+/// Where 23003 stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitPlace {
+    Top,
+    EachKey,
+}
+
+/// The form of the reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wire {
+    pub refusal_status: u16,
+    pub status_words: StatusWords,
+    pub item: ItemForm,
+    pub codes_as_strings: bool,
+    pub seqs_as_strings: bool,
+    pub info: Info,
+    pub list_name: &'static str,
+    /// Adds fields that the documentation does not list, which is lawful.
+    pub extra_fields: bool,
+    pub echoes_sent_value: bool,
+    pub body: BodyForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusWords {
+    Documented,
+    Lowercase,
+    AlwaysOk,
+    Missing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemForm {
+    Wrapped,
+    /// Key, Value and Seq beside `ErrorCode`.
+    Flat,
+    WithoutCode,
+    WithoutSeq,
+    WithoutValue,
+    /// An object from key to result in place of the list.
+    ByKey,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Info {
+    Reason,
+    Empty,
+    Missing,
+    Null,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyForm {
+    Json,
+    Html,
+    Empty,
+    Latin1,
+    InArray,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            bounds: Bounds {
+                kvs_per_set: MAX_KVS,
+                kvs_per_delete: MAX_KVS,
+                key_bytes: MAX_KEY_BYTES,
+                value_bytes: MAX_VALUE_BYTES,
+                key_measure: Measure::Bytes,
+                value_measure: Measure::Bytes,
+                kvs_per_message: MAX_KVS_PER_MESSAGE,
+            },
+            codes: Codes::default(),
+            gate: Gate {
+                post_only: true,
+                checks_app: true,
+                checks_content_type: true,
+                random: Some((0, u64::from(u32::MAX))),
+                checks_sig_app: true,
+                checks_sig_identifier: true,
+                checks_sig_expiry: true,
+                checks_sig_hmac: true,
+                takes_empty_sig: false,
+                takes_damaged_sig: false,
+            },
+            fields: Fields {
+                from_required: false,
+                to_required: true,
+                msg_key_required: true,
+                unknown_operation_sets: false,
+                missing_operation_sets: false,
+                list_required: true,
+                takes_empty_list: false,
+                clear_refuses_list: false,
+                key_required: true,
+                value_required: true,
+                delete_value_required: false,
+                seq_required_of_members: true,
+                seq_required_of_admins: false,
+                refuses_unknown_fields: false,
+                coerces_types: false,
+                empty_value: EmptyValue::Stored,
+                duplicate_keys: DuplicateKeys::LastWins,
+                refuses_negative_seq: false,
+                applies_refused: false,
+                lenient_json: false,
+            },
+            access: Access {
+                members: MemberCalls::Identifier,
+                strangers_may: false,
+                recipient_may: true,
+                members_may_clear: true,
+                from_omitted: FromOmitted::AnySender,
+                swapped: Swapped::NotFound,
+                creates_missing_message: false,
+                ignores_missing_message: false,
+                ignores_missing_support: false,
+                ignores_missing_plan: false,
+                every_identifier_is_admin: false,
+            },
+            seq: SeqRules {
+                counter: Counter::PerKey,
+                first: 1,
+                step: 1,
+                matches: SeqMatch::Equal,
+                fresh_key_takes_any: false,
+                checks_admin: false,
+                checks_delete: true,
+                admin_write_grows: true,
+                carried: Carried::Current,
+                conflict_writes: false,
+                conflict_grows: false,
+                deleted_key: Gone::Tombstone,
+                cleared_key: Gone::Reset,
+            },
+            writes: Writes {
+                partial: Partial::PerKey,
+                keys: KeyMatch::Exact,
+                values: ValueKept::Exact,
+                key_space: KeySpace::Message,
+                set_replaces_all: false,
+                delete_reach: DeleteReach::Named,
+                delete_missing: DeleteMissing::Succeeds,
+                delete_needs_value: false,
+                clear_reach: ClearReach::Message,
+                clear_list: ClearList::Absent,
+                clear_of_nothing_fails: false,
+                order: Order::Request,
+                all_failed: AllFailed::Ok,
+                results_at_most: usize::MAX,
+                drops_failed_results: false,
+                loses_one_in: None,
+                internal_error_every: None,
+                internal_error_applies: false,
+            },
+            limits: Limits {
+                app: Some(Limit {
+                    scope: Scope::App,
+                    ..Limit::new(Kind::FixedWindowAligned { phase: Duration::ZERO }, 200, Duration::from_secs(1))
+                }),
+                message: Some(Limit { scope: Scope::Message, ..Limit::new(Kind::SlidingLog, 200, Duration::from_secs(60)) }),
+                place: LimitPlace::Top,
+                counts_delete: true,
+                counts_clear: true,
+                counts_invalid: false,
+                callers_apart: false,
+                applies_refused: false,
+            },
+            wire: Wire {
+                refusal_status: 200,
+                status_words: StatusWords::Documented,
+                item: ItemForm::Wrapped,
+                codes_as_strings: false,
+                seqs_as_strings: false,
+                info: Info::Reason,
+                list_name: "ExtensionList",
+                extra_fields: false,
+                echoes_sent_value: false,
+                body: BodyForm::Json,
+            },
+        }
+    }
+}
+
+impl Default for Codes {
+    fn default() -> Codes {
+        Codes {
+            internal: code::INTERNAL,
+            invalid: code::INVALID,
+            no_plan: code::NO_PLAN,
+            seq_conflict: code::SEQ_CONFLICT,
+            unsupported: code::UNSUPPORTED,
+            message_limit: code::TOO_OFTEN,
+            no_message: code::NOT_FOUND,
+            no_key: code::NOT_FOUND,
+            outsider: code::INVALID,
+            not_admin: code::NOT_ADMIN,
+            bad_json: code::BAD_JSON,
+            wrong_type: code::INVALID,
+            app_limit: code::APP_TOO_OFTEN,
+            method: code::BAD_URL,
+            path: code::UNKNOWN_PATH,
+            bad_query: code::BAD_QUERY,
+            no_sdkappid: code::NO_SDKAPPID,
+            unknown_app: code::UNKNOWN_APP,
+            sig_damaged: code::SIG_ILLEGAL,
+            sig_forged: code::SIG_FORGED,
+            sig_expired: code::SIG_EXPIRED,
+            sig_identifier: code::SIG_IDENTIFIER,
+            sig_app: code::SIG_APP,
+        }
+    }
+}
+
+impl Measure {
+    pub fn length(self, text: &str) -> usize {
+        match self {
+            Measure::Bytes => text.len(),
+            Measure::Chars => text.chars().count(),
+            Measure::Utf16Units => text.encode_utf16().count(),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The pairs of one message, and how a set, a delete and a clear change them.
+
+use std::collections::BTreeMap;
+
+use super::request::{Operator, Order};
+use super::rules::{
+    Carried, ClearList, ClearReach, Counter, DeleteMissing, DeleteReach, DuplicateKeys, EmptyValue, Gone, KeyMatch, Partial,
+    Rules, SeqMatch, ValueKept,
+};
+use crate::api::{Extension, KeyResult, Kv, Operation};
+
+/// The pairs of one message.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    entries: BTreeMap<String, Entry>,
+    /// The last number that a request of this message took.
+    counter: i64,
+    clear_seq: i64,
+}
+
+/// A key that is, or was, set.
+#[derive(Clone, Debug)]
+struct Entry {
+    /// `None` is a tombstone.
+    value: Option<String>,
+    seq: i64,
+}
+
+impl Entry {
+    fn value(&self) -> &str {
+        self.value.as_deref().unwrap_or("")
+    }
+}
+
+/// A pair as `get_key_values` lists it; a tombstone's value is empty.
+pub struct Listed {
+    pub key: String,
+    pub value: String,
+    pub seq: i64,
+}
+
+impl Store {
+    /// Every pair, in the order of their Seqs.
+    pub fn list(&self) -> Vec<Listed> {
+        let listed =
+            |(key, entry): (&String, &Entry)| Listed { key: key.clone(), value: entry.value().to_owned(), seq: entry.seq };
+        let mut pairs: Vec<Listed> = self.entries.iter().map(listed).collect();
+        pairs.sort_by_key(|pair| pair.seq);
+        pairs
+    }
+
+    pub fn clear_seq(&self) -> i64 {
+        self.clear_seq
+    }
+
+    /// How many pairs there would be if all these keys were set.
+    pub fn size_with(&self, rules: &Rules, kvs: &[Kv]) -> usize {
+        let live = self.entries.values().filter(|entry| entry.value.is_some()).count();
+        let mut new: Vec<String> = kvs.iter().map(|kv| stored_key(rules, &kv.key)).filter(|key| !self.is_live(key)).collect();
+        new.sort_unstable();
+        new.dedup();
+        live + new.len()
+    }
+
+    fn is_live(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.value.is_some())
+    }
+
+    /// The pair as it stands, for a key that a limit refused.
+    pub fn current(&self, rules: &Rules, key: &str) -> Extension {
+        let entry = self.entries.get(&stored_key(rules, key));
+        let (value, seq) = entry.map_or((String::new(), 0), |entry| (entry.value().to_owned(), entry.seq));
+        Extension { key: key.to_owned(), value, seq }
+    }
+
+    /// Carries out a set or a delete: one result a key.
+    pub fn write(&mut self, rules: &Rules, operator: &Operator, order: &Order) -> Vec<KeyResult> {
+        let before = self.clone();
+        let kvs = effective(rules, &order.kvs);
+        let stamp = self.counter + 1;
+        let mut results: Vec<KeyResult> = Vec::with_capacity(kvs.len());
+        if rules.writes.set_replaces_all && order.operation == Operation::Set {
+            self.entries.retain(|key, _| kvs.iter().any(|kv| stored_key(rules, &kv.key) == *key));
+        }
+        for (index, kv) in kvs.iter().enumerate() {
+            let stops = rules.writes.partial == Partial::StopsAtFirst && results.iter().any(|result| result.code != 0);
+            if stops {
+                results.push(self.conflict(rules, kv));
+                continue;
+            }
+            let deletes = order.operation == Operation::Delete
+                || (kv.value.as_deref() == Some("") && rules.fields.empty_value == EmptyValue::Deletes);
+            let result =
+                if deletes { self.delete(rules, operator, kv, index, stamp) } else { self.set(rules, operator, kv, stamp) };
+            results.push(result);
+        }
+        if results.iter().any(|result| result.code == 0) {
+            self.counter = stamp;
+        }
+        if rules.writes.partial == Partial::AllOrNothing && results.iter().any(|result| result.code != 0) {
+            *self = before;
+        }
+        results
+    }
+
+    /// Removes every pair; gives the keys that were there.
+    pub fn clear(&mut self, rules: &Rules, listed: &[Kv]) -> Vec<String> {
+        let live: Vec<String> =
+            self.entries.iter().filter(|(_, entry)| entry.value.is_some()).map(|(key, _)| key.clone()).collect();
+        let gone: Vec<String> = match rules.writes.clear_reach {
+            ClearReach::Message | ClearReach::Conversation => live,
+            ClearReach::Nothing => Vec::new(),
+            ClearReach::AllButLast => live.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default(),
+            ClearReach::Listed => live.into_iter().filter(|key| listed.iter().any(|kv| kv.key == *key)).collect(),
+        };
+        self.counter += 1;
+        if rules.seq.counter == Counter::PerMessage {
+            self.clear_seq = self.counter;
+        }
+        match rules.seq.cleared_key {
+            Gone::Reset => self.entries.retain(|key, entry| entry.value.is_some() && !gone.contains(key)),
+            Gone::Tombstone => {
+                for key in &gone {
+                    if let Some(entry) = self.entries.get_mut(key) {
+                        entry.value = None;
+                    }
+                }
+            }
+        }
+        gone
+    }
+
+    /// The `ExtensionList` of a clear's reply.
+    pub fn cleared_list(&self, rules: &Rules, gone: Vec<String>) -> Option<Vec<KeyResult>> {
+        match rules.writes.clear_list {
+            ClearList::Absent => None,
+            ClearList::Empty => Some(Vec::new()),
+            ClearList::Keys => {
+                let result = |key: String| {
+                    let seq = self.entries.get(&key).map_or(0, |entry| entry.seq);
+                    KeyResult { code: 0, extension: Extension { key, value: String::new(), seq } }
+                };
+                Some(gone.into_iter().map(result).collect())
+            }
+        }
+    }
+
+    fn set(&mut self, rules: &Rules, operator: &Operator, kv: &Kv, stamp: i64) -> KeyResult {
+        if !self.seq_fits(rules, operator, kv, rules.seq.checks_admin, true) {
+            return self.refuse(rules, kv, stamp);
+        }
+        let value = kept(rules.writes.values, kv.value.as_deref().unwrap_or(""));
+        let seq = self.next_seq(rules, operator, kv, stamp);
+        self.entries.insert(stored_key(rules, &kv.key), Entry { value: Some(value.clone()), seq });
+        let value = if rules.wire.echoes_sent_value { kv.value.clone().unwrap_or_default() } else { value };
+        KeyResult { code: 0, extension: Extension { key: kv.key.clone(), value, seq } }
+    }
+
+    fn delete(&mut self, rules: &Rules, operator: &Operator, kv: &Kv, index: usize, stamp: i64) -> KeyResult {
+        let key = stored_key(rules, &kv.key);
+        if !self.is_live(&key) {
+            let code = match rules.writes.delete_missing {
+                DeleteMissing::Succeeds => 0,
+                DeleteMissing::NotExist => rules.codes.no_key,
+                DeleteMissing::Conflict => rules.codes.seq_conflict,
+            };
+            return KeyResult { code, extension: self.current(rules, &kv.key) };
+        }
+        if rules.seq.checks_delete && !self.seq_fits(rules, operator, kv, rules.seq.checks_admin, false) {
+            return self.refuse(rules, kv, stamp);
+        }
+        let seq = self.next_seq(rules, operator, kv, stamp);
+        let keeps_value = rules.writes.delete_needs_value
+            && self.entries.get(&key).is_some_and(|entry| Some(entry.value()) != kv.value.as_deref());
+        let reaches = match rules.writes.delete_reach {
+            DeleteReach::Nothing => false,
+            DeleteReach::FirstNamed => index == 0,
+            DeleteReach::Named => true,
+            DeleteReach::Everything => {
+                self.entries.clear();
+                true
+            }
+        };
+        let seq = match rules.seq.deleted_key {
+            _ if !reaches || keeps_value => seq,
+            Gone::Tombstone => {
+                self.entries.insert(key, Entry { value: None, seq });
+                seq
+            }
+            Gone::Reset => {
+                self.entries.remove(&key);
+                0
+            }
+        };
+        KeyResult { code: 0, extension: Extension { key: kv.key.clone(), value: String::new(), seq } }
+    }
+
+    fn seq_fits(&self, rules: &Rules, operator: &Operator, kv: &Kv, checks_admin: bool, fresh_may_be_any: bool) -> bool {
+        if *operator == Operator::Admin && !checks_admin {
+            return true;
+        }
+        let entry = self.entries.get(&stored_key(rules, &kv.key));
+        if entry.is_none() && rules.seq.fresh_key_takes_any && fresh_may_be_any {
+            return true;
+        }
+        let (expected, sent) = (entry.map_or(0, |entry| entry.seq), kv.seq.unwrap_or(0));
+        match rules.seq.matches {
+            SeqMatch::Equal => sent == expected,
+            SeqMatch::AtLeast => sent >= expected,
+            SeqMatch::AtMost => sent <= expected,
+            SeqMatch::Always => true,
+            SeqMatch::Never => false,
+        }
+    }
+
+    /// What a refused key still does to the message (nothing, in a lawful endpoint), and its result.
+    fn refuse(&mut self, rules: &Rules, kv: &Kv, stamp: i64) -> KeyResult {
+        let result = self.conflict(rules, kv);
+        let key = stored_key(rules, &kv.key);
+        if rules.seq.conflict_writes {
+            let value = kept(rules.writes.values, kv.value.as_deref().unwrap_or(""));
+            self.entries.insert(key.clone(), Entry { value: Some(value), seq: stamp });
+        }
+        if rules.seq.conflict_grows
+            && let Some(entry) = self.entries.get_mut(&key)
+        {
+            entry.seq += 1;
+        }
+        result
+    }
+
+    fn conflict(&self, rules: &Rules, kv: &Kv) -> KeyResult {
+        let current = self.current(rules, &kv.key);
+        let (sent_value, sent_seq) = (kv.value.clone().unwrap_or_default(), kv.seq.unwrap_or(0));
+        let (value, seq) = match rules.seq.carried {
+            Carried::Current => (current.value, current.seq),
+            Carried::Sent => (sent_value, sent_seq),
+            Carried::CurrentValueSentSeq => (current.value, sent_seq),
+            Carried::SentValueCurrentSeq => (sent_value, current.seq),
+            Carried::Nothing => (String::new(), 0),
+        };
+        KeyResult { code: rules.codes.seq_conflict, extension: Extension { key: kv.key.clone(), value, seq } }
+    }
+
+    fn next_seq(&self, rules: &Rules, operator: &Operator, kv: &Kv, stamp: i64) -> i64 {
+        let entry = self.entries.get(&stored_key(rules, &kv.key));
+        match (entry, rules.seq.counter) {
+            (Some(entry), _) if *operator == Operator::Admin && !rules.seq.admin_write_grows => entry.seq,
+            (_, Counter::PerMessage) => stamp,
+            (None, Counter::PerKey) => rules.seq.first,
+            (Some(entry), Counter::PerKey) => entry.seq + rules.seq.step,
+        }
+    }
+}
+
+/// The pairs that count where a key stands twice.
+fn effective(rules: &Rules, kvs: &[Kv]) -> Vec<Kv> {
+    let stands_in = |part: &[Kv], kv: &Kv| part.iter().any(|other| other.key == kv.key);
+    let counts = |index: usize| match rules.fields.duplicate_keys {
+        DuplicateKeys::LastWins => !stands_in(&kvs[index + 1..], &kvs[index]),
+        DuplicateKeys::FirstWins => !stands_in(&kvs[..index], &kvs[index]),
+        DuplicateKeys::SecondConflicts | DuplicateKeys::Refused => true,
+    };
+    kvs.iter().enumerate().filter(|(index, _)| counts(*index)).map(|(_, kv)| kv.clone()).collect()
+}
+
+fn stored_key(rules: &Rules, key: &str) -> String {
+    match rules.writes.keys {
+        KeyMatch::Exact => key.to_owned(),
+        KeyMatch::IgnoresCase => key.to_lowercase(),
+        KeyMatch::Trimmed => key.trim().to_owned(),
+        KeyMatch::AsciiOnly => ascii(key),
+        KeyMatch::Prefix(bytes) => key
+            .chars()
+            .scan(0, |length, character| {
+                *length += character.len_utf8();
+                (*length <= bytes).then_some(character)
+            })
+            .collect(),
+    }
+}
+
+fn kept(how: ValueKept, value: &str) -> String {
+    match how {
+        ValueKept::Exact => value.to_owned(),
+        ValueKept::Trimmed => value.trim().to_owned(),
+        ValueKept::CutTo(chars) => value.chars().take(chars).collect(),
+        ValueKept::AsciiOnly => ascii(value),
+        ValueKept::WithoutControls => value.chars().filter(|character| !character.is_control()).collect(),
+    }
+}
+
+fn ascii(text: &str) -> String {
+    text.chars().map(|character| if character.is_ascii() { character } else { '?' }).collect()
+}

@@ -1,0 +1,90 @@
+//! How strong the bundled suite is: the documented endpoint passes, every lawful one passes, every unlawful one is caught.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use msgext::judge::summary::Overall;
+use msgext::model::Rules;
+use msgext::model::limiter::{Kind, Limit, Scope, Unit};
+use msgext::model::mutants::{MUTANTS, Mutant};
+use msgext::model::readings::{READINGS, Reading};
+use msgext::spec::{self, Level};
+use msgext::verdict::Verdict;
+use support::{conform, suite, told};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_endpoint_passes_with_every_must_and_should_clause() {
+    let planned = suite();
+    let (run, summary) = conform(&planned, Rules::default()).await;
+    assert_eq!(summary.overall, Overall::Pass, "{}", told(&run, &summary));
+    for clause in summary.clauses.iter().filter(|clause| clause.level != Level::Open) {
+        assert_eq!(clause.verdict, Verdict::Pass, "{}", clause.id);
+    }
+    for (question, clause) in spec::bundled().questions() {
+        assert_eq!(summary.readings.get(question), clause.readings.first().map(|answer| &answer.name), "{question}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reading_alone_passes_and_is_named() {
+    let planned = suite();
+    let wrong: Vec<String> = stream::iter(READINGS)
+        .map(|reading| with_reading(&planned, reading))
+        .buffer_unordered(2)
+        .filter_map(|wrong| async { wrong })
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+async fn with_reading(planned: &[msgext::scenario::plan::Planned], reading: &Reading) -> Option<String> {
+    let mut rules = Rules::default();
+    (reading.apply)(&mut rules);
+    let (run, summary) = conform(planned, rules).await;
+    let seen = summary.readings.get(reading.question);
+    let right = summary.overall == Overall::Pass && seen.map(String::as_str) == Some(reading.answer);
+    (!right).then(|| format!("{}={} is seen as {seen:?}:\n{}", reading.question, reading.answer, told(&run, &summary)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_lawful_limiter_passes() {
+    let planned = suite();
+    let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    for kind in Kind::all(200) {
+        for (count_rejected, unit) in [(false, Unit::Request), (true, Unit::Request), (false, Unit::Kv)] {
+            let mut rules = Rules::default();
+            rules.limits.app = Some(Limit { scope: Scope::App, ..Limit::new(kind, 200, second) });
+            rules.limits.message = Some(Limit { scope: Scope::Message, count_rejected, unit, ..Limit::new(kind, 200, minute) });
+            let (run, summary) = conform(&planned, rules).await;
+            // A queue delays before it refuses, which no virtual clock shows: it may leave a question open, but never fail.
+            let lawful = summary.overall == Overall::Pass || (kind.name() == "leaky-queue" && summary.overall != Overall::Fail);
+            assert!(lawful, "{kind:?} rejected={count_rejected} {unit:?}:\n{}", told(&run, &summary));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mutant_is_caught_by_a_clause_that_it_breaks() {
+    let planned = suite();
+    let survivors: Vec<String> = stream::iter(MUTANTS)
+        .map(|mutant| survives(&planned, mutant))
+        .buffer_unordered(2)
+        .filter_map(|told| async { told })
+        .collect()
+        .await;
+    assert!(MUTANTS.len() >= 60, "{} mutants", MUTANTS.len());
+    assert!(survivors.is_empty(), "{} of {} survive:\n{}", survivors.len(), MUTANTS.len(), survivors.join("\n\n"));
+}
+
+async fn survives(planned: &[msgext::scenario::plan::Planned], mutant: &Mutant) -> Option<String> {
+    let mut rules = Rules::default();
+    (mutant.apply)(&mut rules);
+    let (run, summary) = conform(planned, rules).await;
+    let named: BTreeSet<&str> =
+        run.outcomes.iter().flat_map(|outcome| &outcome.findings).map(|finding| finding.clause.as_str()).collect();
+    let caught = summary.overall == Overall::Fail && mutant.breaks.iter().any(|clause| named.contains(clause));
+    (!caught).then(|| format!("{} ({:?}):\n{}", mutant.name, mutant.breaks, told(&run, &summary)))
+}

@@ -1,0 +1,41 @@
+//! Runs of the bundled suite for the tests of its strength.
+
+use msgext::cli::embedded;
+use msgext::drive::conform::{Options, Run, run};
+use msgext::judge::summary::{Summary, summarise};
+use msgext::model::Rules;
+use msgext::scenario::plan::{self, Planned};
+use msgext::spec::{self, Profile};
+use tokio::sync::watch;
+
+/// The bundled suite.
+pub fn suite() -> Vec<Planned> {
+    let (planned, problems) = plan::load(plan::bundled(), spec::bundled());
+    assert_eq!(problems, []);
+    planned
+}
+
+/// One run of the suite against the embedded endpoint by these rules.
+pub async fn conform(planned: &[Planned], rules: Rules) -> (Run, Summary) {
+    let options = Options { rate: None, fast: false, fail_fast: false, strict: false, seed: 1 };
+    let (_running, interrupted) = watch::channel(false);
+    let target = embedded::target(rules);
+    let run = run(planned, &target, &options, interrupted, &|_| {}).await.expect("the target can be tested");
+    let summary = summarise(spec::bundled(), planned, &run.outcomes, &Profile::new(), false, run.incomplete.as_deref());
+    (run, summary)
+}
+
+/// Every finding in a line of its own, for a failed assertion's message.
+pub fn told(run: &Run, summary: &Summary) -> String {
+    let findings = run.outcomes.iter().flat_map(|outcome| {
+        outcome.findings.iter().map(|finding| {
+            format!(
+                "{}: {} {} expected {} actual {}",
+                outcome.id, finding.clause, finding.subject, finding.expected, finding.actual
+            )
+        })
+    });
+    let contradictions = summary.contradictions.iter().map(|contradiction| format!("{contradiction:?}"));
+    let verdicts = run.outcomes.iter().filter_map(|outcome| outcome.verdict.why().map(|why| format!("{}: {why}", outcome.id)));
+    findings.chain(contradictions).chain(verdicts).take(40).collect::<Vec<_>>().join("\n")
+}
