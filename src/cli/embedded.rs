@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
+
 use crate::clock::VirtualClock;
 use crate::drive::target::{Accounts, App, Launch, Launched, MessageSource, Target, TargetPlace};
 use crate::host::embedded::Embedded;
@@ -26,21 +28,8 @@ pub fn apps(sdkappid: u64, admin: &str, secret_key: &str) -> Vec<model::App> {
 /// An endpoint by these rules, fresh for every scenario, with a clock of its own.
 pub fn target(rules: Rules) -> Target {
     let app = |sdkappid| App { sdkappid, admin: ADMIN.to_owned(), secret_key: DEVELOPMENT_KEY.into() };
-    let rules = Arc::new(rules);
-    let launch: Launch = Arc::new(move |embedded| {
-        let mut rules = Rules::clone(&rules);
-        rules.writes.internal_error_every = embedded.internal_error_every.or(rules.writes.internal_error_every);
-        rules.limits.app = rules.limits.app.filter(|_| !embedded.no_app_limit);
-        let setup = Setup { rules, apps: apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY) };
-        Box::pin(async move {
-            let clock = VirtualClock::starting_at(CLOCK_START);
-            let server = Embedded::start(setup, clock.clone()).await;
-            let url = server.url().parse().expect("the endpoint's own address is a URL");
-            Launched { url, clock, keep: Box::new(server) }
-        })
-    });
     Target {
-        place: TargetPlace::Embedded(launch),
+        place: TargetPlace::Embedded(launch(rules, apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY))),
         app: app(SDKAPPID),
         accounts: Accounts::default(),
         messages: MessageSource::SendMsg,
@@ -49,4 +38,31 @@ pub fn target(rules: Rules) -> Target {
         read_back: None,
         timeout: Duration::from_secs(10),
     }
+}
+
+/// The documented endpoint in the name of another target: same apps, same keys.
+pub fn launch_for(target: &Target) -> Launch {
+    let app = |app: &App, has_plan| model::App {
+        sdkappid: app.sdkappid,
+        secret_key: app.secret_key.expose_secret().to_owned(),
+        admins: vec![app.admin.clone()],
+        has_plan,
+    };
+    let without_plan = target.without_plan.iter().map(|without_plan| app(without_plan, false));
+    launch(Rules::default(), std::iter::once(app(&target.app, true)).chain(without_plan).collect())
+}
+
+fn launch(rules: Rules, apps: Vec<model::App>) -> Launch {
+    let setup = Arc::new(Setup { rules, apps });
+    Arc::new(move |embedded| {
+        let mut setup = Setup::clone(&setup);
+        setup.rules.writes.internal_error_every = setup.rules.writes.internal_error_every.or(embedded.internal_error_every);
+        setup.rules.limits.app = setup.rules.limits.app.filter(|_| !embedded.no_app_limit);
+        Box::pin(async move {
+            let clock = VirtualClock::starting_at(CLOCK_START);
+            let server = Embedded::start(setup, clock.clone()).await;
+            let url = server.url().parse().expect("the endpoint's own address is a URL");
+            Launched { url, clock, keep: Box::new(server) }
+        })
+    })
 }

@@ -1,10 +1,49 @@
 //! Arguments, progress, exit codes; the only floor that prints.
 
+pub mod check;
 pub mod embedded;
+pub mod exit;
+pub mod files;
+pub mod list;
+pub mod progress;
+pub mod run;
+pub mod schema;
+pub mod serve;
+pub mod target;
+pub mod usersig;
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+pub use exit::Exit;
+
+/// Proves whether an endpoint is a single-chat message extension API (`set_key_values`), and how much it bears.
+#[derive(Debug, Parser)]
+#[command(name = "msgext", version, about, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::Args>),
+    Serve(Box<serve::Args>),
+    List(list::Args),
+    Check(check::Args),
+    Schema(schema::Args),
+    Usersig(usersig::Args),
+}
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Usersig(args) => usersig::run(&args),
+    };
+    result.unwrap_or_else(exit::told).into()
 }

@@ -10,7 +10,9 @@ use crate::model::{Model, Request, Setup};
 
 /// A running endpoint; it ends when this is dropped.
 pub struct Embedded {
-    server: MockServer,
+    /// `None` only while it is dropped.
+    server: Option<MockServer>,
+    url: String,
 }
 
 impl Embedded {
@@ -19,12 +21,21 @@ impl Embedded {
         let server = MockServer::start().await;
         let answer = Answer { setup, model: Mutex::new(Model::new()), clock };
         Mock::given(any()).respond_with(answer).mount(&server).await;
-        Embedded { server }
+        Embedded { url: server.uri(), server: Some(server) }
     }
 
     /// Where it listens: `http://127.0.0.1:PORT`.
-    pub fn url(&self) -> String {
-        self.server.uri()
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Embedded {
+    /// wiremock 0.6.5 blocks on a tokio lock when it is dropped. In a task that has used up its cooperative budget that lock
+    /// is never given and the thread spins for ever; a thread outside the runtime has no budget to use up.
+    fn drop(&mut self) {
+        let server = self.server.take();
+        std::thread::spawn(move || drop(server));
     }
 }
 

@@ -68,19 +68,20 @@ pub enum Overall {
     Inconclusive,
 }
 
-/// Sums up a run. `incomplete` says why it was cut short, where it was; a planned scenario without an outcome was not reached.
+/// Sums up a run. `caller` is the answer to that question that the probe of the target found; `incomplete` says why it was cut short, where it was; a planned scenario without an outcome was not reached.
 pub fn summarise(
     spec: &Spec,
     planned: &[Planned],
     outcomes: &[ScenarioOutcome],
+    caller: Option<&str>,
     pinned: &Profile,
     strict: bool,
     incomplete: Option<&str>,
 ) -> Summary {
     let run = Run::new(spec, planned, outcomes, incomplete);
-    let (readings, contradictions) = readings(spec, outcomes, pinned);
+    let (readings, contradictions) = readings(spec, outcomes, caller, pinned);
     let clauses: Vec<ClauseVerdict> =
-        spec.clauses.iter().map(|clause| run.clause_verdict(clause, &readings, &contradictions)).collect();
+        spec.clauses.iter().map(|clause| run.clause_verdict(spec, clause, &readings, &contradictions)).collect();
     let (overall, reason) = run.overall(spec, &contradictions, strict, incomplete);
     Summary { clauses, readings, contradictions, overall, reason }
 }
@@ -135,8 +136,17 @@ fn clause_asking(spec: &Spec, reading: &str) -> String {
     spec.question(reading).map_or_else(|| reading.to_owned(), |clause| clause.id.clone())
 }
 
-fn readings(spec: &Spec, outcomes: &[ScenarioOutcome], pinned: &Profile) -> (BTreeMap<String, String>, Vec<Contradiction>) {
+fn readings(
+    spec: &Spec,
+    outcomes: &[ScenarioOutcome],
+    caller: Option<&str>,
+    pinned: &Profile,
+) -> (BTreeMap<String, String>, Vec<Contradiction>) {
     let mut answers: BTreeMap<&str, Vec<(&str, Sighting)>> = BTreeMap::new();
+    if let Some(caller) = caller {
+        let probe = Sighting { scenario: "the probe of the target".to_owned(), place: String::new() };
+        answers.insert("caller", vec![(caller, probe)]);
+    }
     for outcome in outcomes {
         for observation in &outcome.observations {
             let seen = answers.entry(&observation.reading).or_default();
@@ -192,15 +202,21 @@ impl Entry<'_> {
         self.outcome.map(|outcome| outcome.findings.iter().map(|finding| finding.clause.as_str()).collect()).unwrap_or_default()
     }
 
-    /// Why a clause without a finding cannot be said to hold, as far as this scenario goes.
-    fn doubt(&self) -> Option<String> {
-        let failed_on: Vec<&str> = self.failed_on().into_iter().collect();
+    /// Why a clause without a finding cannot be said to hold, as far as this scenario goes. A finding on a `should` clause
+    /// is no reason: the scenario went on to its end.
+    fn doubt(&self, spec: &Spec) -> Option<String> {
+        let failed_on: Vec<&str> = self.failed_on().into_iter().filter(|clause| decides(spec, clause, false)).collect();
         match &self.verdict {
             Verdict::Unknown(why) => Some(format!("scenario {} is unknown: {why}", self.id)),
             _ if !failed_on.is_empty() => Some(format!("scenario {} failed on {}", self.id, failed_on.join(", "))),
-            Verdict::Fail => Some(format!("scenario {} failed", self.id)),
-            Verdict::Pass | Verdict::Skipped(_) => None,
+            Verdict::Fail if self.failed_on().is_empty() => Some(format!("scenario {} failed", self.id)),
+            Verdict::Fail | Verdict::Pass | Verdict::Skipped(_) => None,
         }
+    }
+
+    /// Whether it was gone through to its end.
+    fn ran(&self) -> bool {
+        matches!(self.verdict, Verdict::Pass | Verdict::Fail)
     }
 }
 
@@ -217,6 +233,7 @@ impl<'a> Run<'a> {
 
     fn clause_verdict(
         &self,
+        spec: &Spec,
         clause: &Clause,
         readings: &BTreeMap<String, String>,
         contradictions: &[Contradiction],
@@ -230,9 +247,9 @@ impl<'a> Run<'a> {
             Verdict::Fail
         } else if clause.reading.as_ref().is_some_and(|reading| readings.contains_key(reading)) {
             Verdict::Pass
-        } else if let Some(doubt) = listing().find_map(Entry::doubt) {
+        } else if let Some(doubt) = listing().find_map(|entry| entry.doubt(spec)) {
             Verdict::Unknown(doubt)
-        } else if listing().any(|entry| entry.verdict == Verdict::Pass) {
+        } else if listing().any(Entry::ran) {
             match clause.reading {
                 Some(_) => Verdict::Skipped("no step of this run observed it".to_owned()),
                 None => Verdict::Pass,
@@ -379,7 +396,7 @@ mod tests {
     }
 
     fn sum(planned: &[Planned], outcomes: &[ScenarioOutcome]) -> Summary {
-        summarise(&spec(), planned, outcomes, &Profile::new(), false, None)
+        summarise(&spec(), planned, outcomes, None, &Profile::new(), false, None)
     }
 
     fn verdict<'a>(summary: &'a Summary, clause: &str) -> &'a Verdict {
@@ -438,7 +455,7 @@ mod tests {
             (lenient.overall, lenient.reason.as_str()),
             (Overall::Pass, "0 scenarios passed, 1 failed on a should clause only")
         );
-        let strict = summarise(&spec(), &plan, &outcomes, &Profile::new(), true, None);
+        let strict = summarise(&spec(), &plan, &outcomes, None, &Profile::new(), true, None);
         assert_eq!(strict.overall, Overall::Fail);
     }
 
@@ -497,7 +514,7 @@ mod tests {
     fn the_pinned_answer_passes_and_any_other_fails() {
         let plan = [planned("a", &["OPEN-1"])];
         let pinned = Profile::from([("deleted-key".to_owned(), "reset".to_owned())]);
-        let sum = |answers| summarise(&spec(), &plan, &[saw("a", answers)], &pinned, false, None);
+        let sum = |answers| summarise(&spec(), &plan, &[saw("a", answers)], None, &pinned, false, None);
         assert_eq!(sum(&["reset"]).overall, Overall::Pass);
         let other = sum(&["tombstone"]);
         assert_eq!((other.overall, &other.contradictions[0].against), (Overall::Fail, &Against::Pinned("reset".to_owned())));
@@ -508,7 +525,7 @@ mod tests {
     fn a_run_cut_short_is_inconclusive_and_the_rest_of_it_unknown() {
         let plan = [planned("a", &["MUST-1"]), planned("b", &["MUST-2"])];
         let outcomes = [outcome("a", Verdict::Pass)];
-        let summary = summarise(&spec(), &plan, &outcomes, &Profile::new(), false, Some("interrupted"));
+        let summary = summarise(&spec(), &plan, &outcomes, None, &Profile::new(), false, Some("interrupted"));
         assert_eq!((summary.overall, summary.reason.as_str()), (Overall::Inconclusive, "the run was cut short: interrupted"));
         assert_eq!(verdict(&summary, "MUST-1"), &Verdict::Pass);
         assert_eq!(verdict(&summary, "MUST-2"), &Verdict::Unknown("scenario b is unknown: not reached: interrupted".to_owned()));

@@ -74,7 +74,7 @@ pub(super) fn plain(render: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -
 }
 
 pub(super) fn built(planned: &[Planned], outcomes: &[ScenarioOutcome]) -> Report {
-    let summary = summarise(&spec(), planned, outcomes, &Profile::new(), false, None);
+    let summary = summarise(&spec(), planned, outcomes, None, &Profile::new(), false, None);
     let mut report = build(&spec(), &facts(), planned, outcomes, &summary, &["the-app's-secret-key".to_owned()]);
     let findings = report.scenarios.iter_mut().flat_map(|scenario| &mut scenario.findings);
     findings.for_each(|finding| finding.place = Place { line: Some(5), column: Some(9), ..finding.place.clone() });

@@ -9,24 +9,32 @@ use msgext::spec::{self, Profile};
 use tokio::sync::watch;
 
 /// The bundled suite.
-pub fn suite() -> Vec<Planned> {
+pub(crate) fn suite() -> Vec<Planned> {
     let (planned, problems) = plan::load(plan::bundled(), spec::bundled());
     assert_eq!(problems, []);
     planned
 }
 
 /// One run of the suite against the embedded endpoint by these rules.
-pub async fn conform(planned: &[Planned], rules: Rules) -> (Run, Summary) {
+pub(crate) async fn conform(planned: &[Planned], rules: Rules) -> (Run, Summary) {
     let options = Options { rate: None, fast: false, fail_fast: false, strict: false, seed: 1 };
     let (_running, interrupted) = watch::channel(false);
     let target = embedded::target(rules);
     let run = run(planned, &target, &options, interrupted, &|_| {}).await.expect("the target can be tested");
-    let summary = summarise(spec::bundled(), planned, &run.outcomes, &Profile::new(), false, run.incomplete.as_deref());
+    let summary = summarise(
+        spec::bundled(),
+        planned,
+        &run.outcomes,
+        Some(run.found.member_calls.answer()),
+        &Profile::new(),
+        false,
+        run.incomplete.as_deref(),
+    );
     (run, summary)
 }
 
 /// Every finding in a line of its own, for a failed assertion's message.
-pub fn told(run: &Run, summary: &Summary) -> String {
+pub(crate) fn told(run: &Run, summary: &Summary) -> String {
     let findings = run.outcomes.iter().flat_map(|outcome| {
         outcome.findings.iter().map(|finding| {
             format!(

@@ -1,0 +1,55 @@
+//! What the process says to whoever called it.
+
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+/// The exit codes; their numbers are a contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything that was asked holds.
+    Holds = 0,
+    /// The target fell short: a clause, a check, a regression.
+    FellShort = 1,
+    /// The command line or an input file is wrong; nothing was sent.
+    Usage = 2,
+    /// Nothing could be tested: unreachable, credentials refused, a report that cannot be written.
+    CouldNotTest = 3,
+    /// It was tested, and there is no verdict: unknown outcomes, an early end, nothing ran.
+    Inconclusive = 4,
+}
+
+/// The codes, for `--help`.
+pub const HELP: &str =
+    "Exit codes: 0 holds · 1 the target fell short · 2 usage or bad input file · 3 could not test · 4 inconclusive";
+
+/// Why a command could not do its job. Its message is one line that says what to do.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    pub message: String,
+}
+
+impl Failure {
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::Usage, message: message.into() }
+    }
+
+    pub fn could_not_test(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::CouldNotTest, message: message.into() }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Tells a failure; the exit code follows from it.
+pub fn told(failure: Failure) -> Exit {
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    anstream::eprintln!("{style}error{style:#}: {}", failure.message);
+    failure.exit
+}

@@ -1,0 +1,35 @@
+//! `msgext schema`: JSON Schemas, for editors and for whoever reads the reports.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+
+use super::exit::{Exit, Failure};
+use crate::{report, scenario};
+
+/// Prints a JSON Schema
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Of what
+    #[arg(value_name = "KIND", default_value = "scenario")]
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// Scenario files
+    Scenario,
+    /// The JSON report
+    Report,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let schema = match args.kind {
+        Kind::Scenario => scenario::schema::schema(),
+        Kind::Report => report::json::schema().to_value(),
+    };
+    let mut out = io::stdout().lock();
+    let written = serde_json::to_writer_pretty(&mut out, &schema).map_err(io::Error::from).and_then(|()| writeln!(out));
+    written.map_err(|error| Failure::could_not_test(format!("standard output cannot be written: {error}")))?;
+    Ok(Exit::Holds)
+}

@@ -1,0 +1,186 @@
+//! `msgext serve`: the reference endpoint on a port.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::embedded::{ADMIN, DEVELOPMENT_KEY, SDKAPPID, apps};
+use super::exit::{Exit, Failure};
+use super::files;
+use super::target::{KEY_VARIABLE, question_and_answer, span};
+use crate::api::message::{SEND_PATH, Send};
+use crate::api::usersig::{Claims, sign};
+use crate::api::{HttpRequest, call, http};
+use crate::drive::target::Accounts;
+use crate::host::fault::Fault;
+use crate::host::server::{Behaviour, bind, serve};
+use crate::model::limiter::{Limit, Scope};
+use crate::model::readings::reading;
+use crate::model::{Model, Request, Rules, Setup};
+
+/// Serves the reference endpoint on a port
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to listen; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The app's SDKAppID; the next one is an app without the plan
+    #[arg(long, value_name = "N", default_value_t = SDKAPPID)]
+    sdkappid: u64,
+    /// The app's administrator
+    #[arg(long, value_name = "ID", default_value = ADMIN)]
+    admin: String,
+    /// A file that holds the secret key; otherwise MSGEXT_SECRET_KEY holds it, or it is the development key
+    #[arg(long, value_name = "FILE")]
+    secret_key_file: Option<PathBuf>,
+    /// Answers an open question of the documentation this way (`msgext list --readings`); may be repeated
+    #[arg(long, value_name = "QUESTION=ANSWER")]
+    reading: Vec<String>,
+    /// Limit of each message: KIND:LIMIT/WINDOW[,burst=N][,phase=SPAN][,unit=kv][,rejected][,scope=SCOPE], or none
+    #[arg(long, value_name = "LIMIT")]
+    message_limit: Option<String>,
+    /// Limit of the app, in the same form
+    #[arg(long, value_name = "LIMIT")]
+    app_limit: Option<String>,
+    /// Time added to every answer
+    #[arg(long, value_name = "SPAN", default_value = "0ms", value_parser = span)]
+    latency: Duration,
+    /// Fault of the wire in one set call of N: reset, close, truncate, slow-body, endless, huge, garbage, bad-gateway; may be repeated
+    #[arg(long, value_name = "KIND:N")]
+    fault: Vec<Fault>,
+    /// Answers 10002 to one set call of N, without having done anything
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    internal_error: Option<u32>,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let (secret_key, key_source) = secret_key(args)?;
+    let setup = Setup { rules: rules(args)?, apps: apps(args.sdkappid, &args.admin, &secret_key) };
+    let behaviour = Behaviour { latency: args.latency, faults: args.fault.clone() };
+    let runtime = Runtime::new().map_err(|error| Failure::could_not_test(format!("no runtime can be started: {error}")))?;
+    runtime.block_on(async {
+        let bound = bind(args.listen).await;
+        let (listener, address) =
+            bound.map_err(|error| Failure::could_not_test(format!("cannot listen on {}: {error}", args.listen)))?;
+        let mut model = Model::new();
+        let welcome = Welcome::new(args, &setup, &mut model, address);
+        welcome.tell(key_source).map_err(|error| Failure::could_not_test(format!("nothing can be told: {error}")))?;
+        let interrupted = async {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        serve(listener, setup, model, behaviour, interrupted).await;
+        anstream::eprintln!("stopped");
+        Ok(Exit::Holds)
+    })
+}
+
+fn secret_key(args: &Args) -> Result<(String, &'static str), Failure> {
+    let (key, source) = match (&args.secret_key_file, std::env::var(KEY_VARIABLE)) {
+        (Some(path), _) => (files::read(path)?.1.trim().to_owned(), "from --secret-key-file"),
+        (None, Ok(key)) => (key.trim().to_owned(), "from MSGEXT_SECRET_KEY"),
+        (None, Err(_)) => (DEVELOPMENT_KEY.to_owned(), "the development key, MSGEXT_SECRET_KEY=msgext-development-key"),
+    };
+    if key.is_empty() { Err(Failure::usage("the secret key is empty")) } else { Ok((key, source)) }
+}
+
+fn rules(args: &Args) -> Result<Rules, Failure> {
+    let mut rules = Rules::default();
+    if let Some(limit) = &args.app_limit {
+        rules.limits.app = parse_limit("--app-limit", limit, Scope::App)?;
+    }
+    if let Some(limit) = &args.message_limit {
+        rules.limits.message = parse_limit("--message-limit", limit, Scope::Message)?;
+    }
+    rules.writes.internal_error_every = args.internal_error;
+    for text in &args.reading {
+        let (question, answer) = question_and_answer(text)?;
+        let reading = reading(&question, &answer);
+        let reading =
+            reading.ok_or_else(|| Failure::usage(format!("the reference endpoint cannot answer {question} with {answer}")))?;
+        (reading.apply)(&mut rules);
+    }
+    Ok(rules)
+}
+
+fn parse_limit(flag: &str, text: &str, scope: Scope) -> Result<Option<Limit>, Failure> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let limit: Limit = text.parse().map_err(|error| Failure::usage(format!("{flag} {text}: {error}")))?;
+    let names_scope = text.split(',').any(|part| part.starts_with("scope="));
+    Ok(Some(if names_scope { limit } else { Limit { scope, ..limit } }))
+}
+
+/// What a client needs to know.
+struct Welcome<'a> {
+    args: &'a Args,
+    url: String,
+    usersig: String,
+    msg_key: String,
+    accounts: Accounts,
+}
+
+impl<'a> Welcome<'a> {
+    /// Makes a signature, and a message to try things on.
+    fn new(args: &'a Args, setup: &Setup, model: &mut Model, address: SocketAddr) -> Welcome<'a> {
+        const DAYS_180_S: u64 = 180 * 86_400;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let claims =
+            Claims { identifier: args.admin.clone(), sdkappid: args.sdkappid, issued_s: now.as_secs(), expire_s: DAYS_180_S };
+        let usersig = sign(&setup.apps[0].secret_key, &claims);
+        let accounts = Accounts::default();
+        let send =
+            Send { from: Some(accounts.sender.clone()), to: accounts.recipient.clone(), random: 12, supports_extension: true };
+        let sent = HttpRequest {
+            method: "POST".into(),
+            path: SEND_PATH.into(),
+            query: http::query(args.sdkappid, &args.admin, &usersig, 1),
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        let target = sent.target();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let body = send.to_json().to_string();
+        let request = Request { method: "POST", path, query, body: body.as_bytes(), connection: 0 };
+        let reply: Value = serde_json::from_slice(&model.answer(setup, request, now).body).unwrap_or_default();
+        let msg_key = reply["MsgKey"].as_str().unwrap_or_default().to_owned();
+        Welcome { args, url: format!("http://{address}"), usersig, msg_key, accounts }
+    }
+
+    /// One line of JSON for programs on standard output, the rest for people on standard error.
+    fn tell(&self, key_source: &str) -> io::Result<()> {
+        let facts = json!({
+            "url": self.url, "sdkappid": self.args.sdkappid, "admin": self.args.admin, "usersig": self.usersig,
+            "sdkappid_without_plan": self.args.sdkappid + 1,
+            "from_account": self.accounts.sender, "to_account": self.accounts.recipient, "msg_key": self.msg_key,
+        });
+        let mut out = io::stdout().lock();
+        writeln!(out, "{facts}")?;
+        out.flush()?;
+        let mut err = anstream::stderr().lock();
+        writeln!(err, "listening on  {}", self.url)?;
+        writeln!(err, "sdkappid      {} ({} lacks the plan)", self.args.sdkappid, self.args.sdkappid + 1)?;
+        writeln!(err, "admin         {}", self.args.admin)?;
+        writeln!(err, "secret key    {key_source}")?;
+        writeln!(err, "usersig       {}", self.usersig)?;
+        writeln!(err, "try it        {}", self.curl())?;
+        writeln!(err, "Ctrl-C stops it")
+    }
+
+    fn curl(&self) -> String {
+        let body = json!({
+            "From_Account": self.accounts.sender, "To_Account": self.accounts.recipient, "MsgKey": self.msg_key,
+            "OperateType": 1, "ExtensionList": [{"Key": "k1", "Value": "v1", "Seq": 0}],
+        });
+        let query = http::query(self.args.sdkappid, &self.args.admin, &self.usersig, 1);
+        let request =
+            HttpRequest { method: "POST".into(), path: call::PATH.into(), query, headers: Vec::new(), body: Vec::new() };
+        format!("curl -s '{}{}' -d '{body}'", self.url, request.target())
+    }
+}

@@ -1,0 +1,333 @@
+//! The target as the user names it: flags, a file, or a region.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use reqwest::Url;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::embedded;
+use super::exit::Failure;
+use super::files;
+use crate::drive::target::{Accounts, App, ListedMessage, MemberCalls, MessageSource, ReadBack, Target, TargetPlace};
+use crate::model::Rules;
+use crate::report::snippet;
+use crate::scenario::reader::read_file;
+use crate::scenario::text::Span;
+use crate::spec::{self, Profile};
+
+/// The environment variable that holds the app's secret key.
+pub const KEY_VARIABLE: &str = "MSGEXT_SECRET_KEY";
+
+/// The service's own domains, by region (section "request URL").
+const REGIONS: &[(&str, &str)] = &[
+    ("china", "https://console.tim.qq.com"),
+    ("singapore", "https://adminapisgp.im.qcloud.com"),
+    ("korea", "https://adminapikr.im.qcloud.com"),
+    ("japan", "https://adminapijpn.im.qcloud.com"),
+    ("germany", "https://adminapiger.im.qcloud.com"),
+    ("india", "https://adminapiind.im.qcloud.com"),
+    ("usa", "https://adminapiusa.im.qcloud.com"),
+    ("indonesia", "https://adminapiidn.im.qcloud.com"),
+];
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Target")]
+pub struct TargetArgs {
+    /// Where the calls go: http://HOST:PORT, a target file, or a region of the service (china, singapore, korea, japan,
+    /// germany, india, usa, indonesia). The embedded endpoint if left out
+    #[arg(long, value_name = "URL|FILE|REGION")]
+    target: Option<String>,
+    /// The app's SDKAppID
+    #[arg(long, value_name = "N")]
+    sdkappid: Option<u64>,
+    /// An App administrator's identifier
+    #[arg(long, value_name = "ID")]
+    admin: Option<String>,
+    /// A file that holds the app's secret key, and nothing else; otherwise MSGEXT_SECRET_KEY holds it
+    #[arg(long, value_name = "FILE")]
+    secret_key_file: Option<PathBuf>,
+    /// How members call; `none` leaves their scenarios out, `auto` finds out
+    #[arg(long, value_name = "HOW")]
+    member_calls: Option<MemberCallsArg>,
+    /// Requires this answer to an open question, e.g. deleted-key=tombstone; may be repeated
+    #[arg(long, value_name = "QUESTION=ANSWER")]
+    pin: Vec<String>,
+    /// How long one exchange may take (the service's own limit is 3 s)
+    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = span)]
+    timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberCallsArg {
+    Identifier,
+    FromAccount,
+    None,
+    #[default]
+    Auto,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ReadBackArg {
+    #[default]
+    Auto,
+    Get,
+    Member,
+    None,
+}
+
+/// A target file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TargetFile {
+    /// A URL, or a region.
+    url: String,
+    #[serde(default)]
+    sdkappid: Option<u64>,
+    #[serde(default)]
+    admin: Option<String>,
+    #[serde(default)]
+    members: Option<MembersFile>,
+    #[serde(default)]
+    member_calls: MemberCallsArg,
+    #[serde(default)]
+    read_back: ReadBackArg,
+    #[serde(default)]
+    messages: MessagesFile,
+    #[serde(default)]
+    without_plan: Option<WithoutPlanFile>,
+    /// Answers that the target has to give.
+    #[serde(default)]
+    readings: Profile,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct MembersFile {
+    sender: String,
+    recipient: String,
+    stranger: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum MessagesFile {
+    #[default]
+    Sendmsg,
+    List(MessageListFile),
+    Command(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct MessageListFile {
+    /// Sent with extension support, by `members.sender` to `members.recipient`.
+    supported: Vec<String>,
+    #[serde(default)]
+    unsupported: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WithoutPlanFile {
+    sdkappid: u64,
+    admin: String,
+    /// Name of the environment variable that holds that app's key; the target's own key if left out.
+    #[serde(default)]
+    secret_key_variable: Option<String>,
+}
+
+/// A target with everything else that naming it settled.
+pub struct Named {
+    pub target: Target,
+    /// As reports name it.
+    pub name: String,
+    pub pinned: Profile,
+    /// What no output may hold.
+    pub secrets: Vec<String>,
+}
+
+impl TargetArgs {
+    pub fn is_embedded(&self) -> bool {
+        self.target.is_none()
+    }
+
+    /// The target that the arguments mean.
+    pub fn resolve(&self) -> Result<Named, Failure> {
+        let mut pinned = Profile::new();
+        let Some(named) = &self.target else {
+            if self.sdkappid.is_some() || self.admin.is_some() || self.secret_key_file.is_some() {
+                return Err(Failure::usage("--sdkappid, --admin and --secret-key-file need a --target"));
+            }
+            self.pin_into(&mut pinned)?;
+            let mut target = embedded::target(Rules::default());
+            target.member_calls = member_calls(self.member_calls.unwrap_or_default());
+            target.timeout = self.timeout;
+            return Ok(Named { target, name: "embedded".into(), pinned, secrets: vec![embedded::DEVELOPMENT_KEY.into()] });
+        };
+        let file = self.file(named)?;
+        let url = url_of(&file.url)?;
+        let sdkappid = self.sdkappid.or(file.sdkappid).ok_or_else(|| Failure::usage("a target needs --sdkappid N"))?;
+        let admin = self.admin.clone().or(file.admin).ok_or_else(|| Failure::usage("a target needs --admin ID"))?;
+        let secret_key = self.secret_key()?;
+        pinned.extend(file.readings);
+        self.pin_into(&mut pinned)?;
+        let mut secrets = vec![secret_key.expose_secret().to_owned()];
+        let without_plan = file.without_plan.map(|app| without_plan(app, &secret_key)).transpose()?;
+        secrets.extend(without_plan.iter().map(|app| app.secret_key.expose_secret().to_owned()));
+        let target = Target {
+            place: TargetPlace::Remote(url.clone()),
+            app: App { sdkappid, admin, secret_key },
+            accounts: file.members.map_or_else(Accounts::default, |members| Accounts {
+                sender: members.sender,
+                recipient: members.recipient,
+                stranger: members.stranger,
+            }),
+            messages: message_source(file.messages),
+            without_plan,
+            member_calls: member_calls(self.member_calls.unwrap_or(file.member_calls)),
+            read_back: read_back(file.read_back),
+            timeout: self.timeout,
+        };
+        Ok(Named { target, name: url.to_string(), pinned, secrets })
+    }
+
+    /// What the target file says; a URL or a region is a file that says nothing else.
+    fn file(&self, named: &str) -> Result<TargetFile, Failure> {
+        let is_name = named.contains("://") || REGIONS.iter().any(|(region, _)| *region == named);
+        if is_name {
+            return Ok(TargetFile {
+                url: named.to_owned(),
+                sdkappid: None,
+                admin: None,
+                members: None,
+                member_calls: MemberCallsArg::Auto,
+                read_back: ReadBackArg::Auto,
+                messages: MessagesFile::Sendmsg,
+                without_plan: None,
+                readings: Profile::new(),
+            });
+        }
+        let path = Path::new(named);
+        if !path.exists() {
+            let regions = REGIONS.iter().map(|(region, _)| *region).collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(format!(
+                "--target {named}: no such file; write http://HOST:PORT, a target file, or one of {regions}"
+            )));
+        }
+        read_target_file(path)
+    }
+
+    fn pin_into(&self, pinned: &mut Profile) -> Result<(), Failure> {
+        for pin in &self.pin {
+            let (question, answer) = question_and_answer(pin)?;
+            pinned.insert(question, answer);
+        }
+        let known = pinned.iter().map(|(question, answer)| check_answer(question, answer));
+        known.collect()
+    }
+
+    fn secret_key(&self) -> Result<SecretString, Failure> {
+        let key = match &self.secret_key_file {
+            Some(path) => files::read(path)?.1,
+            None => std::env::var(KEY_VARIABLE).map_err(|_| {
+                Failure::usage(format!("a target needs its secret key: set {KEY_VARIABLE}, or give --secret-key-file"))
+            })?,
+        };
+        let key = key.trim();
+        if key.is_empty() { Err(Failure::usage("the secret key is empty")) } else { Ok(key.into()) }
+    }
+}
+
+/// Reads a target file; everything that is wrong with it is told at once.
+pub fn read_target_file(path: &Path) -> Result<TargetFile, Failure> {
+    let (name, text) = files::read(path)?;
+    let (source, file) = read_file::<TargetFile>(&name, &text);
+    file.map_err(|problems| {
+        let texts = BTreeMap::from([(source.path.as_str(), source.text.as_str())]);
+        let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
+        Failure::usage(format!("{name} is no target file that can be used"))
+    })
+}
+
+/// A question and its answer, both known to the spec: `deleted-key=reset`.
+pub fn question_and_answer(text: &str) -> Result<(String, String), Failure> {
+    let (question, answer) = text.split_once('=').ok_or_else(|| Failure::usage(format!("`{text}`: write QUESTION=ANSWER")))?;
+    check_answer(question, answer)?;
+    Ok((question.to_owned(), answer.to_owned()))
+}
+
+fn check_answer(question: &str, answer: &str) -> Result<(), Failure> {
+    let spec = spec::bundled();
+    let Some(clause) = spec.question(question) else {
+        let known = spec.questions().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+        return Err(Failure::usage(format!("there is no question `{question}`; there are {known}")));
+    };
+    if clause.readings.iter().any(|known| known.name == answer) {
+        return Ok(());
+    }
+    let known = clause.readings.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
+    Err(Failure::usage(format!("`{answer}` is no answer to {question}; there are {known}")))
+}
+
+/// A span of time on the command line: `500ms`, `10s`, `2m`.
+pub fn span(text: &str) -> Result<Duration, String> {
+    text.parse::<Span>().map(|span| span.0).map_err(|()| "write 500ms, 10s or 2m".to_owned())
+}
+
+fn url_of(text: &str) -> Result<Url, Failure> {
+    let text = REGIONS.iter().find(|(region, _)| *region == text).map_or(text, |(_, url)| url);
+    let url: Url = text.parse().map_err(|error| Failure::usage(format!("{text} is no URL: {error}")))?;
+    let usable = matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.username().is_empty();
+    if usable {
+        Ok(url)
+    } else {
+        Err(Failure::usage(format!("{text}: a target is http://HOST:PORT or https://HOST, and no more")))
+    }
+}
+
+fn member_calls(arg: MemberCallsArg) -> Option<MemberCalls> {
+    match arg {
+        MemberCallsArg::Identifier => Some(MemberCalls::Identifier),
+        MemberCallsArg::FromAccount => Some(MemberCalls::FromAccount),
+        MemberCallsArg::None => Some(MemberCalls::Nobody),
+        MemberCallsArg::Auto => None,
+    }
+}
+
+fn read_back(arg: ReadBackArg) -> Option<ReadBack> {
+    match arg {
+        ReadBackArg::Auto => None,
+        ReadBackArg::Get => Some(ReadBack::Get),
+        ReadBackArg::Member => Some(ReadBack::Member),
+        ReadBackArg::None => Some(ReadBack::Impossible),
+    }
+}
+
+fn message_source(file: MessagesFile) -> MessageSource {
+    match file {
+        MessagesFile::Sendmsg => MessageSource::SendMsg,
+        MessagesFile::Command(command) => MessageSource::Command(command),
+        MessagesFile::List(list) => {
+            let listed = |supports_extension| move |msg_key| ListedMessage { msg_key, supports_extension };
+            let supported = list.supported.into_iter().map(listed(true));
+            MessageSource::Listed(supported.chain(list.unsupported.into_iter().map(listed(false))).collect())
+        }
+    }
+}
+
+fn without_plan(file: WithoutPlanFile, own_key: &SecretString) -> Result<App, Failure> {
+    let secret_key = match file.secret_key_variable {
+        None => own_key.clone(),
+        Some(variable) => match std::env::var(&variable) {
+            Ok(key) if !key.trim().is_empty() => key.trim().into(),
+            _ => return Err(Failure::usage(format!("without-plan: set {variable} to that app's secret key"))),
+        },
+    };
+    Ok(App { sdkappid: file.sdkappid, admin: file.admin, secret_key })
+}

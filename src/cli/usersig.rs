@@ -1,0 +1,32 @@
+//! `msgext usersig`: the signature that a curl line of a report asks for.
+
+use std::io::Write;
+use std::time::SystemTime;
+
+use super::exit::{Exit, Failure};
+use super::target::KEY_VARIABLE;
+use crate::api::usersig::{Claims, sign};
+
+/// Prints a `UserSig`, made with the key in `MSGEXT_SECRET_KEY`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The app's SDKAppID
+    #[arg(long, value_name = "N")]
+    sdkappid: u64,
+    /// Whose signature
+    #[arg(long, value_name = "ID")]
+    identifier: String,
+    /// How long it is good for, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    expire: u64,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let key = std::env::var(KEY_VARIABLE).map_err(|_| Failure::usage(format!("set {KEY_VARIABLE} to the app's secret key")))?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let claims =
+        Claims { identifier: args.identifier.clone(), sdkappid: args.sdkappid, issued_s: now.as_secs(), expire_s: args.expire };
+    writeln!(std::io::stdout(), "{}", sign(key.trim(), &claims))
+        .map_err(|error| Failure::could_not_test(format!("standard output cannot be written: {error}")))?;
+    Ok(Exit::Holds)
+}
