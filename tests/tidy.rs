@@ -31,68 +31,68 @@ const MOST_MAIN_LINES: usize = 40;
 
 #[test]
 fn a_file_imports_only_from_floors_below_its_own() {
-    assert_eq!(listed(upward_imports(&sources())), "");
+    assert_eq!(listed(&upward_imports(&sources())), "");
 }
 
 #[test]
 fn no_file_imports_itself_in_a_circle() {
-    assert_eq!(listed(circles(&sources())), "");
+    assert_eq!(listed(&circles(&sources())), "");
 }
 
 #[test]
 fn a_pure_floor_has_no_clock_socket_file_global_or_thread() {
-    assert_eq!(listed(impurities(&sources())), "");
+    assert_eq!(listed(&impurities(&sources())), "");
 }
 
 #[test]
 fn only_drive_host_and_cli_read_the_clock() {
-    assert_eq!(listed(clock_readings(&sources())), "");
+    assert_eq!(listed(&clock_readings(&sources())), "");
 }
 
 #[test]
 fn only_cli_prints() {
-    assert_eq!(listed(prints(&sources())), "");
+    assert_eq!(listed(&prints(&sources())), "");
 }
 
 #[test]
 fn nothing_is_ignored_unfinished_or_left_from_debugging() {
-    assert_eq!(listed(unfinished(&[sources(), tests()].concat())), "");
+    assert_eq!(listed(&unfinished(&[sources(), tests()].concat())), "");
 }
 
 #[test]
 fn the_model_does_not_know_whether_it_is_a_mutant() {
-    assert_eq!(listed(mutant_conditions(&sources())), "");
+    assert_eq!(listed(&mutant_conditions(&sources())), "");
 }
 
 #[test]
 fn every_module_has_a_name_that_says_what_it_is() {
-    assert_eq!(listed(vague_names(&[sources(), tests()].concat())), "");
+    assert_eq!(listed(&vague_names(&[sources(), tests()].concat())), "");
 }
 
 #[test]
 fn every_file_begins_with_what_it_is_for() {
-    assert_eq!(listed(undocumented(&sources())), "");
+    assert_eq!(listed(&undocumented(&sources())), "");
 }
 
 #[test]
 fn main_is_a_table_of_contents() {
-    assert_eq!(listed(long_mains(&sources())), "");
+    assert_eq!(listed(&long_mains(&sources())), "");
 }
 
 #[test]
 fn no_scenario_names_a_mutant() {
     let names: Vec<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
-    assert_eq!(listed(named_mutants(&files("scenarios", "yaml"), &names)), "");
+    assert_eq!(listed(&named_mutants(&files("scenarios", "yaml"), &names)), "");
 }
 
 #[test]
 fn every_must_and_should_clause_is_tested_by_a_bundled_scenario() {
-    assert_eq!(listed(untested_clauses(spec::bundled(), &suite())), "");
+    assert_eq!(listed(&untested_clauses(spec::bundled(), &suite())), "");
 }
 
 #[test]
 fn every_clause_that_a_bundled_scenario_names_exists() {
-    assert_eq!(listed(unknown_clauses(spec::bundled(), &suite())), "");
+    assert_eq!(listed(&unknown_clauses(spec::bundled(), &suite())), "");
 }
 
 // ---------------------------------------------------------------------------------------------------------- the checks
@@ -121,7 +121,7 @@ fn upward_imports(files: &[File]) -> Vec<String> {
 /// A folder's `mod.rs` and its files may import each other: the folder is named in both directions. All else is a circle.
 fn circles(files: &[File]) -> Vec<String> {
     let sources: BTreeMap<Vec<String>, (&str, Vec<Token>)> =
-        files.iter().map(|(path, text)| (module(path), (path.as_str(), shipped(tokens(text))))).collect();
+        files.iter().map(|(path, text)| (module(path), (path.as_str(), shipped(&tokens(text))))).collect();
     let re_exports = re_exports(&sources);
     let mut edges: BTreeMap<&Vec<String>, Vec<(&Vec<String>, usize)>> = BTreeMap::new();
     for (from, (path, code)) in &sources {
@@ -236,7 +236,7 @@ fn in_code(files: &[File], check: impl Fn(&str, Vec<Token>) -> Vec<(usize, Strin
 
 /// The same, on some floors and without the tests that stand in the file.
 fn in_shipped_code(files: &[File], on: impl Fn(&str) -> bool, check: impl Fn(&[Token]) -> Vec<(usize, String)>) -> Vec<String> {
-    in_code(files, |path, code| if on(floor(path).unwrap_or_default()) { check(&shipped(code)) } else { Vec::new() })
+    in_code(files, |path, code| if on(floor(path).unwrap_or_default()) { check(&shipped(&code)) } else { Vec::new() })
 }
 
 fn named_paths(code: &[Token], banned: &[&str]) -> Vec<(usize, String)> {
@@ -390,8 +390,9 @@ fn tokens(text: &str) -> Vec<Token> {
         let length = token_length(rest, first);
         let (token, after) = rest.split_at(length);
         let is_comment = token.starts_with("//") || token.starts_with("/*");
-        let is_literal = token.ends_with(['"', '#']) && token.len() > 1 || token.starts_with('\'') && token.ends_with('\'');
-        if is_literal {
+        let is_text = token.len() > 1 && token.ends_with(['"', '#']);
+        let is_character = token.starts_with(['b', '\'']) && token.ends_with('\'');
+        if is_text || is_character {
             tokens.push(Token { text: String::new(), line });
         } else if !is_comment && !first.is_whitespace() {
             tokens.push(Token { text: token.trim_start_matches("r#").to_owned(), line });
@@ -467,15 +468,15 @@ fn quoted_length(rest: &str, opening: usize, quote: char) -> usize {
 }
 
 /// The code without what is compiled for tests only.
-fn shipped(code: Vec<Token>) -> Vec<Token> {
+fn shipped(code: &[Token]) -> Vec<Token> {
     let mut kept = Vec::new();
     let mut at = 0;
     while at < code.len() {
-        if stands_at(&code, at, &["#", "[", "cfg", "(", "test", ")", "]"]) {
+        if stands_at(code, at, &["#", "[", "cfg", "(", "test", ")", "]"]) {
             while at < code.len() && code[at].text != ";" && code[at].text != "{" {
-                at = group_end(&code, at);
+                at = group_end(code, at);
             }
-            at = group_end(&code, at);
+            at = group_end(code, at);
         } else {
             kept.push(code[at].clone());
             at += 1;
@@ -621,8 +622,8 @@ fn files(folder: &str, extension: &str) -> Vec<File> {
 }
 
 /// One finding a line, so that a failed assertion shows them as they are.
-fn listed(findings: Vec<String>) -> String {
-    findings.into_iter().map(|finding| format!("\n{finding}")).collect()
+fn listed(findings: &[String]) -> String {
+    findings.iter().flat_map(|finding| ["\n", finding]).collect()
 }
 
 /// That each check can fail.
@@ -639,32 +640,42 @@ mod samples {
 
     #[test]
     fn accepts_imports_from_below_and_from_the_same_floor() {
-        let imports: fn(&[File]) -> Vec<String> = upward_imports;
-        assert_eq!(found(imports, "src/drive/walk.rs", "use super::line::Line;\nuse crate::{judge, scenario::plan};"), [""; 0]);
-        assert_eq!(found(imports, "src/verdict.rs", "use crate::history::Exchange;\nuse crate::api::Call;"), [""; 0]);
-        assert_eq!(found(imports, "src/api/call.rs", "mod tests { use super::super::code; }"), [""; 0]);
-        assert_eq!(found(imports, "src/api/mod.rs", "//! See [`crate::model`].\nconst A: &str = \"crate::model::B\";"), [""; 0]);
-        assert_eq!(found(imports, "src/lib.rs", "pub mod cli;\nuse crate::cli::main;"), [""; 0]);
+        assert_eq!(
+            found(upward_imports, "src/drive/walk.rs", "use super::line::Line;\nuse crate::{judge, scenario::plan};"),
+            [""; 0]
+        );
+        assert_eq!(found(upward_imports, "src/verdict.rs", "use crate::history::Exchange;\nuse crate::api::Call;"), [""; 0]);
+        assert_eq!(found(upward_imports, "src/api/call.rs", "mod tests { use super::super::code; }"), [""; 0]);
+        assert_eq!(
+            found(upward_imports, "src/api/mod.rs", "//! See [`crate::model`].\nconst A: &str = \"crate::model::B\";"),
+            [""; 0]
+        );
+        assert_eq!(found(upward_imports, "src/lib.rs", "pub mod cli;\nuse crate::cli::main;"), [""; 0]);
     }
 
     #[test]
     fn rejects_imports_from_above_from_a_sibling_and_to_no_floor() {
-        let imports: fn(&[File]) -> Vec<String> = upward_imports;
         assert_eq!(
-            found(imports, "src/api/call.rs", "\nuse crate::{\n    history,\n};"),
+            found(upward_imports, "src/api/call.rs", "\nuse crate::{\n    history,\n};"),
             ["src/api/call.rs:3: api imports history"]
         );
         assert_eq!(
-            found(imports, "src/drive/walk.rs", "fn f() {\n    crate::host::embedded::start()\n}"),
+            found(upward_imports, "src/drive/walk.rs", "fn f() {\n    crate::host::embedded::start()\n}"),
             ["src/drive/walk.rs:2: drive imports host::embedded::start"]
         );
-        assert_eq!(found(imports, "src/model/mod.rs", "use super::judge::At;"), ["src/model/mod.rs:1: model imports judge::At"]);
         assert_eq!(
-            found(imports, "src/spec/mod.rs", "mod tests {\n use super::super::model::Rules; }"),
+            found(upward_imports, "src/model/mod.rs", "use super::judge::At;"),
+            ["src/model/mod.rs:1: model imports judge::At"]
+        );
+        assert_eq!(
+            found(upward_imports, "src/spec/mod.rs", "mod tests {\n use super::super::model::Rules; }"),
             ["src/spec/mod.rs:2: spec imports model::Rules"]
         );
-        assert_eq!(found(imports, "src/random.rs", "use crate::clock;"), ["src/random.rs:1: random imports clock"]);
-        assert_eq!(found(imports, "src/extra.rs", ""), ["src/extra.rs:1: extra is no floor; give it a place in tests/tidy.rs"]);
+        assert_eq!(found(upward_imports, "src/random.rs", "use crate::clock;"), ["src/random.rs:1: random imports clock"]);
+        assert_eq!(
+            found(upward_imports, "src/extra.rs", ""),
+            ["src/extra.rs:1: extra is no floor; give it a place in tests/tidy.rs"]
+        );
     }
 
     #[test]
@@ -696,10 +707,12 @@ mod samples {
 
     #[test]
     fn accepts_what_is_pure_and_impure_tests_and_impure_floors() {
-        let check: fn(&[File]) -> Vec<String> = impurities;
-        assert_eq!(found(check, "src/judge/mod.rs", "use std::time::Duration;\nuse std::fmt;\nfn tokio() {}"), [""; 0]);
-        assert_eq!(found(check, "src/scenario/plan.rs", "#[cfg(test)]\nmod tests { fn f() { std::fs::read(p); } }"), [""; 0]);
-        assert_eq!(found(check, "src/drive/client.rs", "use std::net::IpAddr;\nuse tokio::time;"), [""; 0]);
+        assert_eq!(found(impurities, "src/judge/mod.rs", "use std::time::Duration;\nuse std::fmt;\nfn tokio() {}"), [""; 0]);
+        assert_eq!(
+            found(impurities, "src/scenario/plan.rs", "#[cfg(test)]\nmod tests { fn f() { std::fs::read(p); } }"),
+            [""; 0]
+        );
+        assert_eq!(found(impurities, "src/drive/client.rs", "use std::net::IpAddr;\nuse tokio::time;"), [""; 0]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let (planned, problems) = plan::load(scenarios, spec::bundled());
     if !problems.is_empty() {
         let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
-        return Err(Failure::usage(format!("{} in {count} files", counted(problems.len(), "problem"))));
+        return Err(Failure::usage(format!("{} in {}", counted(problems.len(), "problem"), counted(count, "file"))));
     }
     anstream::eprintln!(
         "{}, {}, {}: no problem",

@@ -283,8 +283,11 @@ pub fn named(key: &str) -> String {
 /// A text in quotes, with what cannot be seen escaped, cut where it is long.
 pub fn quoted(text: &str) -> String {
     const CHARS: usize = 40;
-    let shown: String = text.chars().take(CHARS).flat_map(char::escape_debug).collect();
-    if text.chars().count() > CHARS { format!("\"{shown}…\" ({} bytes)", text.len()) } else { format!("\"{shown}\"") }
+    if text.chars().count() <= CHARS {
+        return format!("{text:?}");
+    }
+    let shown: String = text.chars().take(CHARS).chain(['…']).collect();
+    format!("{shown:?} ({} bytes)", text.len())
 }
 
 /// A key as one step of an index path.

@@ -1,10 +1,10 @@
-//! Findings put together for people: one failure for one expectation of one call, the same failure of many scenarios once.
+//! Findings put together for people: one failure for what one call breaks of a clause, the same failure of many scenarios once.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Finding, Report, Scenario, Verdict};
 
-/// Findings of one scenario on one clause, at one place, by one call.
+/// Findings of one scenario on one clause, by one call; by no single call, at one place.
 #[derive(Clone, Debug)]
 pub struct Failure<'a> {
     pub scenario: &'a Scenario,
@@ -31,8 +31,12 @@ impl<'a> Failure<'a> {
 
     fn takes(&self, finding: &Finding) -> bool {
         let first = self.first();
-        let same = |a: &Finding, b: &Finding| a.clause == b.clause && a.place == b.place && a.exchange == b.exchange;
-        same(first, finding) && first.note == finding.note
+        let same_call = match (&first.exchange, &finding.exchange) {
+            (Some(a), Some(b)) => a == b,
+            (None, None) => first.place == finding.place,
+            _ => false,
+        };
+        same_call && first.clause == finding.clause && first.note == finding.note
     }
 }
 
@@ -77,6 +81,13 @@ pub fn whys(report: &Report, verdict: Verdict) -> BTreeMap<&str, Vec<&str>> {
         by_why.entry(scenario.why.as_deref().unwrap_or("no reason given")).or_default().push(&scenario.id);
     }
     by_why
+}
+
+/// A reply's body, cut where it is long.
+pub fn body(text: &str) -> String {
+    const MAX: usize = 300;
+    let shown: String = printable(&text.chars().take(MAX).collect::<String>());
+    if text.chars().nth(MAX).is_some() { format!("{shown}… ({} bytes)", text.len()) } else { shown }
 }
 
 /// Two texts, cut to where they first differ where they are long, without characters that would upset a terminal or a table.

@@ -112,7 +112,7 @@ fn in_full(out: &mut dyn io::Write, failure: &Failure, texts: &Texts) -> io::Res
 
 fn reply(exchange: &Exchange) -> String {
     let status = exchange.http_status.map(|status| format!("HTTP {status}"));
-    let body = exchange.response_body.as_ref().map(|body| failure::shown(body, "").0);
+    let body = exchange.response_body.as_deref().map(failure::body);
     let retries = (exchange.retries > 0).then(|| format!("(retries: {})", exchange.retries));
     let lost = exchange.lost.as_ref().map(|lost| printable(lost));
     [status, body, lost, retries].into_iter().flatten().collect::<Vec<_>>().join(" ")

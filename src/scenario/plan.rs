@@ -485,11 +485,11 @@ scenarios:
     steps: [set: {}]
 "#;
         insta::assert_snapshot!(told(text).join("\n"), @r#"
-        6:29 spare | the column `spare` is never used | write `${spare}` where it belongs, or remove the column
-        7:9 { name: a, code: x, spare: 0 } | two rows are called `a` | give each row a `row` of its own
-        7:26 x | expected a code, a list of codes, or any, found the text `x` | -
-        8:9 { name: b, coed: 1, spare: 0 } | this row has no `code` | give every row the same columns; `null` where there is nothing to say
-        8:20 coed | the first row has no column `coed` | did you mean `code`?
+        6:28 spare | the column `spare` is never used | write `${spare}` where it belongs, or remove the column
+        7:9 { row: a, code: x, spare: 0 } | two rows are called `a` | give each row a `row` of its own
+        7:25 x | expected a code, a list of codes, or any, found the text `x` | -
+        8:9 { row: b, coed: 1, spare: 0 } | this row has no `code` | give every row the same columns; `null` where there is nothing to say
+        8:19 coed | the first row has no column `coed` | did you mean `code`?
         9:9 5 | expected a row of columns, found the number 5 | write `- { column: value, … }`
         11:50 7 | expected a list, found the number 7 | -
         13:12 ${codes} | there is no column `codes` | did you mean `code`?
