@@ -202,8 +202,8 @@ fn named_mutants(files: &[File], names: &[&str]) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, text) in files {
         for (index, line) in text.lines().enumerate() {
-            let named = names.iter().filter(|name| line.contains(**name));
-            findings.extend(named.map(|name| format!("{path}:{}: names the mutant {name:?}", index + 1)));
+            let hits = names.iter().filter(|name| line.contains(**name));
+            findings.extend(hits.map(|name| format!("{path}:{}: names the mutant {name:?}", index + 1)));
         }
     }
     findings

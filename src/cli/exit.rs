@@ -48,7 +48,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// Tells a failure; the exit code follows from it.
-pub fn told(failure: Failure) -> Exit {
+pub fn told(failure: &Failure) -> Exit {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     anstream::eprintln!("{style}error{style:#}: {}", failure.message);
     failure.exit

@@ -45,5 +45,5 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         Command::Usersig(args) => usersig::run(&args),
     };
-    result.unwrap_or_else(exit::told).into()
+    result.unwrap_or_else(|failure| exit::told(&failure)).into()
 }

@@ -29,6 +29,7 @@ const DEFAULT_RATE: u32 = 150;
 
 /// Checks a target against the documentation, scenario by scenario
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag of the command line")]
 pub struct Args {
     /// Scenario files or folders; the bundled scenarios if left out
     #[arg(value_name = "PATH")]

@@ -137,14 +137,14 @@ impl<'a> Welcome<'a> {
         let accounts = Accounts::default();
         let send =
             Send { from: Some(accounts.sender.clone()), to: accounts.recipient.clone(), random: 12, supports_extension: true };
-        let sent = HttpRequest {
+        let envelope = HttpRequest {
             method: "POST".into(),
             path: SEND_PATH.into(),
             query: http::query(args.sdkappid, &args.admin, &usersig, 1),
             headers: Vec::new(),
             body: Vec::new(),
         };
-        let target = sent.target();
+        let target = envelope.target();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let body = send.to_json().to_string();
         let request = Request { method: "POST", path, query, body: body.as_bytes(), connection: 0 };

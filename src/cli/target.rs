@@ -170,7 +170,7 @@ impl TargetArgs {
             target.timeout = self.timeout;
             return Ok(Named { target, name: "embedded".into(), pinned, secrets: vec![embedded::DEVELOPMENT_KEY.into()] });
         };
-        let file = self.file(named)?;
+        let file = TargetArgs::file(named)?;
         let url = url_of(&file.url)?;
         let sdkappid = self.sdkappid.or(file.sdkappid).ok_or_else(|| Failure::usage("a target needs --sdkappid N"))?;
         let admin = self.admin.clone().or(file.admin).ok_or_else(|| Failure::usage("a target needs --admin ID"))?;
@@ -198,7 +198,7 @@ impl TargetArgs {
     }
 
     /// What the target file says; a URL or a region is a file that says nothing else.
-    fn file(&self, named: &str) -> Result<TargetFile, Failure> {
+    fn file(named: &str) -> Result<TargetFile, Failure> {
         let is_name = named.contains("://") || REGIONS.iter().any(|(region, _)| *region == named);
         if is_name {
             return Ok(TargetFile {

@@ -192,13 +192,11 @@ fn spoil(response: Response, fault: Option<FaultKind>, linger: &OwnedFd) -> io::
             let half = bytes.slice(..length / 2);
             // The pause lets the first half reach the client before the connection goes.
             let cut = stream::iter([Some(half), None]).then(move |part| async move {
-                match part {
-                    Some(half) => Ok(Frame::data(half)),
-                    None => {
-                        sleep(Duration::from_millis(5)).await;
-                        Err(gone())
-                    }
+                if let Some(half) = part {
+                    return Ok(Frame::data(half));
                 }
+                sleep(Duration::from_millis(5)).await;
+                Err(gone())
             });
             BodyExt::boxed(StreamBody::new(cut))
         }

@@ -62,10 +62,10 @@ mod tests {
         Sent { message: "m".into(), operation: Some(operation), kvs }
     }
 
-    fn results(code: i64, keys: &[&str]) -> Option<Vec<KeyResult>> {
+    fn results(code: i64, keys: &[&str]) -> Vec<KeyResult> {
         let result =
             |key: &&str| KeyResult { code, extension: Extension { key: (*key).to_owned(), value: String::new(), seq: 1 } };
-        Some(keys.iter().map(result).collect())
+        keys.iter().map(result).collect()
     }
 
     #[test]
@@ -75,20 +75,20 @@ mod tests {
         reversed.reverse();
         let call = sent(Operation::Set, &keys);
         let memory = Memory::default();
-        assert_eq!(readings(&call, &Reply::accepted(results(0, &keys)), &memory), [("order", "request")]);
-        assert_eq!(readings(&call, &Reply::accepted(results(0, &reversed)), &memory), [("order", "any")]);
+        assert_eq!(readings(&call, &Reply::accepted(Some(results(0, &keys))), &memory), [("order", "request")]);
+        assert_eq!(readings(&call, &Reply::accepted(Some(results(0, &reversed))), &memory), [("order", "any")]);
         let sorted = ["a", "b", "c", "d", "e", "f", "g", "h"];
-        assert_eq!(readings(&sent(Operation::Set, &sorted), &Reply::accepted(results(0, &sorted)), &memory), []);
+        assert_eq!(readings(&sent(Operation::Set, &sorted), &Reply::accepted(Some(results(0, &sorted))), &memory), []);
     }
 
     #[test]
     fn a_wholly_failed_call_shows_what_its_top_level_says_and_a_partly_failed_one_does_not() {
         let call = sent(Operation::Set, &["a"]);
         let memory = Memory::default();
-        assert_eq!(readings(&call, &Reply::accepted(results(23001, &["a"])), &memory), [("all-failed", "ok")]);
-        let fails = Reply { results: results(23001, &["a"]), ..Reply::refusal(23001, "all") };
+        assert_eq!(readings(&call, &Reply::accepted(Some(results(23001, &["a"]))), &memory), [("all-failed", "ok")]);
+        let fails = Reply { results: Some(results(23001, &["a"])), ..Reply::refusal(23001, "all") };
         assert_eq!(readings(&call, &fails, &memory), [("all-failed", "fail")]);
-        assert_eq!(readings(&call, &Reply::accepted(results(0, &["a"])), &memory), []);
+        assert_eq!(readings(&call, &Reply::accepted(Some(results(0, &["a"]))), &memory), []);
     }
 
     #[test]
@@ -106,6 +106,6 @@ mod tests {
         let call = sent(Operation::Set, &["a"]);
         let memory = Memory::default();
         assert_eq!(readings(&call, &Reply::refusal(23003, "slow"), &memory), [("limit-place", "top")]);
-        assert_eq!(readings(&call, &Reply::accepted(results(23003, &["a"])), &memory), [("limit-place", "each-key")]);
+        assert_eq!(readings(&call, &Reply::accepted(Some(results(23003, &["a"]))), &memory), [("limit-place", "each-key")]);
     }
 }

@@ -112,7 +112,7 @@ impl Judgement<'_> {
         let refused = (self.reply.code != 0 && codes.contains(self.reply.code)) || at_every_key;
         let expected = match codes {
             Codes::AnyRefusal => "refused".to_owned(),
-            codes => format!("refused with {}", said(codes)),
+            Codes::OneOf(_) => format!("refused with {}", said(codes)),
         };
         (!refused).then(|| self.finding(None, "ErrorCode", "/expect/refused", expected, self.told()))
     }
@@ -237,6 +237,7 @@ impl Judgement<'_> {
 
     /// The reply in a few words.
     fn told(&self) -> String {
+        const SHOWN: usize = 4;
         let results = self.reply.results.as_deref().unwrap_or_default();
         if self.reply.code != 0 {
             return if self.reply.info.is_empty() {
@@ -245,7 +246,6 @@ impl Judgement<'_> {
                 format!("{} ({})", self.reply.code, self.reply.info)
             };
         }
-        const SHOWN: usize = 4;
         let mut words = vec!["0".to_owned()];
         words.extend(results.iter().take(SHOWN).map(|result| format!("{}: {}", named(&result.extension.key), result.code)));
         if results.len() > SHOWN {

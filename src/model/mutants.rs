@@ -92,6 +92,7 @@ mutants! {
     "Seq is required of admins" breaks "REQ-12" "SEQ-6" => |rules| rules.fields.seq_required_of_admins = true;
     "unknown fields are refused" breaks "HTTP-5" => |rules| rules.fields.refuses_unknown_fields = true;
     "types are coerced" breaks "REQ-2" "REQ-3" "REQ-4" "REQ-16" => |rules| rules.fields.coerces_types = true;
+    "what follows the body is passed over" breaks "HTTP-7" => |rules| rules.fields.lenient_json = true;
     "a refused set sets its well-formed pairs" breaks "REQ-13" "REQ-7" => |rules| rules.fields.applies_refused = true;
 
     // Who and what
@@ -108,7 +109,7 @@ mutants! {
     "the first Seq is 2" breaks "SET-1" => |rules| rules.seq.first = 2;
     "the Seq does not grow" breaks "SET-2" => |rules| rules.seq.step = 0;
     "the Seq shrinks" breaks "SET-2" => |rules| rules.seq.step = -1;
-    "Seq is not checked" breaks "SEQ-1" => |rules| rules.seq.matches = SeqMatch::Always;
+    "a set's Seq is not checked" breaks "SEQ-1" => |rules| rules.seq.matches = SeqMatch::Always;
     "a Seq ahead fits" breaks "SEQ-2" => |rules| rules.seq.matches = SeqMatch::AtLeast;
     "a stale Seq fits" breaks "SEQ-1" => |rules| rules.seq.matches = SeqMatch::AtMost;
     "no Seq fits" breaks "SET-1" "SET-2" => |rules| rules.seq.matches = SeqMatch::Never;
@@ -156,18 +157,18 @@ mutants! {
     "always 10002" breaks "ERR-1" => |rules| rules.writes.internal_error_every = Some(1);
 
     // Limits
-    "199 calls a second" breaks "LIM-1" => |rules| rules.limits.app = second(199);
-    "150 calls a second" breaks "LIM-1" => |rules| rules.limits.app = second(150);
-    "201 calls a second" breaks "LIM-2" => |rules| rules.limits.app = second(201);
+    "199 calls a second" breaks "LIM-1" => |rules| rules.limits.app = Some(second(199));
+    "150 calls a second" breaks "LIM-1" => |rules| rules.limits.app = Some(second(150));
+    "201 calls a second" breaks "LIM-2" => |rules| rules.limits.app = Some(second(201));
     "no limit a second" breaks "LIM-2" => |rules| rules.limits.app = None;
-    "199 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = minute(199, Scope::Message);
-    "150 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = minute(150, Scope::Message);
-    "201 sets a minute" breaks "LIM-4" => |rules| rules.limits.message = minute(201, Scope::Message);
+    "199 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = Some(minute(199, Scope::Message));
+    "150 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = Some(minute(150, Scope::Message));
+    "201 sets a minute" breaks "LIM-4" => |rules| rules.limits.message = Some(minute(201, Scope::Message));
     "no limit a minute" breaks "LIM-4" => |rules| rules.limits.message = None;
-    "one limit for all messages" breaks "LIM-4" "LIM-3" => |rules| rules.limits.message = minute(200, Scope::Conversation);
-    "a limit a key" breaks "LIM-4" => |rules| rules.limits.message = minute(200, Scope::Key);
+    "one limit for all messages" breaks "LIM-4" "LIM-3" => |rules| rules.limits.message = Some(minute(200, Scope::Conversation));
+    "a limit a key" breaks "LIM-4" => |rules| rules.limits.message = Some(minute(200, Scope::Key));
     "200 sets an hour" breaks "LIM-4" => |rules| {
-        rules.limits.message = Some(Limit { scope: Scope::Message, ..Limit::new(Kind::FixedWindowAnchored, 200, Duration::from_secs(3600)) });
+        rules.limits.message = Some(Limit { scope: Scope::Message, ..Limit::new(Kind::FixedWindowAnchored, 200, Duration::from_hours(1)) });
     };
     "a call over its limit is carried out" breaks "LIM-5" => |rules| rules.limits.applies_refused = true;
 
@@ -193,15 +194,12 @@ mutants! {
     "the reply in an array" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::InArray;
 }
 
-fn second(limit: u64) -> Option<Limit> {
-    Some(Limit {
-        scope: Scope::App,
-        ..Limit::new(Kind::FixedWindowAligned { phase: Duration::ZERO }, limit, Duration::from_secs(1))
-    })
+fn second(limit: u64) -> Limit {
+    Limit { scope: Scope::App, ..Limit::new(Kind::FixedWindowAligned { phase: Duration::ZERO }, limit, Duration::from_secs(1)) }
 }
 
-fn minute(limit: u64, scope: Scope) -> Option<Limit> {
-    Some(Limit { scope, ..Limit::new(Kind::SlidingLog, limit, Duration::from_secs(60)) })
+fn minute(limit: u64, scope: Scope) -> Limit {
+    Limit { scope, ..Limit::new(Kind::SlidingLog, limit, Duration::from_mins(1)) }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! [`Rules::default`] is the documented behaviour. A reading is a lawful change of a field (`readings.rs`), a mutant an
 //! unlawful one (`mutants.rs`). In each enum the lawful variants come first; the rest exist to be caught.
 
+#![expect(clippy::struct_excessive_bools, reason = "each bool is one independent rule")]
+
 use std::time::Duration;
 
 use super::limiter::{Kind, Limit, Scope};
@@ -137,7 +139,6 @@ pub struct Access {
     pub from_omitted: FromOmitted,
     pub swapped: Swapped,
     pub creates_missing_message: bool,
-    pub ignores_missing_message: bool,
     pub ignores_missing_support: bool,
     pub ignores_missing_plan: bool,
     pub every_identifier_is_admin: bool,
@@ -409,6 +410,7 @@ pub enum BodyForm {
 }
 
 impl Default for Rules {
+    #[expect(clippy::too_many_lines, reason = "one line a rule")]
     fn default() -> Rules {
         Rules {
             bounds: Bounds {
@@ -463,7 +465,6 @@ impl Default for Rules {
                 from_omitted: FromOmitted::AnySender,
                 swapped: Swapped::NotFound,
                 creates_missing_message: false,
-                ignores_missing_message: false,
                 ignores_missing_support: false,
                 ignores_missing_plan: false,
                 every_identifier_is_admin: false,
@@ -508,7 +509,7 @@ impl Default for Rules {
                     scope: Scope::App,
                     ..Limit::new(Kind::FixedWindowAligned { phase: Duration::ZERO }, 200, Duration::from_secs(1))
                 }),
-                message: Some(Limit { scope: Scope::Message, ..Limit::new(Kind::SlidingLog, 200, Duration::from_secs(60)) }),
+                message: Some(Limit { scope: Scope::Message, ..Limit::new(Kind::SlidingLog, 200, Duration::from_mins(1)) }),
                 place: LimitPlace::Top,
                 counts_delete: true,
                 counts_clear: true,
