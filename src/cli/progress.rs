@@ -81,6 +81,8 @@ impl<'a> Progress<'a> {
     pub fn end(&self) {
         self.running.finish_and_clear();
         self.total.finish_and_clear();
+        // A terminal that cannot be cleared shows a line too many, and nothing worse.
+        let _ = self.bars.clear();
     }
 
     fn tell(&self, planned: &Planned, outcome: &ScenarioOutcome) {

@@ -17,8 +17,8 @@ use super::target::{Clock, Launched, MemberCalls, ReadBack, Target, TargetPlace}
 use super::walk::walk;
 use crate::scenario::plan::Planned;
 use crate::scenario::{Caller, Embedded};
-use crate::spec::{self, Level};
-use crate::verdict::{Finding, ScenarioOutcome, Verdict};
+use crate::spec;
+use crate::verdict::{ScenarioOutcome, Verdict};
 
 /// Scenarios that run at the same time.
 const SIDE_BY_SIDE: usize = 16;
@@ -103,7 +103,9 @@ pub async fn run(
                     }
                 }
             };
-            if options.fail_fast && outcome.findings.iter().any(|finding| decides(finding, options.strict)) {
+            if options.fail_fast
+                && outcome.findings.iter().any(|finding| spec::bundled().decides(&finding.clause, options.strict))
+            {
                 failed.store(true, Ordering::Relaxed);
             }
             events(Event::Ended(planned, &outcome));
@@ -128,11 +130,6 @@ pub async fn run(
         failed.load(Ordering::Relaxed).then(|| "ended at the first failure (--fail-fast)".to_owned())
     };
     Ok(Run { outcomes, found, incomplete, elapsed: start.elapsed() })
-}
-
-/// Whether a finding decides the run's verdict.
-pub fn decides(finding: &Finding, strict: bool) -> bool {
-    strict || spec::bundled().clause(&finding.clause).is_none_or(|clause| clause.level != Level::Should)
 }
 
 async fn turned(mut interrupted: watch::Receiver<bool>) {

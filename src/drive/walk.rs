@@ -20,7 +20,7 @@ use crate::judge::{At, Sent, incidental};
 use crate::scenario::plan::Planned;
 use crate::scenario::text::{KeyState, Seq, SeqExpect, Text};
 use crate::scenario::{CallStep, Caller, KvSpec, LimitExpect, Observe, Parallel, Peek, Repeat, Step};
-use crate::spec::{self, Level};
+use crate::spec;
 use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
 
 /// A Seq that no message reaches, and that still fits in 32 bits.
@@ -44,11 +44,13 @@ pub async fn walk(planned: &Planned, session: &Session<'_>) -> ScenarioOutcome {
         Ok(()) => walk.steps(&planned.scenario.steps, &format!("{}/steps", planned.place)).await.err(),
         Err(stop) => Some(stop),
     };
+    let nothing_to_retry = planned.scenario.embedded.internal_error_every.is_some() && walk.line.internal_errors == 0;
     let verdict = match stop {
-        _ if !walk.findings.is_empty() => Verdict::Fail,
+        _ if walk.findings.iter().any(decides) => Verdict::Fail,
         Some(Stop::Unknown(why)) => Verdict::Unknown(why),
         Some(Stop::Skipped(why)) => Verdict::Skipped(why),
-        None if planned.scenario.embedded.internal_error_every.is_some() && walk.line.internal_errors == 0 => {
+        _ if !walk.findings.is_empty() => Verdict::Fail,
+        _ if nothing_to_retry => {
             Verdict::Skipped("the target never answered 10002, so there was nothing to try again".to_owned())
         }
         Some(Stop::Failed) | None => Verdict::Pass,
@@ -142,8 +144,6 @@ impl<'a> Walk<'a> {
 
     /// Takes over findings; one that decides ends the scenario.
     fn conclude(&mut self, findings: Vec<Finding>) -> Result<(), Stop> {
-        let decides =
-            |finding: &Finding| spec::bundled().clause(&finding.clause).is_none_or(|clause| clause.level != Level::Should);
         let stop = findings.iter().any(decides);
         for finding in findings {
             // A defect of every reply is one finding, not a hundred.
@@ -471,6 +471,11 @@ impl<'a> Walk<'a> {
             None => self.conclude(judged.into_iter().flat_map(|judged| judged.findings).collect()),
         }
     }
+}
+
+/// Whether a finding ends its scenario: one on a `should` clause is told, and the scenario goes on.
+fn decides(finding: &Finding) -> bool {
+    spec::bundled().decides(&finding.clause, false)
 }
 
 /// What a call step does, and its word in the YAML.

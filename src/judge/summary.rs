@@ -101,11 +101,6 @@ pub fn not_reached(incomplete: Option<&str>) -> Verdict {
     })
 }
 
-/// Whether a finding on this clause decides the run's verdict. A clause that the spec does not know is taken as a `must`.
-pub fn decides(spec: &Spec, clause: &str, strict: bool) -> bool {
-    strict || spec.clause(clause).is_none_or(|clause| clause.level != Level::Should)
-}
-
 fn collect_clauses(spec: &Spec, steps: &[Step], clauses: &mut BTreeSet<String>) {
     for step in steps {
         match step {
@@ -205,7 +200,7 @@ impl Entry<'_> {
     /// Why a clause without a finding cannot be said to hold, as far as this scenario goes. A finding on a `should` clause
     /// is no reason: the scenario went on to its end.
     fn doubt(&self, spec: &Spec) -> Option<String> {
-        let failed_on: Vec<&str> = self.failed_on().into_iter().filter(|clause| decides(spec, clause, false)).collect();
+        let failed_on: Vec<&str> = self.failed_on().into_iter().filter(|clause| spec.decides(clause, false)).collect();
         match &self.verdict {
             Verdict::Unknown(why) => Some(format!("scenario {} is unknown: {why}", self.id)),
             _ if !failed_on.is_empty() => Some(format!("scenario {} failed on {}", self.id, failed_on.join(", "))),
@@ -300,7 +295,7 @@ impl<'a> Run<'a> {
     /// What makes the run a failure.
     fn failure(&self, spec: &Spec, contradictions: &[Contradiction], strict: bool) -> Option<String> {
         let broken: BTreeSet<&str> =
-            self.scenarios.iter().flat_map(Entry::failed_on).filter(|clause| decides(spec, clause, strict)).collect();
+            self.scenarios.iter().flat_map(Entry::failed_on).filter(|clause| spec.decides(clause, strict)).collect();
         // A failure that names no finding must still not be taken for a pass.
         let unexplained: Vec<&str> = self
             .scenarios

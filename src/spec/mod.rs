@@ -79,6 +79,12 @@ impl Spec {
         self.clauses.iter().find(|clause| clause.id == id)
     }
 
+    /// Whether a finding on this clause decides a verdict: on a `should` clause only where those count too. A clause that is
+    /// not known is taken for a `must`.
+    pub fn decides(&self, clause: &str, strict: bool) -> bool {
+        strict || self.clause(clause).is_none_or(|clause| clause.level != Level::Should)
+    }
+
     /// The open clause that asks the question `reading`.
     pub fn question(&self, reading: &str) -> Option<&Clause> {
         self.clauses.iter().find(|clause| clause.reading.as_deref() == Some(reading))
