@@ -8,12 +8,13 @@ use super::client::TargetClient;
 use super::compose::Composer;
 use super::messages::{self, Message, Pool};
 use super::pace::Budget;
-use super::readback::{Pages, Pairs};
+use super::readback::Pages;
 use super::target::{Clock, MemberCalls, MessageSource, ReadBack, Target};
 use crate::api::message::{GET_PATH, decode_send, get_body};
 use crate::api::reply::decode;
 use crate::api::{HttpRequest, code};
 use crate::history::{Exchange, Outcome};
+use crate::judge::pairs::Pairs;
 use crate::random::Random;
 use crate::scenario::{Caller, Message as Kind};
 

@@ -1,12 +1,8 @@
 //! Pages of `get_key_values` put together, whatever a page claims.
 
-use std::collections::BTreeMap;
-
 use crate::api::message::{Page, decode_get};
 use crate::history::Outcome;
-
-/// Key to (value, Seq). A deleted pair may be listed with an empty value.
-pub type Pairs = BTreeMap<String, (String, i64)>;
+use crate::judge::pairs::Pairs;
 
 /// More pages than 300 pairs can fill: beyond it a target pages in a circle.
 const MAX_PAGES: usize = 16;

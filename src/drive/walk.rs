@@ -8,18 +8,19 @@ use futures::future::join_all;
 use super::compose::Composed;
 use super::line::{Line, Session};
 use super::messages::Message;
-use super::readback::Pairs;
 use super::target::ReadBack;
 use crate::api::reply::decode;
 use crate::api::{Operation, Reply, code};
 use crate::history::{Exchange, Outcome};
-use crate::judge::limit::lawful_rounds;
+use crate::judge::limit::{self, judge_rounds};
 use crate::judge::memory::Memory;
-use crate::judge::reply::{judge, named, quoted, read};
+use crate::judge::pairs::{self, Pairs};
+use crate::judge::race::one_wins;
+use crate::judge::reply::{answer, judge, read};
 use crate::judge::{At, Sent, incidental};
 use crate::scenario::plan::Planned;
-use crate::scenario::text::{KeyState, Seq, SeqExpect, Text};
-use crate::scenario::{CallStep, Caller, KvSpec, LimitExpect, Observe, Parallel, Peek, Repeat, Step};
+use crate::scenario::text::{Seq, Text};
+use crate::scenario::{CallStep, Caller, KvSpec, Parallel, Peek, Repeat, Step};
 use crate::spec;
 use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
 
@@ -174,7 +175,7 @@ impl<'a> Walk<'a> {
             let keys: Vec<String> = judged.sent.kvs.iter().map(|kv| kv.key.clone()).collect();
             let after = self.snapshot(name, &keys).await?;
             let at = self.at(step.clause.as_ref(), &format!("{place}/expect/unchanged"), Some(judged.exchange));
-            judged.findings.extend(changes(&before, &after, &at));
+            judged.findings.extend(pairs::changes(&before, &after, &at));
         }
         Ok(judged)
     }
@@ -224,7 +225,10 @@ impl<'a> Walk<'a> {
             self.observed(reading, answer, place);
         }
         match &step.observe {
-            Some(observe) => findings.extend(self.observe(observe, &sent, &reply, memory, &at)),
+            Some(observe) => match answer(spec::bundled(), observe, &sent, &reply, memory, &at) {
+                Ok(answer) => self.observed(&observe.reading, answer, place),
+                Err(finding) => findings.push(*finding),
+            },
             // A step that only has something to say for `should` clauses asks nothing else.
             None if step.expect.is_none() && !step.should.is_empty() => {}
             None => findings.extend(judge(&sent, &reply, step.expect.as_ref(), memory, &at)),
@@ -252,38 +256,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Which answer the reply means; a finding where it is none of them.
-    fn observe(&mut self, observe: &Observe, sent: &Sent, reply: &Reply, memory: &Memory, at: &At) -> Option<Finding> {
-        let clause = spec::bundled().question(&observe.reading);
-        let answers = clause.map(|clause| clause.readings.as_slice()).unwrap_or_default();
-        let fits = |answer: &&spec::Answer| {
-            observe.is.get(&answer.name).is_some_and(|expect| judge(sent, reply, Some(expect), memory, at).is_empty())
-        };
-        if let Some(answer) = answers.iter().find(fits) {
-            self.observed(&observe.reading, &answer.name, &at.place);
-            return None;
-        }
-        let results = reply.results.iter().flatten().map(|result| {
-            format!(
-                "{}: {} {} Seq {}",
-                named(&result.extension.key),
-                result.code,
-                quoted(&result.extension.value),
-                result.extension.seq
-            )
-        });
-        let actual: Vec<String> = std::iter::once(reply.code.to_string()).chain(results.take(3)).collect();
-        Some(Finding {
-            clause: clause.map_or_else(|| at.clause.clone(), |clause| clause.id.clone()),
-            place: format!("{}/observe", at.place),
-            subject: observe.reading.clone(),
-            expected: format!("one of {}", observe.is.keys().cloned().collect::<Vec<_>>().join(", ")),
-            actual: actual.join(", "),
-            note: None,
-            exchange: at.exchange,
-        })
-    }
-
     fn observed(&mut self, reading: &str, answer: &str, place: &str) {
         self.readings.insert(reading.to_owned(), answer.to_owned());
         if !self.observations.iter().any(|known| known.reading == reading && known.answer == answer) {
@@ -302,7 +274,7 @@ impl<'a> Walk<'a> {
         let mut findings = Vec::new();
         for (key, state) in &peek.keys {
             let at = self.at(peek.clause.as_ref(), &format!("{place}/keys/{key}"), self.line.exchanges.len().checked_sub(1));
-            findings.extend(pair_differs(key, state, pairs.get(key), &memory, name, &at));
+            findings.extend(pairs::differs(key, state, pairs.get(key), &memory, name, &at));
         }
         for (key, (value, seq)) in &pairs {
             self.memory.learn_pair(name, key, value, *seq);
@@ -365,28 +337,30 @@ impl<'a> Walk<'a> {
             if let Some(every) = repeat.every.filter(|_| round > 1) {
                 self.line.session.clock.wait(every.0).await;
             }
-            let ended = self.round(repeat, round, place).await?;
-            if ended {
-                let elapsed = self.line.session.clock.now().saturating_sub(start);
-                return self.conclude_limit(repeat.limit.as_ref(), round as u64 - 1, elapsed, place);
+            if self.round(repeat, round, place).await? {
+                return self.rounds_done(repeat, round as u64 - 1, true, start, place);
             }
         }
-        let elapsed = self.line.session.clock.now().saturating_sub(start);
+        self.rounds_done(repeat, repeat.times as u64, false, start, place)
+    }
+
+    /// The end of a repetition, with or without the answer that it waited for.
+    fn rounds_done(&mut self, repeat: &Repeat, rounds: u64, ended: bool, start: Duration, place: &str) -> Result<(), Stop> {
+        let at = self.at(None, place, self.line.exchanges.len().checked_sub(1));
         match (&repeat.until, &repeat.limit) {
-            (None, _) => Ok(()),
             (Some(_), Some(limit)) => {
-                let most = *lawful_rounds(limit.rounds, limit.window.0, elapsed).end();
-                if repeat.times as u64 <= most {
-                    let why = format!("{} calls took {elapsed:.1?}: no limiter has to refuse one of them", repeat.times);
-                    return Err(Stop::Unknown(why));
+                let elapsed = self.line.session.clock.now().saturating_sub(start);
+                match judge_rounds(limit, rounds, ended, elapsed, &at) {
+                    limit::Judged::Lawful => Ok(()),
+                    limit::Judged::Unlawful(finding) => self.conclude(vec![*finding]),
+                    limit::Judged::TooSlow(why) => Err(Stop::Unknown(why)),
                 }
-                self.conclude_limit(Some(limit), repeat.times as u64, elapsed, place)
             }
-            (Some(_), None) => {
-                let at = self.at(None, &format!("{place}/until"), self.line.exchanges.len().checked_sub(1));
+            (Some(_), None) if !ended => {
                 let expected = format!("the awaited answer within {} rounds", repeat.times);
-                self.conclude(vec![finding(&at, "until", expected, "it never came".to_owned())])
+                self.conclude(vec![at.below("/until").finding("until", expected, "it never came")])
             }
+            _ => Ok(()),
         }
     }
 
@@ -423,22 +397,6 @@ impl<'a> Walk<'a> {
         Ok(false)
     }
 
-    fn conclude_limit(&mut self, limit: Option<&LimitExpect>, rounds: u64, elapsed: Duration, place: &str) -> Result<(), Stop> {
-        let Some(limit) = limit else { return Ok(()) };
-        let lawful = lawful_rounds(limit.rounds, limit.window.0, elapsed);
-        if lawful.contains(&rounds) {
-            return Ok(());
-        }
-        let clause = if rounds < *lawful.start() { &limit.fewer } else { &limit.more };
-        let at = self.at(Some(clause), &format!("{place}/limit"), self.line.exchanges.len().checked_sub(1));
-        let expected = if lawful.start() == lawful.end() {
-            format!("{} served, then one refused", lawful.start())
-        } else {
-            format!("{} to {} served, then one refused", lawful.start(), lawful.end())
-        };
-        self.conclude(vec![finding(&at, "calls served", expected, format!("{rounds} in {elapsed:.1?}"))])
-    }
-
     async fn parallel(&mut self, parallel: &Parallel, place: &str) -> Result<(), Stop> {
         let memory = self.memory.clone();
         let mut calls = Vec::new();
@@ -466,7 +424,8 @@ impl<'a> Walk<'a> {
                 // Every reply's form is judged; what it has to say is the race's to decide.
                 let form = judged.iter().flat_map(|judged| read_again(&self.line.exchanges, judged, &at)).collect();
                 self.conclude(form)?;
-                self.conclude(one_wins(key, &judged, &at))
+                let replies: Vec<(usize, &Reply)> = judged.iter().map(|judged| (judged.exchange, &judged.reply)).collect();
+                self.conclude(one_wins(key, &replies, &at))
             }
             None => self.conclude(judged.into_iter().flat_map(|judged| judged.findings).collect()),
         }
@@ -506,18 +465,6 @@ fn messages_used(steps: &[Step]) -> BTreeSet<&str> {
     used
 }
 
-fn finding(at: &At, subject: &str, expected: String, actual: String) -> Finding {
-    Finding {
-        clause: at.clause.clone(),
-        place: at.place.clone(),
-        subject: subject.to_owned(),
-        expected,
-        actual,
-        note: None,
-        exchange: at.exchange,
-    }
-}
-
 /// The ways in which a parallel call's reply is not of the documented form.
 fn read_again(exchanges: &[Exchange], judged: &Judged, at: &At) -> Vec<Finding> {
     let at = At { exchange: Some(judged.exchange), ..at.clone() };
@@ -525,73 +472,4 @@ fn read_again(exchanges: &[Exchange], judged: &Judged, at: &At) -> Vec<Finding> 
         Outcome::Replied(http) => read(&judged.sent, http, &at).1,
         Outcome::Lost(_) => Vec::new(),
     }
-}
-
-/// Of calls with the same Seq exactly one may set the key (clause SEQ-7); each other carries the winner's pair.
-fn one_wins(key: &str, judged: &[Judged], at: &At) -> Vec<Finding> {
-    let results = judged.iter().filter_map(|judged| judged.reply.result(key).map(|result| (judged.exchange, result)));
-    let (winners, losers): (Vec<_>, Vec<_>) = results.partition(|(_, result)| result.code == 0);
-    let [(_, winner)] = winners.as_slice() else {
-        let expected = format!("exactly one of {} calls sets it", judged.len());
-        return vec![finding(at, &named(key), expected, format!("{} did", winners.len()))];
-    };
-    let pair = |result: &crate::api::KeyResult| format!("{} Seq {}", quoted(&result.extension.value), result.extension.seq);
-    let mut findings = Vec::new();
-    for (exchange, loser) in losers {
-        let at = At { exchange: Some(exchange), ..at.clone() };
-        if loser.code != code::SEQ_CONFLICT || loser.extension != winner.extension {
-            let expected = format!("23001 with the winner's {}", pair(winner));
-            findings.push(finding(&at, &named(key), expected, format!("{} with {}", loser.code, pair(loser))));
-        }
-    }
-    findings
-}
-
-/// Every pair that is not what it was.
-fn changes(before: &Result<Pairs, String>, after: &Result<Pairs, String>, at: &At) -> Vec<Finding> {
-    let none = Pairs::new();
-    let (before, after) = match (before, after) {
-        (Err(_), Err(_)) => return Vec::new(),
-        (before, after) => (before.as_ref().unwrap_or(&none), after.as_ref().unwrap_or(&none)),
-    };
-    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let changed = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
-    changed
-        .map(|key| finding(at, &named(key), format!("still {}", pair_said(before.get(key))), pair_said(after.get(key))))
-        .collect()
-}
-
-fn pair_said(pair: Option<&(String, i64)>) -> String {
-    pair.map_or_else(|| "absent".to_owned(), |(value, seq)| format!("{} Seq {seq}", quoted(value)))
-}
-
-fn pair_differs(
-    key: &str,
-    state: &KeyState,
-    pair: Option<&(String, i64)>,
-    memory: &Memory,
-    message: &str,
-    at: &At,
-) -> Option<Finding> {
-    // A deleted pair may be kept as one with an empty value.
-    let live = pair.filter(|(value, _)| !value.is_empty());
-    let (expected, fits) = match (state, pair) {
-        (KeyState::Absent, _) => ("absent".to_owned(), live.is_none()),
-        (KeyState::Present { value, seq }, pair) => {
-            let expected_seq = seq.and_then(|seq| match seq {
-                SeqExpect::Number(seq) => Some((seq, false)),
-                SeqExpect::Latest => Some((memory.latest(message, key), false)),
-                SeqExpect::Grown => memory.floor(message, key).map(|floor| (floor, true)),
-            });
-            let value_said = value.as_ref().map_or_else(|| "a value".to_owned(), |value| quoted(&value.0));
-            let seq_said =
-                expected_seq.map_or_else(String::new, |(seq, grown)| format!(" Seq {}{seq}", if grown { "above " } else { "" }));
-            let fits = pair.is_some_and(|(actual, actual_seq)| {
-                value.as_ref().is_none_or(|value| value.0 == *actual)
-                    && expected_seq.is_none_or(|(seq, grown)| if grown { *actual_seq > seq } else { *actual_seq == seq })
-            });
-            (format!("{value_said}{seq_said}"), fits)
-        }
-    };
-    (!fits).then(|| finding(at, &named(key), expected, pair_said(pair)))
 }

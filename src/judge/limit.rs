@@ -6,6 +6,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::At;
+use crate::scenario::LimitExpect;
+use crate::verdict::Finding;
+
 /// How many calls may be let through before the first refusal, by any lawful limiter that was unused until then.
 ///
 /// The calls come one after another; `elapsed` is from the first one's sending to the last one's reply, so every arrival
@@ -29,12 +33,43 @@ pub fn lawful_rounds(limit: u64, window: Duration, elapsed: Duration) -> RangeIn
     limit..=u64::try_from(windows).unwrap_or(u64::MAX).saturating_mul(limit)
 }
 
+/// What a repetition up to the first refusal came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    Lawful,
+    /// Boxed: the other outcomes are small, and this one is rare.
+    Unlawful(Box<Finding>),
+    /// So much time went by that no limiter had to refuse; says so.
+    TooSlow(String),
+}
+
+/// Judges the rounds before the first refusal, which came after them where `refused`.
+pub fn judge_rounds(limit: &LimitExpect, rounds: u64, refused: bool, elapsed: Duration, at: &At) -> Judged {
+    let lawful = lawful_rounds(limit.rounds, limit.window.0, elapsed);
+    if !refused && rounds <= *lawful.end() {
+        return Judged::TooSlow(format!("{rounds} rounds took {elapsed:.1?}: no limiter has to refuse one of them"));
+    }
+    if refused && lawful.contains(&rounds) {
+        return Judged::Lawful;
+    }
+    let clause = if rounds < *lawful.start() { &limit.fewer } else { &limit.more };
+    let range = if lawful.start() == lawful.end() {
+        lawful.start().to_string()
+    } else {
+        format!("{} to {}", lawful.start(), lawful.end())
+    };
+    let actual = format!("{rounds} in {elapsed:.1?}{}", if refused { "" } else { ", none refused" });
+    let finding = at.on(clause).below("/limit").finding("calls served", format!("{range} served, then one refused"), actual);
+    Judged::Unlawful(Box::new(finding))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::model::limiter::{Decision, Kind, Limit, Limiter};
+    use crate::scenario::text::Span;
 
     const MINUTE: Duration = Duration::from_mins(1);
     /// A whole hour, so that an aligned window begins here.
@@ -152,5 +187,22 @@ mod tests {
                 prop_assert!(inside, "{}: {} not in {:?}", lawful, seen.let_through, range);
             }
         }
+    }
+
+    #[test]
+    fn rounds_are_judged_by_the_time_they_took() {
+        let limit = LimitExpect { rounds: 200, window: Span(MINUTE), fewer: "LIM-3".into(), more: "LIM-4".into() };
+        let at = At { clause: "LIM-4".into(), place: "/scenarios/0/steps/0/repeat".into(), exchange: None };
+        let judged = |rounds, refused, seconds| judge_rounds(&limit, rounds, refused, Duration::from_secs(seconds), &at);
+        let clause = |judged: Judged| match judged {
+            Judged::Unlawful(finding) => finding.clause,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(judged(200, true, 0), Judged::Lawful);
+        assert_eq!(clause(judged(201, true, 0)), "LIM-4");
+        assert_eq!(clause(judged(199, true, 0)), "LIM-3");
+        assert_eq!(judged(400, true, 3), Judged::Lawful);
+        assert_eq!(clause(judged(401, false, 3)), "LIM-4");
+        assert!(matches!(judged(401, false, 70), Judged::TooSlow(_)));
     }
 }

@@ -3,10 +3,14 @@
 pub mod incidental;
 pub mod limit;
 pub mod memory;
+pub mod pairs;
+pub mod race;
 pub mod reply;
 pub mod summary;
+pub mod text;
 
 use crate::api::{Kv, Operation};
+use crate::verdict::Finding;
 
 /// A call as a judge has to know it.
 #[derive(Clone, Debug)]
@@ -41,4 +45,29 @@ pub struct At {
     pub place: String,
     /// Index of the exchange.
     pub exchange: Option<usize>,
+}
+
+impl At {
+    /// A difference found here.
+    pub fn finding(&self, subject: impl Into<String>, expected: impl Into<String>, actual: impl Into<String>) -> Finding {
+        Finding {
+            clause: self.clause.clone(),
+            place: self.place.clone(),
+            subject: subject.into(),
+            expected: expected.into(),
+            actual: actual.into(),
+            note: None,
+            exchange: self.exchange,
+        }
+    }
+
+    /// The same place, speaking for another clause.
+    pub fn on(&self, clause: &str) -> At {
+        At { clause: clause.to_owned(), ..self.clone() }
+    }
+
+    /// A place below this one.
+    pub fn below(&self, place: &str) -> At {
+        At { place: format!("{}{place}", self.place), ..self.clone() }
+    }
 }

@@ -1,26 +1,20 @@
 //! One reply against what every reply has to be, and against what its step expects.
 
 use super::memory::Memory;
+use super::text::{named, quoted};
 use super::{At, Sent};
 use crate::api::reply::{MAX_BODY_BYTES, decode};
-use crate::api::{Defect, KeyResult, Operation, Reply};
+use crate::api::{Defect, Extension, KeyResult, Operation, Reply};
 use crate::history::{Cut, HttpReply};
 use crate::scenario::text::{Codes, SeqExpect};
-use crate::scenario::{Expect, KeyExpect};
+use crate::scenario::{Expect, KeyExpect, Observe};
+use crate::spec::{Answer, Spec};
 use crate::verdict::Finding;
 
 /// Reads a reply: what it says, as far as it can be read, and every way in which it is not of the documented form.
 pub fn read(sent: &Sent, http: &HttpReply, at: &At) -> (Option<Reply>, Vec<Finding>) {
     let mut findings = Vec::new();
-    let finding = |clause: &str, subject: &str, expected: &str, actual: String| Finding {
-        clause: clause.to_owned(),
-        place: at.place.clone(),
-        subject: subject.to_owned(),
-        expected: expected.to_owned(),
-        actual,
-        note: None,
-        exchange: at.exchange,
-    };
+    let finding = |clause: &str, subject: &str, expected: &str, actual: String| at.on(clause).finding(subject, expected, actual);
     if http.status != 200 {
         findings.push(finding("HTTP-1", "HTTP status", "200", http.status.to_string()));
     }
@@ -76,6 +70,34 @@ pub fn judge(sent: &Sent, reply: &Reply, expect: Option<&Expect>, memory: &Memor
     let nothing_said = Expect::default();
     let judgement = Judgement { sent, reply, expect: expect.unwrap_or(&nothing_said), memory, at };
     judgement.findings()
+}
+
+/// The answer that a reply gives to an open question, or the finding that it gives none of the lawful ones.
+pub fn answer<'a>(
+    spec: &'a Spec,
+    observe: &Observe,
+    sent: &Sent,
+    reply: &Reply,
+    memory: &Memory,
+    at: &At,
+) -> Result<&'a str, Box<Finding>> {
+    let clause = spec.question(&observe.reading);
+    let answers = clause.map(|clause| clause.readings.as_slice()).unwrap_or_default();
+    let fits = |answer: &&Answer| {
+        observe.is.get(&answer.name).is_some_and(|expect| judge(sent, reply, Some(expect), memory, at).is_empty())
+    };
+    if let Some(answer) = answers.iter().find(fits) {
+        return Ok(&answer.name);
+    }
+    let said = |result: &KeyResult| {
+        let Extension { key, value, seq } = &result.extension;
+        format!("{}: {} {} Seq {seq}", named(key), result.code, quoted(value))
+    };
+    let results = reply.results.iter().flatten().take(3).map(said);
+    let actual: Vec<String> = std::iter::once(reply.code.to_string()).chain(results).collect();
+    let expected = format!("one of {}", observe.is.keys().cloned().collect::<Vec<_>>().join(", "));
+    let at = clause.map_or_else(|| at.clone(), |clause| at.on(&clause.id)).below("/observe");
+    Err(Box::new(at.finding(&observe.reading, expected, actual.join(", "))))
 }
 
 struct Judgement<'a> {
@@ -255,15 +277,7 @@ impl Judgement<'_> {
     }
 
     fn finding(&self, clause: Option<&str>, subject: &str, place: &str, expected: String, actual: String) -> Finding {
-        Finding {
-            clause: clause.unwrap_or(&self.at.clause).to_owned(),
-            place: format!("{}{place}", self.at.place),
-            subject: subject.to_owned(),
-            expected,
-            actual,
-            note: None,
-            exchange: self.at.exchange,
-        }
+        self.at.on(clause.unwrap_or(&self.at.clause)).below(place).finding(subject, expected, actual)
     }
 }
 
@@ -272,22 +286,6 @@ fn said(codes: &Codes) -> String {
         Codes::AnyRefusal => "any code but 0".to_owned(),
         Codes::OneOf(codes) => codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
     }
-}
-
-/// A key as findings name it: as it stands if that is short and plain, else quoted and cut.
-pub fn named(key: &str) -> String {
-    let plain = !key.is_empty() && key.len() <= 24 && key.chars().all(|character| character.is_ascii_graphic());
-    if plain { key.to_owned() } else { quoted(key) }
-}
-
-/// A text in quotes, with what cannot be seen escaped, cut where it is long.
-pub fn quoted(text: &str) -> String {
-    const CHARS: usize = 40;
-    if text.chars().count() <= CHARS {
-        return format!("{text:?}");
-    }
-    let shown: String = text.chars().take(CHARS).chain(['…']).collect();
-    format!("{shown:?} ({} bytes)", text.len())
 }
 
 /// A key as one step of an index path.

@@ -9,6 +9,7 @@ pub mod readings;
 pub mod request;
 pub mod rules;
 pub mod store;
+pub mod throttle;
 pub mod wire;
 
 use std::collections::HashMap;
@@ -19,11 +20,12 @@ use serde_json::{Map, Value, json};
 use crate::api::message::GET_PAGE;
 use crate::api::{Extension, KeyResult, Operation, Reply};
 use gate::{Admitted, Command, Refusal};
-use limiter::{Decision, Limit, Limiter, Scope};
-use request::{Address, Operator, Order, Parsed};
+use limiter::Decision;
+use request::{Address, Operator, Order, Parsed, Write};
 pub use rules::Rules;
-use rules::{AllFailed, ClearReach, KeySpace, LimitPlace, Limits, Partial, Swapped};
+use rules::{AllFailed, ClearReach, KeySpace, LimitPlace, Partial, Swapped};
 use store::Store;
+use throttle::{Arrival, Throttle};
 pub use wire::Response;
 
 /// What the endpoint is set up with.
@@ -60,12 +62,15 @@ pub struct Request<'a> {
 #[derive(Debug)]
 pub struct Model {
     messages: HashMap<MessageId, Message>,
-    limiters: HashMap<(Level, Bucket), Limiter>,
+    throttle: Throttle,
     calls: u64,
     writes: u64,
 }
 
 type MessageId = (u64, String);
+
+/// A reply with how long a queueing limiter holds it back, or the refusal of the call.
+type Written = Result<(Reply, Duration), Refusal>;
 
 #[derive(Debug)]
 struct Message {
@@ -74,26 +79,6 @@ struct Message {
     is_admins: bool,
     supports_extension: bool,
     store: Store,
-}
-
-/// What one limiter's state belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Bucket {
-    App(u64),
-    Message(u64, String),
-    Conversation(u64, String, String),
-    Key(u64, String, String),
-    Connection(u64),
-    Replica(u64),
-}
-
-/// Which of the endpoint's limits a limiter's state serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Level {
-    App,
-    Message,
-    /// The message limit of members, where the admin has one of its own.
-    MembersOnMessage,
 }
 
 /// A request that got past the gate, with its body read: everything that needs no state.
@@ -146,7 +131,7 @@ impl Default for Model {
 
 impl Model {
     pub fn new() -> Model {
-        Model { messages: HashMap::new(), limiters: HashMap::new(), calls: 0, writes: 0 }
+        Model { messages: HashMap::new(), throttle: Throttle::default(), calls: 0, writes: 0 }
     }
 
     /// Answers one request that arrives at `now` (since 1970).
@@ -164,7 +149,7 @@ impl Model {
         let mut delay = Duration::ZERO;
         let outcome = match (admitted.command, body) {
             (Command::SetKeyValues, body) => {
-                let written = self.write(rules, &admitted, body, connection, now);
+                let written = self.write(rules, &admitted, body, Arrival { sdkappid: admitted.sdkappid, connection, now });
                 written.map(|(reply, held)| {
                     delay = held;
                     wire::render(&rules.wire, &reply)
@@ -194,7 +179,7 @@ impl Model {
 
     fn get(&self, rules: &Rules, sdkappid: u64, address: &Address, start_seq: i64) -> Result<Response, Refusal> {
         let message = self.messages.get(&(sdkappid, address.msg_key.clone()));
-        let message = message.filter(|message| address.names(rules, &message.sender, &message.recipient, message.is_admins));
+        let message = message.filter(|message| message.is_named_by(rules, address));
         let message = message.ok_or_else(|| Refusal::new(rules.codes.no_message, "no such message"))?;
         let pairs = message.store.list();
         let latest_seq = pairs.last().map_or(0, |pair| pair.seq);
@@ -213,94 +198,63 @@ impl Model {
         })))
     }
 
-    fn write(
-        &mut self,
-        rules: &Rules,
-        admitted: &Admitted,
-        body: Result<Body, Refusal>,
-        connection: u64,
-        now: Duration,
-    ) -> Result<(Reply, Duration), Refusal> {
+    fn write(&mut self, rules: &Rules, admitted: &Admitted, body: Result<Body, Refusal>, arrival: Arrival) -> Written {
         self.calls += 1;
-        let mut delay = match &rules.limits.app {
-            None => Duration::ZERO,
-            Some(limit) => {
-                let bucket = app_bucket(limit, admitted.sdkappid, connection);
-                match self.limiter(limit, bucket).admit(now, 1) {
-                    Decision::Admit => Duration::ZERO,
-                    Decision::AdmitAfter(delay) => delay,
-                    Decision::Refuse => {
-                        if rules.limits.applies_refused
-                            && let Ok(Body::Write(parsed)) = body
-                        {
-                            let _ = self.carry_out(rules, admitted.sdkappid, parsed, connection, now);
-                        }
-                        return Err(Refusal::new(rules.codes.app_limit, "the app calls too often"));
-                    }
+        let held = match self.throttle.admit_to_app(&rules.limits, arrival) {
+            Decision::Admit => Duration::ZERO,
+            Decision::AdmitAfter(delay) => delay,
+            Decision::Refuse => {
+                if let Ok(Body::Write(parsed)) = body
+                    && rules.limits.applies_refused
+                {
+                    let _ = self.carry_out(rules, parsed, arrival);
                 }
+                return Err(Refusal::new(rules.codes.app_limit, "the app calls too often"));
             }
         };
         if !admitted.has_plan && !rules.access.ignores_missing_plan {
             return Err(Refusal::new(rules.codes.no_plan, "the app's plan does not include message extensions"));
         }
         let Body::Write(parsed) = body? else { unreachable!("the body was read for this command") };
-        if rules.writes.internal_error_every.is_some_and(|every| self.calls.is_multiple_of(u64::from(every.max(1)))) {
+        if rules.writes.internal_error_every.is_some_and(|every| self.calls.is_multiple_of(u64::from(every))) {
             if rules.writes.internal_error_applies {
-                let _ = self.carry_out(rules, admitted.sdkappid, parsed, connection, now);
+                let _ = self.carry_out(rules, parsed, arrival);
             }
             return Err(Refusal::new(rules.codes.internal, "internal error, please retry"));
         }
-        let (reply, held) = self.carry_out(rules, admitted.sdkappid, parsed, connection, now)?;
-        delay += held;
-        Ok((reply, delay))
+        self.carry_out(rules, parsed, arrival).map(|(reply, delay)| (reply, held + delay))
     }
 
     /// Everything from the message on: does it exist, may the caller, is it within its limit, and the pairs themselves.
-    fn carry_out(
-        &mut self,
-        rules: &Rules,
-        sdkappid: u64,
-        parsed: Parsed,
-        connection: u64,
-        now: Duration,
-    ) -> Result<(Reply, Duration), Refusal> {
+    fn carry_out(&mut self, rules: &Rules, parsed: Parsed, arrival: Arrival) -> Written {
         let Parsed { address, operator, order } = parsed;
         let order = match order {
             Ok(order) => order,
             Err(rejected) => {
-                if let Some(limit) = rules.limits.message.as_ref().filter(|_| rules.limits.counts_invalid) {
-                    let bucket = message_bucket(&rules.limits, limit, sdkappid, &address, None, &operator, connection);
-                    self.limiter(limit, bucket).charge(now, 1);
-                }
+                self.throttle.charge_invalid(&rules.limits, arrival, &address, &operator);
                 if let Some(order) = rejected.well_formed.filter(|_| rules.fields.applies_refused) {
-                    let _ = self.apply(rules, sdkappid, &address, &operator, &order);
+                    let _ = self.apply(rules, arrival.sdkappid, Write { address: &address, operator: &operator, order: &order });
                 }
                 return Err(rejected.refusal);
             }
         };
-        self.check_message(rules, sdkappid, &address, &operator, order.operation)?;
-        let delay = match self.admit_at_message(rules, sdkappid, &address, &operator, &order, connection, now) {
+        let write = Write { address: &address, operator: &operator, order: &order };
+        self.check_message(rules, arrival.sdkappid, write)?;
+        let delay = match self.throttle.admit_to_message(&rules.limits, arrival, write) {
             Decision::Admit => Duration::ZERO,
             Decision::AdmitAfter(delay) => delay,
             Decision::Refuse => {
                 if rules.limits.applies_refused {
-                    let _ = self.apply(rules, sdkappid, &address, &operator, &order);
+                    let _ = self.apply(rules, arrival.sdkappid, write);
                 }
-                return self.over_limit(rules, sdkappid, &address, &order).map(|reply| (reply, Duration::ZERO));
+                return self.over_limit(rules, arrival.sdkappid, write).map(|reply| (reply, Duration::ZERO));
             }
         };
-        self.apply(rules, sdkappid, &address, &operator, &order).map(|reply| (reply, delay))
+        self.apply(rules, arrival.sdkappid, write).map(|reply| (reply, delay))
     }
 
-    fn check_message(
-        &mut self,
-        rules: &Rules,
-        sdkappid: u64,
-        address: &Address,
-        operator: &Operator,
-        operation: Operation,
-    ) -> Result<(), Refusal> {
-        let (access, codes) = (&rules.access, &rules.codes);
+    fn check_message(&mut self, rules: &Rules, sdkappid: u64, write: Write<'_>) -> Result<(), Refusal> {
+        let (access, codes, address) = (&rules.access, &rules.codes, write.address);
         let id = (sdkappid, address.msg_key.clone());
         if access.creates_missing_message && !self.messages.contains_key(&id) {
             let sender = address.from.clone().unwrap_or_default();
@@ -310,18 +264,15 @@ impl Model {
         }
         let no_message = || Refusal::new(codes.no_message, "no such message");
         let message = self.messages.get(&id).ok_or_else(no_message)?;
-        if !address.names(rules, &message.sender, &message.recipient, message.is_admins) {
+        if !message.is_named_by(rules, address) {
             let swapped = address.is_swapped(&message.sender, &message.recipient) && access.swapped == Swapped::Refused;
-            return Err(if swapped {
-                Refusal::new(codes.invalid, "From_Account and To_Account are exchanged")
-            } else {
-                no_message()
-            });
+            let exchanged = || Refusal::new(codes.invalid, "From_Account and To_Account are exchanged");
+            return Err(if swapped { exchanged() } else { no_message() });
         }
-        if let Operator::Account(account) = operator {
+        if let Operator::Account(account) = write.operator {
             let (is_sender, is_recipient) = (*account == message.sender, *account == message.recipient);
             let may = is_sender || (is_recipient && access.recipient_may) || access.strangers_may;
-            if !may || (operation == Operation::Clear && !access.members_may_clear) {
+            if !may || (write.order.operation == Operation::Clear && !access.members_may_clear) {
                 return Err(Refusal::new(codes.outsider, format!("{account} may not do this")));
             }
         }
@@ -331,63 +282,23 @@ impl Model {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is one fact that a limit may depend on")]
-    fn admit_at_message(
-        &mut self,
-        rules: &Rules,
-        sdkappid: u64,
-        address: &Address,
-        operator: &Operator,
-        order: &Order,
-        connection: u64,
-        now: Duration,
-    ) -> Decision {
-        let limits = &rules.limits;
-        let counts = match order.operation {
-            Operation::Set => true,
-            Operation::Delete => limits.counts_delete,
-            Operation::Clear => limits.counts_clear,
-        };
-        let Some(limit) = limits.message.as_ref().filter(|_| counts) else { return Decision::Admit };
-        if limit.scope != Scope::Key {
-            let bucket = message_bucket(limits, limit, sdkappid, address, None, operator, connection);
-            return self.limiter(limit, bucket).admit(now, limit.unit.weight(order.kvs.len().max(1) as u64));
-        }
-        let mut decision = Decision::Admit;
-        for kv in &order.kvs {
-            let bucket = message_bucket(limits, limit, sdkappid, address, Some(&kv.key), operator, connection);
-            let key_decision = self.limiter(limit, bucket).admit(now, 1);
-            if key_decision != Decision::Admit {
-                decision = key_decision;
-            }
-        }
-        decision
-    }
-
-    fn over_limit(&self, rules: &Rules, sdkappid: u64, address: &Address, order: &Order) -> Result<Reply, Refusal> {
+    fn over_limit(&self, rules: &Rules, sdkappid: u64, write: Write<'_>) -> Result<Reply, Refusal> {
         let code = rules.codes.message_limit;
-        if rules.limits.place == LimitPlace::Top || order.kvs.is_empty() {
+        if rules.limits.place == LimitPlace::Top || write.order.kvs.is_empty() {
             return Err(Refusal::new(code, "this message is set too often"));
         }
-        let store = self.messages.get(&(sdkappid, address.msg_key.clone())).map(|message| &message.store);
+        let store = self.messages.get(&(sdkappid, write.address.msg_key.clone())).map(|message| &message.store);
         let result = |key: &str| {
             let nothing = || Extension { key: key.to_owned(), value: String::new(), seq: 0 };
             KeyResult { code, extension: store.map_or_else(nothing, |store| store.current(rules, key)) }
         };
-        Ok(Reply::accepted(Some(order.kvs.iter().map(|kv| result(&kv.key)).collect())))
+        Ok(Reply::accepted(Some(write.order.kvs.iter().map(|kv| result(&kv.key)).collect())))
     }
 
-    fn apply(
-        &mut self,
-        rules: &Rules,
-        sdkappid: u64,
-        address: &Address,
-        operator: &Operator,
-        order: &Order,
-    ) -> Result<Reply, Refusal> {
+    fn apply(&mut self, rules: &Rules, sdkappid: u64, write: Write<'_>) -> Result<Reply, Refusal> {
+        let Write { address, operator, order } = write;
         if order.operation == Operation::Clear && rules.writes.clear_reach == ClearReach::Conversation {
-            let reached = |message: &Message| address.names(rules, &message.sender, &message.recipient, message.is_admins);
-            for message in self.messages.values_mut().filter(|message| reached(message)) {
+            for message in self.messages.values_mut().filter(|message| message.is_named_by(rules, address)) {
                 message.store.clear(rules, &[]);
             }
         }
@@ -417,9 +328,11 @@ impl Model {
         };
         self.messages.get_mut(&id).map(|message| &mut message.store)
     }
+}
 
-    fn limiter(&mut self, limit: &Limit, bucket: (Level, Bucket)) -> &mut Limiter {
-        self.limiters.entry(bucket).or_insert_with(|| Limiter::new(limit))
+impl Message {
+    fn is_named_by(&self, rules: &Rules, address: &Address) -> bool {
+        address.names(rules, &self.sender, &self.recipient, self.is_admins)
     }
 }
 
@@ -461,35 +374,4 @@ fn written(rules: &Rules, mut results: Vec<KeyResult>) -> Reply {
 
 fn refused(refusal: Refusal) -> Reply {
     Reply::refusal(refusal.code, refusal.info)
-}
-
-fn app_bucket(limit: &Limit, sdkappid: u64, connection: u64) -> (Level, Bucket) {
-    let bucket = match limit.scope {
-        Scope::Connection => Bucket::Connection(connection),
-        Scope::Replica(replicas) => Bucket::Replica(connection % u64::from(replicas.max(1))),
-        Scope::App | Scope::Message | Scope::Conversation | Scope::Key => Bucket::App(sdkappid),
-    };
-    (Level::App, bucket)
-}
-
-fn message_bucket(
-    limits: &Limits,
-    limit: &Limit,
-    sdkappid: u64,
-    address: &Address,
-    key: Option<&str>,
-    operator: &Operator,
-    connection: u64,
-) -> (Level, Bucket) {
-    let message = || address.msg_key.clone();
-    let level = if limits.callers_apart && *operator != Operator::Admin { Level::MembersOnMessage } else { Level::Message };
-    let bucket = match limit.scope {
-        Scope::App => Bucket::App(sdkappid),
-        Scope::Message => Bucket::Message(sdkappid, message()),
-        Scope::Conversation => Bucket::Conversation(sdkappid, address.from.clone().unwrap_or_default(), address.to.clone()),
-        Scope::Key => Bucket::Key(sdkappid, message(), key.unwrap_or_default().to_owned()),
-        Scope::Connection => Bucket::Connection(connection),
-        Scope::Replica(replicas) => Bucket::Replica(connection % u64::from(replicas.max(1))),
-    };
-    (level, bucket)
 }

@@ -29,6 +29,14 @@ pub struct Parsed {
     pub order: Result<Order, Rejected>,
 }
 
+/// A call whose fields are in order: who wants what done to which message.
+#[derive(Clone, Copy, Debug)]
+pub struct Write<'a> {
+    pub address: &'a Address,
+    pub operator: &'a Operator,
+    pub order: &'a Order,
+}
+
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub struct Order {
