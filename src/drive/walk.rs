@@ -82,6 +82,8 @@ struct Judged {
     sent: Sent,
     reply: Reply,
     findings: Vec<Finding>,
+    /// What the call changed of its message, where that was watched.
+    changes: Vec<Finding>,
     exchange: usize,
 }
 
@@ -131,7 +133,7 @@ impl<'a> Walk<'a> {
             Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
                 if self.applies(&call.when) {
                     let (operation, word) = operation(step);
-                    let judged = self.call(call, operation, &format!("{place}/{word}")).await?;
+                    let judged = self.call(call, operation, &format!("{place}/{word}"), false).await?;
                     self.conclude(judged.findings)?;
                 }
             }
@@ -164,10 +166,11 @@ impl<'a> Walk<'a> {
         At { clause: clause.or(first).cloned().unwrap_or_default(), place: place.to_owned(), exchange }
     }
 
-    async fn call(&mut self, step: &CallStep, operation: Option<Operation>, place: &str) -> Result<Judged, Stop> {
+    /// `watched` reads the message before and after, whatever the step itself expects.
+    async fn call(&mut self, step: &CallStep, operation: Option<Operation>, place: &str, watched: bool) -> Result<Judged, Stop> {
         let name = step.message.as_deref().unwrap_or("m");
         let unchanged = step.expect.as_ref().is_some_and(|expect| expect.unchanged);
-        let before = if unchanged { Some(self.snapshot(name, &[]).await?) } else { None };
+        let before = if unchanged || watched { Some(self.snapshot(name, &[]).await?) } else { None };
         let composed = self.compose(step, operation)?;
         let memory = self.memory.clone();
         let mut judged = self.exchange_judged(composed, step, &memory, place).await?;
@@ -175,7 +178,10 @@ impl<'a> Walk<'a> {
             let keys: Vec<String> = judged.sent.kvs.iter().map(|kv| kv.key.clone()).collect();
             let after = self.snapshot(name, &keys).await?;
             let at = self.at(step.clause.as_ref(), &format!("{place}/expect/unchanged"), Some(judged.exchange));
-            judged.findings.extend(pairs::changes(&before, &after, &at));
+            judged.changes = pairs::changes(&before, &after, &at);
+            if unchanged {
+                judged.findings.extend(judged.changes.clone());
+            }
         }
         Ok(judged)
     }
@@ -243,7 +249,7 @@ impl<'a> Walk<'a> {
         }
         self.note_retries(exchange, &mut findings);
         self.memory.learn(&sent, &reply);
-        Ok(Judged { sent, reply, findings, exchange })
+        Ok(Judged { sent, reply, findings, changes: Vec::new(), exchange })
     }
 
     fn note_retries(&self, exchange: usize, findings: &mut [Finding]) {
@@ -347,6 +353,10 @@ impl<'a> Walk<'a> {
     /// The end of a repetition, with or without the answer that it waited for.
     fn rounds_done(&mut self, repeat: &Repeat, rounds: u64, ended: bool, start: Duration, place: &str) -> Result<(), Stop> {
         let at = self.at(None, place, self.line.exchanges.len().checked_sub(1));
+        if let Some(observe) = &repeat.observe {
+            self.observed(&observe.reading, if ended { &observe.seen } else { &observe.never }, place);
+            return Ok(());
+        }
         match (&repeat.until, &repeat.limit) {
             (Some(_), Some(limit)) => {
                 let elapsed = self.line.session.clock.now().saturating_sub(start);
@@ -378,10 +388,13 @@ impl<'a> Walk<'a> {
             }
             let (operation, word) = operation(step);
             let memory = self.memory.clone();
-            let mut judged = self.call(call, operation, &format!("{place}/{word}")).await?;
-            if let Some(until) = repeat.until.as_ref().filter(|_| index == last) {
+            let until = repeat.until.as_ref().filter(|_| index == last);
+            let watched = until.is_some_and(|until| until.unchanged);
+            let mut judged = self.call(call, operation, &format!("{place}/{word}"), watched).await?;
+            if let Some(until) = until {
                 let at = self.at(None, &place, Some(judged.exchange));
                 if judge(&judged.sent, &judged.reply, Some(until), &memory, &at).is_empty() {
+                    self.conclude(judged.changes)?;
                     return Ok(true);
                 }
             }

@@ -112,6 +112,7 @@ fn collect_clauses(spec: &Spec, steps: &[Step], clauses: &mut BTreeSet<String>) 
             Step::Wait(_) => {}
             Step::Repeat(repeat) => {
                 clauses.extend(repeat.limit.iter().flat_map(|limit| [limit.fewer.clone(), limit.more.clone()]));
+                clauses.extend(repeat.observe.iter().map(|observe| clause_asking(spec, &observe.reading)));
                 collect_clauses(spec, &repeat.steps, clauses);
             }
             Step::Parallel(parallel) => {

@@ -232,6 +232,23 @@ impl Problems<'_, '_> {
         if repeat.times == 0 {
             self.value(&child_path(path, "times"), "0 rounds do nothing", "write 1 or more".to_owned());
         }
+        if let Some(observe) = &repeat.observe {
+            let place = child_path(path, "observe");
+            if repeat.until.is_none() {
+                self.key(&place, "there is nothing to wait for", "add `until`".to_owned());
+            }
+            let both = [("seen", &observe.seen), ("never", &observe.never)];
+            match self.lint.spec.question(&observe.reading) {
+                None => self.unknown_reading(&child_path(&place, "reading"), &observe.reading, false),
+                Some(question) => {
+                    let known: Vec<&str> = question.readings.iter().map(|answer| answer.name.as_str()).collect();
+                    for (field, answer) in both.into_iter().filter(|(_, answer)| !known.contains(&answer.as_str())) {
+                        let help = suggest::help(answer, known.iter().copied());
+                        self.value(&child_path(&place, field), format!("`{answer}` is no answer to `{}`", observe.reading), help);
+                    }
+                }
+            }
+        }
         if let Some(limit) = &repeat.limit {
             let place = child_path(path, "limit");
             if repeat.until.is_none() && !self.lint.hidden.contains(&child_path(path, "until")) {

@@ -300,14 +300,30 @@ pub struct Repeat {
     /// Waits this long between two rounds.
     #[serde(default)]
     pub every: Option<Span>,
-    /// Ends when the last call of a round answers like this; that round is not judged otherwise, and never to see it is a failure.
+    /// Ends when the last call of a round answers like this; that call is not judged otherwise, and never to see it is a failure.
+    /// With `unchanged` the call that ends it must have changed nothing.
     #[serde(default)]
     pub until: Option<Expect>,
+    /// With `until`: whether the awaited answer came is the answer to an open question; never to see it is no failure then.
+    #[serde(default)]
+    pub observe: Option<ObserveUntil>,
     /// With `until`: judges how many rounds it took against what a lawful limiter could have decided in that time.
     #[serde(default)]
     pub limit: Option<LimitExpect>,
     #[serde(default)]
     pub when: BTreeMap<String, Vec<String>>,
+}
+
+/// The open question that a repetition answers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ObserveUntil {
+    /// The question's name in `spec.yaml`.
+    pub reading: String,
+    /// The answer if `until` was seen.
+    pub seen: String,
+    /// The answer if it never was.
+    pub never: String,
 }
 
 /// A limit on the rounds before `until`, counted from a limiter that has not yet seen a call.
