@@ -1,4 +1,4 @@
-//! Conformance and load testing for Tencent Cloud Chat's single-chat message extension API.
+//! Conformance testing for Tencent Cloud Chat's single-chat message extension API.
 //!
 //! The floors, from the ground up; a file imports only from floors below its own:
 //!

@@ -31,12 +31,9 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
         return Err(Failure::usage(format!("{} in {}", counted(problems.len(), "problem"), counted(count, "file"))));
     }
-    anstream::eprintln!(
-        "{}, {}, {}: no problem",
-        counted(count, "scenario file"),
-        counted(planned.len(), "scenario"),
-        counted(targets.len(), "target file")
-    );
+    let counts = [(count, "scenario file"), (planned.len(), "scenario"), (targets.len(), "target file")];
+    let some = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what));
+    anstream::eprintln!("{}: no problem", some.collect::<Vec<_>>().join(", "));
     Ok(Exit::Holds)
 }
 

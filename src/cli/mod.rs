@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 pub use exit::Exit;
 
-/// Proves whether an endpoint is a single-chat message extension API (`set_key_values`), and how much it bears.
+/// Proves whether an endpoint is a single-chat message extension API (`set_key_values`)
 #[derive(Debug, Parser)]
 #[command(name = "msgext", version, about, after_help = exit::HELP)]
 struct Cli {

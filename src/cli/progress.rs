@@ -1,4 +1,4 @@
-//! The bars of a run, where there is a terminal; failures as they come, either way.
+//! The bars of a run, and its failures as they come, where there is a terminal. The end tells every failure in any case.
 
 use std::io::{self, IsTerminal};
 use std::slice;
@@ -23,7 +23,7 @@ pub struct Progress<'a> {
     state: Mutex<State>,
     texts: &'a Texts<'a>,
     secrets: &'a [String],
-    quiet: bool,
+    visible: bool,
 }
 
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl<'a> Progress<'a> {
         let running = bars.add(ProgressBar::new_spinner());
         running.set_style(style("{spinner} {wide_msg}"));
         running.enable_steady_tick(Duration::from_millis(100));
-        Progress { bars, total, running, state: Mutex::default(), texts, secrets, quiet }
+        Progress { bars, total, running, state: Mutex::default(), texts, secrets, visible }
     }
 
     /// Takes in an event of the run.
@@ -65,7 +65,7 @@ impl<'a> Progress<'a> {
                     Verdict::Skipped(_) => state.skipped += 1,
                     Verdict::Unknown(_) => state.unknown += 1,
                 }
-                if !outcome.findings.is_empty() && !self.quiet {
+                if !outcome.findings.is_empty() && self.visible {
                     state.told += 1;
                     if state.told <= Progress::MOST_TOLD {
                         self.bars.suspend(|| self.tell(planned, outcome));

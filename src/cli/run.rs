@@ -34,8 +34,6 @@ pub struct Args {
     /// Scenario files or folders; the bundled scenarios if left out
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    #[command(flatten)]
-    target: TargetArgs,
     /// Only these: id:GLOB, clause:GLOB, tag:NAME, level:must|should|open, or a word; `!` excludes
     #[arg(long, value_name = "EXPR")]
     filter: Option<Filter>,
@@ -66,6 +64,8 @@ pub struct Args {
     /// Shows no progress
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    target: TargetArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -141,7 +141,7 @@ fn plan(args: &Args, seed: u64) -> Result<Vec<Planned>, Failure> {
     let mut planned = load(&args.paths)?;
     planned.retain(|planned| filter.admits(planned, spec::bundled()));
     if planned.is_empty() {
-        return Err(Failure::usage("no scenario is left to run; `msgext list` shows what there is"));
+        return Err(Failure::usage("no scenario is left to run: --filter admits none; `msgext list` shows what there is"));
     }
     let mut planned = plan::repeat(&planned, usize::from(args.repeat));
     if args.shuffle {
@@ -208,7 +208,7 @@ fn conform(
             Ok((report(&facts, &run.outcomes, &summary), None))
         }
         Err(error) => {
-            let why = error.to_string();
+            let why = format!("{}: {error}", named.name);
             let facts = facts(&[], "unknown", "unknown", Duration::ZERO, Some(why.clone()));
             let report = report(&facts, &[], &sum(&[], None, Some(&why)));
             let failure = match error {

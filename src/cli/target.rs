@@ -12,7 +12,9 @@ use serde::Deserialize;
 use super::embedded;
 use super::exit::Failure;
 use super::files;
-use crate::drive::target::{Accounts, App, ListedMessage, MemberCalls, MessageSource, ReadBack, Target, TargetPlace};
+use crate::drive::target::{
+    Accounts, App, ListedMessage, MemberCalls, MessageCommand, MessageSource, ReadBack, Target, TargetPlace,
+};
 use crate::model::Rules;
 use crate::report::snippet;
 use crate::scenario::reader::read_file;
@@ -178,6 +180,8 @@ impl TargetArgs {
         pinned.extend(file.readings);
         self.pin_into(&mut pinned)?;
         let mut secrets = vec![secret_key.expose_secret().to_owned()];
+        let mut withheld = vec![KEY_VARIABLE.to_owned()];
+        withheld.extend(file.without_plan.iter().filter_map(|app| app.secret_key_variable.clone()));
         let without_plan = file.without_plan.map(|app| without_plan(app, &secret_key)).transpose()?;
         secrets.extend(without_plan.iter().map(|app| app.secret_key.expose_secret().to_owned()));
         let target = Target {
@@ -188,7 +192,7 @@ impl TargetArgs {
                 recipient: members.recipient,
                 stranger: members.stranger,
             }),
-            messages: message_source(file.messages),
+            messages: message_source(file.messages, withheld),
             without_plan,
             member_calls: member_calls(self.member_calls.unwrap_or(file.member_calls)),
             read_back: read_back(file.read_back),
@@ -309,10 +313,10 @@ fn read_back(arg: ReadBackArg) -> Option<ReadBack> {
     }
 }
 
-fn message_source(file: MessagesFile) -> MessageSource {
+fn message_source(file: MessagesFile, withheld: Vec<String>) -> MessageSource {
     match file {
         MessagesFile::Sendmsg => MessageSource::SendMsg,
-        MessagesFile::Command(command) => MessageSource::Command(command),
+        MessagesFile::Command(line) => MessageSource::Command(MessageCommand { line, withheld }),
         MessagesFile::List(list) => {
             let listed = |supports_extension| move |msg_key| ListedMessage { msg_key, supports_extension };
             let supported = list.supported.into_iter().map(listed(true));

@@ -222,7 +222,7 @@ impl Context<'_> {
         let budget = self.options.rate.filter(|rate| planned.scenario.needs_rate.is_some_and(|needed| needed > *rate));
         budget.map(|rate| {
             let needed = planned.scenario.needs_rate.unwrap_or_default();
-            format!("it has to send {needed} requests a second, and the budget is {rate} (--rate); msgext load checks that limit")
+            format!("it has to send {needed} requests a second, and the budget is {rate} (--rate none lifts it)")
         })
     }
 }

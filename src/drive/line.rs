@@ -104,12 +104,15 @@ impl<'a> Line<'a> {
 
     /// Sends a request when the budget lets it, and again where the documentation invites that. Gives the exchange's index.
     pub async fn exchange(&mut self, request: HttpRequest, waits_for_app_limit: bool) -> usize {
+        self.session.budget.turn().await;
+        let first = self.once(&request).await;
+        self.settle(first, waits_for_app_limit).await
+    }
+
+    /// Sends an exchange's request again for as long as its reply invites that, and records the last. Gives its index.
+    pub async fn settle(&mut self, mut exchange: Exchange, waits_for_app_limit: bool) -> usize {
         let (mut internal, mut throttled) = (INTERNAL_ERROR_PAUSES.iter(), APP_LIMIT_PAUSES.iter());
-        let mut retries = 0;
         loop {
-            self.session.budget.turn().await;
-            let mut exchange = self.once(&request).await;
-            exchange.retries = retries;
             let pause = match top_code(&exchange.outcome) {
                 Some(code::INTERNAL) => {
                     self.internal_errors += 1;
@@ -123,7 +126,9 @@ impl<'a> Line<'a> {
                 return self.exchanges.len() - 1;
             };
             self.session.clock.wait(*pause).await;
-            retries += 1;
+            self.session.budget.turn().await;
+            let retries = exchange.retries + 1;
+            exchange = Exchange { retries, ..self.once(&exchange.request).await };
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::target::{Accounts, ListedMessage, MessageSource};
+use super::target::{Accounts, ListedMessage, MessageCommand, MessageSource};
 use crate::api::message::{SEND_PATH, Send};
 use crate::scenario::Message as Kind;
 
@@ -62,12 +62,14 @@ pub fn missing_key(random: u32) -> String {
 pub const PATH: &str = SEND_PATH;
 
 /// Runs the target's command for one message.
-pub async fn by_command(command: &str, send: &Send, timeout: Duration) -> Result<String, String> {
+pub async fn by_command(command: &MessageCommand, send: &Send, timeout: Duration) -> Result<String, String> {
     let mut child = Command::new("sh");
-    child.arg("-c").arg(command).kill_on_drop(true);
+    child.arg("-c").arg(&command.line).kill_on_drop(true);
     child.env("MSGEXT_FROM", send.from.as_deref().unwrap_or("")).env("MSGEXT_TO", &send.to);
     child.env("MSGEXT_SUPPORT", if send.supports_extension { "1" } else { "0" });
-    child.env_remove("MSGEXT_SECRET_KEY");
+    for variable in &command.withheld {
+        child.env_remove(variable);
+    }
     let output = tokio::time::timeout(timeout, child.output()).await;
     let output = output.map_err(|_| format!("the message command took longer than {timeout:?}"))?;
     let output = output.map_err(|error| format!("the message command cannot be run: {error}"))?;

@@ -114,8 +114,16 @@ pub enum MessageSource {
     SendMsg,
     /// These, one after another, each used once.
     Listed(Vec<ListedMessage>),
-    /// A shell command that prints one `MsgKey`; it gets `MSGEXT_FROM`, `MSGEXT_TO` and `MSGEXT_SUPPORT`.
-    Command(String),
+    /// A shell command that prints one `MsgKey`.
+    Command(MessageCommand),
+}
+
+/// A shell command for one message; it gets `MSGEXT_FROM`, `MSGEXT_TO` and `MSGEXT_SUPPORT` in its environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageCommand {
+    pub line: String,
+    /// Variables of our environment that hold keys, and that it does not get.
+    pub withheld: Vec<String>,
 }
 
 /// A message that is there already.

@@ -425,11 +425,11 @@ impl<'a> Walk<'a> {
         }
         let sent_at_once = calls.iter().map(|(_, request, ..)| self.line.once(request));
         let exchanges = join_all(sent_at_once).await;
-        let first = self.line.exchanges.len();
-        self.line.exchanges.extend(exchanges);
         let mut judged = Vec::new();
-        for (index, (call, _, sent, place)) in calls.into_iter().enumerate() {
-            judged.push(self.judged(first + index, sent, call, &memory, &place)?);
+        for ((call, _, sent, place), exchange) in calls.into_iter().zip(exchanges) {
+            // A call that did nothing and is sent again is still one of those that were under way together.
+            let exchange = self.line.settle(exchange, !self.planned.scenario.alone).await;
+            judged.push(self.judged(exchange, sent, call, &memory, &place)?);
         }
         match &parallel.one_wins {
             Some(key) => {

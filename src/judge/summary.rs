@@ -82,7 +82,7 @@ pub fn summarise(
     let (readings, contradictions) = readings(spec, outcomes, caller, pinned);
     let clauses: Vec<ClauseVerdict> =
         spec.clauses.iter().map(|clause| run.clause_verdict(spec, clause, &readings, &contradictions)).collect();
-    let (overall, reason) = run.overall(spec, &contradictions, strict, incomplete);
+    let (overall, reason) = run.overall(spec, &clauses, &contradictions, strict, incomplete);
     Summary { clauses, readings, contradictions, overall, reason }
 }
 
@@ -251,7 +251,11 @@ impl<'a> Run<'a> {
                 None => Verdict::Pass,
             }
         } else {
-            Verdict::Skipped(skipped().unwrap_or("no scenario of this run tests it").to_owned())
+            let nothing_to_test = match (clause.level, &clause.reading) {
+                (Level::Open, None) => "it asks nothing that a run could decide",
+                _ => "no scenario of this run tests it",
+            };
+            Verdict::Skipped(skipped().unwrap_or(nothing_to_test).to_owned())
         };
 
         let scenarios =
@@ -263,6 +267,7 @@ impl<'a> Run<'a> {
     fn overall(
         &self,
         spec: &Spec,
+        clauses: &[ClauseVerdict],
         contradictions: &[Contradiction],
         strict: bool,
         incomplete: Option<&str>,
@@ -289,6 +294,11 @@ impl<'a> Run<'a> {
             if number > 0 {
                 reason = format!("{reason}, {number} {what}");
             }
+        }
+        let untested = |clause: &&ClauseVerdict| clause.level == Level::Must && clause.verdict != Verdict::Pass;
+        let untested: Vec<&str> = clauses.iter().filter(untested).map(|clause| clause.id.as_str()).collect();
+        if !untested.is_empty() {
+            reason = format!("{reason}; {} not tested: {}", counted(untested.len(), "must clause"), some_of(&untested));
         }
         (Overall::Pass, reason)
     }
@@ -406,7 +416,10 @@ mod tests {
 
         let passes = sum(&plan, &[outcome("a", Verdict::Pass), skipped()]);
         assert_eq!(verdict(&passes, "MUST-1"), &Verdict::Pass);
-        assert_eq!((passes.overall, passes.reason.as_str()), (Overall::Pass, "1 scenario passed, 1 skipped"));
+        assert_eq!(
+            (passes.overall, passes.reason.as_str()),
+            (Overall::Pass, "1 scenario passed, 1 skipped; 1 must clause not tested: MUST-2")
+        );
 
         let fails = sum(&plan, &[outcome("a", Verdict::Pass), failed("b", "MUST-1")]);
         assert_eq!(verdict(&fails, "MUST-1"), &Verdict::Fail);
@@ -449,7 +462,7 @@ mod tests {
         assert_eq!(verdict(&lenient, "SHOULD-1"), &Verdict::Fail);
         assert_eq!(
             (lenient.overall, lenient.reason.as_str()),
-            (Overall::Pass, "0 scenarios passed, 1 failed on a should clause only")
+            (Overall::Pass, "0 scenarios passed, 1 failed on a should clause only; 2 must clauses not tested: MUST-1, MUST-2")
         );
         let strict = summarise(&spec(), &plan, &outcomes, None, &Profile::new(), true, None);
         assert_eq!(strict.overall, Overall::Fail);

@@ -163,7 +163,7 @@ fn totals(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
         ("clauses", totals.clauses.to_string()),
         ("requests", format!("{}, {} of them retries, in {seconds}.{tenths} s", totals.requests, totals.retries)),
         ("target", printable(&report.target)),
-        ("seed", report.seed.to_string()),
+        ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
     ];
     table(out, rows.into_iter().map(|(name, value)| [name.to_owned(), value]))
 }
@@ -219,7 +219,7 @@ mod tests {
           clauses    1 passed, 2 failed, 1 skipped
           requests   7, 1 of them retries, in 12.3 s
           target     https://console.tim.qq.com
-          seed       42
+          seed       42 (--seed 42 repeats the run's random choices)
 
         FAIL 1 broken clause: SEQ-3
         "#);
