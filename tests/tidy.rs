@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use msgext::model::mutants::MUTANTS;
+use msgext::model::readings::READINGS;
 use msgext::scenario::plan::{self, Planned};
 use msgext::spec::{self, Clause, Level, Spec};
 
@@ -842,4 +843,25 @@ mod samples {
         };
         Spec { clauses: clauses.iter().map(clause).collect() }
     }
+}
+
+#[test]
+fn the_readme_counts_what_there_is() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    let (planned, _) = plan::load(plan::bundled(), spec::bundled());
+    let written: BTreeSet<(&str, &str)> =
+        planned.iter().map(|planned| (planned.source.path.as_str(), planned.place.as_str())).collect();
+    let clauses = &spec::bundled().clauses;
+    let of_level = |level| clauses.iter().filter(|clause| clause.level == level).count();
+    let (must, should, open) = (of_level(Level::Must), of_level(Level::Should), of_level(Level::Open));
+    let lost: Vec<String> = [
+        format!("**{} scenarios**, the rows of {} written ones", planned.len(), written.len()),
+        format!("**{} clauses**: {must} `must`, {should} `should`, {open} `open`", clauses.len()),
+        format!("**{} mutants**", MUTANTS.len()),
+        format!("**{} readings**", READINGS.len()),
+    ]
+    .into_iter()
+    .filter(|count| !readme.contains(count))
+    .collect();
+    assert_eq!(lost, Vec::<String>::new(), "README.md no longer says so");
 }
