@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::embedded;
@@ -13,7 +14,7 @@ use super::files;
 use super::progress::Progress;
 use super::target::{Named, TargetArgs};
 use crate::drive::conform::{self, Options, RunError, counts};
-use crate::drive::target::{MemberCalls, Target, TargetPlace};
+use crate::drive::target::{Target, TargetPlace};
 use crate::judge::summary::{Summary, summarise};
 use crate::random::Random;
 use crate::report::secrets::Secrets;
@@ -202,8 +203,7 @@ fn conform(
     match result {
         Ok(run) => {
             let caller = run.found.member_calls.answer();
-            let told_none = named.target.member_calls == Some(MemberCalls::Nobody);
-            let summary = sum(&run.outcomes, (!told_none).then_some(caller), run.incomplete.as_deref());
+            let summary = sum(&run.outcomes, run.found.saw_member_calls.then_some(caller), run.incomplete.as_deref());
             let facts = facts(&run.outcomes, caller, run.found.read_back.word(), run.elapsed, run.incomplete);
             Ok((report(&facts, &run.outcomes, &summary), None))
         }
@@ -223,8 +223,11 @@ fn conform(
 /// Turns true at the first Ctrl-C.
 fn interrupts() -> watch::Receiver<bool> {
     let (interrupt, interrupted) = watch::channel(false);
+    // Listened to from here on: a Ctrl-C before the first request ends the run as any other does.
+    let signal = signal(SignalKind::interrupt());
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if let Ok(mut signal) = signal {
+            signal.recv().await;
             interrupt.send_replace(true);
         }
         // The channel has to stay open for as long as somebody waits for it.

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::embedded::{ADMIN, DEVELOPMENT_KEY, SDKAPPID, apps};
 use super::exit::{Exit, Failure};
@@ -66,15 +67,19 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         let bound = bind(args.listen).await;
         let (listener, address) =
             bound.map_err(|error| Failure::could_not_test(format!("cannot listen on {}: {error}", args.listen)))?;
+        // Listened to before anybody is told that it runs.
+        let stop = |kind| signal(kind).map_err(|error| Failure::could_not_test(format!("no signal can be listened to: {error}")));
+        let (mut interrupt, mut terminate) = (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
         let mut model = Model::new();
         let welcome = Welcome::new(args, &setup, &mut model, address);
         welcome.tell(key_source).map_err(|error| Failure::could_not_test(format!("nothing can be told: {error}")))?;
-        let interrupted = async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
+        let stopped = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
             }
         };
-        serve(listener, setup, model, behaviour, interrupted).await;
+        serve(listener, setup, model, behaviour, stopped).await;
         anstream::eprintln!("stopped");
         Ok(Exit::Holds)
     })

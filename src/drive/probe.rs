@@ -17,6 +17,8 @@ use crate::scenario::{CallStep, Caller, KvSpec, Message as Kind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     pub member_calls: MemberCalls,
+    /// Whether replies showed it; otherwise it was told, or is only the best that could be tried.
+    pub saw_member_calls: bool,
     pub read_back: ReadBack,
 }
 
@@ -38,8 +40,8 @@ pub async fn probe(session: &mut Session<'_>) -> Result<Found, ProbeError> {
     let (wanted_calls, wanted_read_back) = (session.target.member_calls, session.target.read_back);
     session.member_calls = wanted_calls.unwrap_or(MemberCalls::Nobody);
     admin_may_call(session).await?;
-    let member_calls = match wanted_calls {
-        Some(calls) => calls,
+    let (member_calls, saw_member_calls) = match wanted_calls {
+        Some(calls) => (calls, false),
         None => find_member_calls(session).await?,
     };
     session.member_calls = member_calls;
@@ -47,7 +49,7 @@ pub async fn probe(session: &mut Session<'_>) -> Result<Found, ProbeError> {
         Some(read_back) => read_back,
         None => find_read_back(session).await?,
     };
-    Ok(Found { member_calls, read_back })
+    Ok(Found { member_calls, saw_member_calls, read_back })
 }
 
 async fn admin_may_call(session: &Session<'_>) -> Result<(), ProbeError> {
@@ -60,19 +62,22 @@ async fn admin_may_call(session: &Session<'_>) -> Result<(), ProbeError> {
 }
 
 /// A member's own `identifier` is taken, or a stale Seq sent with `From_Account` is refused; otherwise nobody acts as a member.
-async fn find_member_calls(session: &mut Session<'_>) -> Result<MemberCalls, ProbeError> {
+/// A reply that says nothing decides nothing: then members are tried that way, and their scenarios tell how it went.
+async fn find_member_calls(session: &mut Session<'_>) -> Result<(MemberCalls, bool), ProbeError> {
     session.member_calls = MemberCalls::Identifier;
-    let as_identifier = set(session, Caller::Sender, &[0]).await?.pop().flatten();
-    let refused =
-        as_identifier.is_none_or(|reply| reply.code != 0 && (code::is_credentials(reply.code) || reply.code == code::INVALID));
+    let Some(as_identifier) = set(session, Caller::Sender, &[0]).await?.pop().flatten() else {
+        return Ok((MemberCalls::Identifier, false));
+    };
+    let refused = as_identifier.code != 0 && (code::is_credentials(as_identifier.code) || as_identifier.code == code::INVALID);
     if !refused {
-        return Ok(MemberCalls::Identifier);
+        return Ok((MemberCalls::Identifier, true));
     }
     session.member_calls = MemberCalls::FromAccount;
-    let twice = set(session, Caller::Sender, &[0, 0]).await?;
-    let conflicts = |reply: &Reply| reply.results.iter().flatten().any(|result| result.code == code::SEQ_CONFLICT);
-    let conflicted = twice.last().and_then(Option::as_ref).is_some_and(conflicts);
-    Ok(if conflicted { MemberCalls::FromAccount } else { MemberCalls::Nobody })
+    let Some(second) = set(session, Caller::Sender, &[0, 0]).await?.pop().flatten() else {
+        return Ok((MemberCalls::FromAccount, false));
+    };
+    let conflicted = second.results.iter().flatten().any(|result| result.code == code::SEQ_CONFLICT);
+    Ok((if conflicted { MemberCalls::FromAccount } else { MemberCalls::Nobody }, true))
 }
 
 async fn find_read_back(session: &Session<'_>) -> Result<ReadBack, ProbeError> {

@@ -82,7 +82,14 @@ pub fn summarise(
     let (readings, contradictions) = readings(spec, outcomes, caller, pinned);
     let clauses: Vec<ClauseVerdict> =
         spec.clauses.iter().map(|clause| run.clause_verdict(spec, clause, &readings, &contradictions)).collect();
-    let (overall, reason) = run.overall(spec, &clauses, &contradictions, strict, incomplete);
+    let (overall, mut reason) = run.overall(spec, &clauses, &contradictions, strict, incomplete);
+    let unseen = |question: &&str| {
+        !readings.contains_key(*question) && !contradictions.iter().any(|contradiction| contradiction.reading == **question)
+    };
+    let unseen: Vec<&str> = pinned.keys().map(String::as_str).filter(unseen).collect();
+    if !unseen.is_empty() {
+        reason = format!("{reason}; pinned, and not observed: {}", some_of(&unseen));
+    }
     Summary { clauses, readings, contradictions, overall, reason }
 }
 

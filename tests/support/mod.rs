@@ -25,7 +25,7 @@ pub(crate) async fn conform(planned: &[Planned], rules: Rules) -> (Run, Summary)
         spec::bundled(),
         planned,
         &run.outcomes,
-        Some(run.found.member_calls.answer()),
+        run.found.saw_member_calls.then(|| run.found.member_calls.answer()),
         &Profile::new(),
         false,
         run.incomplete.as_deref(),

@@ -1,0 +1,704 @@
+//! The command line as its users meet it: exit codes, files, what is said and what never is.
+
+#[path = "support/binary.rs"]
+mod binary;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use binary::{
+    DEADLINE, KEY, Listener, Ran, Relay, Serve, command, end, msgext, msgext_in, read_http, report_in, run_at, verdicts,
+};
+use msgext::model::readings::READINGS;
+use msgext::spec::{self, Level};
+use serde_json::{Value, json};
+
+/// A member's first set gives Seq 1; this file says 7.
+const WRONG: &str = "scenarios:
+  - id: first-seq-is-seven
+    title: The first set of a key gives Seq 7
+    clauses: [SET-1]
+    steps:
+      - set: {as: sender, kvs: [{key: k1, value: v}], expect: {keys: {k1: {seq: 7}}}}
+";
+
+/// Sets a key, and then waits for longer than any test.
+const LONG: &str = "scenarios:
+  - id: long-wait
+    title: A key is still there after a long time
+    clauses: [SET-1]
+    steps:
+      - set: {kvs: [{key: k, value: v}]}
+      - wait: 60m
+      - set: {kvs: [{key: k, value: w}]}
+";
+
+/// A clause that should hold, and an expectation of it that nothing meets.
+const SHOULD: &str = "scenarios:
+  - id: should-only
+    title: A set says what a refusal says
+    clauses: [SET-1]
+    steps:
+      - set: {kvs: [{key: k, value: v}]}
+      - set: {kvs: [{key: k, value: v}], should: {MSG-3: {refused: any}}}
+";
+
+/// Runs with a file of scenarios beside it.
+fn msgext_with(file: (&str, &str), key: Option<&str>, args: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join(file.0), file.1).expect("a file can be written");
+    msgext_in(folder, key, args)
+}
+
+fn strings<'a>(value: &'a Value, field: &str) -> Vec<&'a str> {
+    value.as_array().expect("an array").iter().map(|item| item[field].as_str().expect("a string")).collect()
+}
+
+// ------------------------------------------------------------------------------------------------------ run, embedded
+
+#[test]
+fn run_without_arguments_passes_and_leaves_three_reports() {
+    let ran = msgext::<&str>(None, &["run"]).exits(0);
+    let report = ran.report();
+    assert_eq!(report["verdict"], "pass");
+    assert_eq!(report["target"], "embedded");
+    assert_eq!(report["totals"]["scenarios"]["fail"], 0);
+    let scenarios = report["scenarios"].as_array().expect("scenarios").len();
+    assert_eq!(report["totals"]["scenarios"]["pass"], scenarios, "no scenario is left out");
+    let folder = ran.folder.path().join("reports/run");
+    let markdown = fs::read_to_string(folder.join("report.md")).expect("a Markdown report");
+    let junit = fs::read_to_string(folder.join("junit.xml")).expect("a JUnit report");
+    assert!(markdown.starts_with('#'), "{markdown}");
+    assert!(junit.starts_with("<?xml") && junit.contains(r#"failures="0""#), "{junit}");
+    assert_eq!(junit.matches("<testcase ").count(), scenarios);
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn every_report_has_the_form_of_its_schema_and_another_json_has_not() {
+    let schema: Value = serde_json::from_str(&msgext(None, &["schema", "report"]).exits(0).stdout).expect("a schema");
+    let validator = jsonschema::validator_for(&schema).expect("a schema that can be used");
+    let pass = msgext(None, &["run", "--filter", "id:seq-*"]).exits(0).report();
+    let fail = msgext_with(("wrong.yaml", WRONG), None, &["run", "wrong.yaml"]).exits(1).report();
+    let none = msgext(Some("k"), &run_at(&gone(), &[])).exits(3).report();
+    for report in [&pass, &fail, &none] {
+        let errors: Vec<String> = validator.iter_errors(report).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new());
+    }
+    let mut other = pass;
+    other["verdict"] = "perhaps".into();
+    assert!(!validator.is_valid(&other));
+}
+
+#[test]
+fn reports_land_where_they_are_asked_for_and_json_on_standard_output() {
+    let args = ["run", "-q", "--filter", "id:seq-*", "--out", "o", "--json", "-", "--junit", "a/j.xml", "--markdown", "m.md"];
+    let ran = msgext(None, &args).exits(0);
+    let kept = fs::read_to_string(ran.folder.path().join("o/run/report.json")).expect("a report");
+    assert_eq!(ran.stdout, kept);
+    for (asked, kept) in [("a/j.xml", "o/run/junit.xml"), ("m.md", "o/run/report.md")] {
+        let [asked, kept] = [asked, kept].map(|path| fs::read(ran.folder.path().join(path)).expect("a file"));
+        assert_eq!(asked, kept);
+    }
+    assert!(!ran.folder.path().join("reports").exists());
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_is_sent() {
+    let target = Silent::start();
+    let ran = msgext_with(("file", ""), Some(KEY), &run_at(&target.url, &["--out", "file"])).exits(3);
+    assert!(ran.stderr.contains("file/run/report.json cannot be written"), "{}", ran.stderr);
+    assert_eq!(target.connections(), 0);
+}
+
+#[test]
+fn a_filter_takes_what_it_names_and_a_repetition_takes_it_again() {
+    let once = ["set-first-gives-seq-1/sender", "set-first-gives-seq-1/recipient", "set-first-gives-seq-1/admin"];
+    let ids = |args: &[&str]| {
+        let ran = msgext(None, &[&["run", "--filter", "id:set-first-gives-seq-1/*"], args].concat()).exits(0);
+        verdicts(&ran.report()).into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&[]), once);
+    let twice: Vec<String> = once.iter().map(|id| (*id).to_owned()).chain(once.iter().map(|id| format!("{id}#2"))).collect();
+    assert_eq!(ids(&["--repeat", "2"]), twice);
+    let nothing = msgext(None, &["run", "--filter", "id:no-such-*"]).exits(2);
+    assert!(nothing.stderr.contains("msgext list"), "{}", nothing.stderr);
+}
+
+#[test]
+fn one_seed_shuffles_one_way_and_another_seed_another() {
+    let shuffled = |seed: &str| {
+        let ran = msgext(None, &["run", "--filter", "id:seq-*,id:set-*", "--shuffle", "--seed", seed]).exits(0);
+        let report = ran.report();
+        assert_eq!(report["seed"].to_string(), seed);
+        verdicts(&report)
+    };
+    let (first, again, other) = (shuffled("7"), shuffled("7"), shuffled("8"));
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    let sorted = |verdicts: Vec<(String, String)>| verdicts.into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(sorted(first), sorted(other));
+}
+
+#[test]
+fn fail_fast_ends_at_the_first_failure_and_without_it_every_scenario_runs() {
+    let run = |args: &[&str]| {
+        let ran = msgext_with(("wrong.yaml", WRONG), None, &[&["run", "wrong.yaml", "--repeat", "60"], args].concat()).exits(1);
+        let report = ran.report();
+        let unknown = verdicts(&report).iter().filter(|(_, verdict)| verdict == "unknown").count();
+        (report["verdict"].clone(), report["incomplete"].clone(), unknown)
+    };
+    assert_eq!(run(&[]), ("fail".into(), false.into(), 0));
+    let (verdict, incomplete, unknown) = run(&["--fail-fast"]);
+    assert_eq!((verdict, incomplete), ("fail".into(), true.into()));
+    assert!((1..60).contains(&unknown), "{unknown} of 60 did not run");
+}
+
+#[test]
+fn a_pinned_answer_that_the_target_gives_passes_and_another_contradicts() {
+    let run = |pin| msgext(None, &["run", "--filter", "clause:DEL-3", "--pin", pin]);
+    let agrees = run("deleted-key=tombstone").exits(0).report();
+    assert_eq!(agrees["contradictions"], Value::Array(vec![]));
+    let ran = run("deleted-key=reset").exits(1);
+    let report = ran.report();
+    assert_eq!(report["verdict"], "fail");
+    assert_eq!(report["pinned"]["deleted-key"], "reset");
+    assert_eq!(strings(&report["contradictions"], "reading"), ["deleted-key"]);
+    assert_eq!(strings(&report["contradictions"], "answer"), ["tombstone"]);
+    assert!(ran.stderr.contains("deleted-key is tombstone in del-"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_should_clause_decides_only_when_strict() {
+    let run = |args: &[&str]| msgext_with(("should.yaml", SHOULD), None, &[&["run", "should.yaml"], args].concat());
+    let lax = run(&[]).exits(0);
+    assert!(lax.stderr.contains("SHOULD[MSG-3]"), "{}", lax.stderr);
+    let report = run(&["--strict"]).exits(1).report();
+    assert_eq!((&report["verdict"], &report["strict"]), (&"fail".into(), &true.into()));
+}
+
+// ----------------------------------------------------------------------------------------------------- run, on a port
+
+#[test]
+fn a_fast_run_against_serve_passes_and_names_the_readings() {
+    let serve = Serve::start(&[]);
+    let report = msgext(Some(KEY), &serve.run(&["--fast"])).exits(0).report();
+    assert_eq!(report["verdict"], "pass");
+    assert_eq!(report["totals"]["retries"], 0, "the usual budget stays within the app's limit");
+    assert_eq!(report["target"], format!("{}/", serve.url()));
+    assert_eq!(report["member_calls"], "identifier");
+    assert_eq!(report["read_back"], "get_key_values");
+    for question in ["caller", "deleted-key", "empty-value", "limit-unit", "seq", "swapped", "types"] {
+        let documented = &READINGS.iter().find(|reading| reading.question == question).expect(question).answer;
+        assert_eq!(report["readings"][question], *documented, "{question}");
+    }
+    assert_eq!(report["readings"]["limit-place"], Value::Null, "nothing waited for that");
+}
+
+#[test]
+fn every_other_reading_passes_over_tcp_and_is_named_where_no_wait_is_needed() {
+    // What only shows after 200 sets of one message, and a minute's wait.
+    let waits = ["limit-place", "limit-deletes", "limit-clears", "limit-refused", "limit-invalid", "limit-callers"];
+    let mut seen = BTreeSet::new();
+    let others: Vec<_> = READINGS.iter().filter(|reading| !seen.insert(reading.question)).collect();
+    assert!(others.len() >= 25, "{} readings", others.len());
+    for some in others.chunks(4) {
+        thread::scope(|scope| {
+            for reading in some {
+                scope.spawn(|| {
+                    let (question, answer) = (reading.question, reading.answer);
+                    let pair = format!("{question}={answer}");
+                    let serve = Serve::start(&["--app-limit", "none", "--reading", &pair]);
+                    let report = msgext(Some(KEY), &serve.run(&["--fast", "--rate", "none"])).exits(0).report();
+                    let expected = if waits.contains(&question) { Value::Null } else { answer.into() };
+                    assert_eq!(report["readings"][question], expected, "{pair}");
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn without_member_calls_the_rest_is_run_and_passes() {
+    let serve = Serve::start(&["--app-limit", "none"]);
+    let report = msgext(Some(KEY), &serve.run(&["--fast", "--rate", "none", "--member-calls", "none"])).exits(0).report();
+    assert_eq!(report["readings"]["caller"], Value::Null, "nobody found out");
+    let why = "it needs member calls (--member-calls none)";
+    let scenarios = report["scenarios"].as_array().expect("scenarios");
+    let skipped = scenarios.iter().filter(|scenario| scenario["why"] == why);
+    assert!(skipped.clone().all(|scenario| scenario["verdict"] == "skipped"));
+    assert!(skipped.clone().any(|scenario| scenario["id"] == "set-first-gives-seq-1/sender"));
+    let admin = verdicts(&report).into_iter().find(|(id, _)| id == "set-first-gives-seq-1/admin").expect("a scenario");
+    assert_eq!(admin.1, "pass");
+}
+
+#[test]
+fn a_target_file_names_the_app_without_the_plan_and_pins_readings() {
+    let serve = Serve::start(&["--app-limit", "none", "--reading", "deleted-key=reset"]);
+    let file = format!(
+        "url: {}\nsdkappid: 1400000000\nadmin: administrator\nwithout-plan: {{sdkappid: 1400000001, admin: administrator}}\n\
+         readings: {{deleted-key: reset}}\n",
+        serve.url()
+    );
+    let args = ["run", "--target", "t.yaml", "--rate", "none", "--filter", "clause:ERR-2,clause:DEL-3"];
+    let report = msgext_with(("t.yaml", &file), Some(KEY), &args).exits(0).report();
+    let plan = verdicts(&report).into_iter().filter(|(id, _)| id.starts_with("err-app-without-plan"));
+    assert!(plan.clone().all(|(_, verdict)| verdict == "pass"));
+    assert_eq!(plan.count(), 3);
+    let other = msgext_with(("t.yaml", &file.replace("key: reset", "key: tombstone")), Some(KEY), &args).exits(1);
+    assert_eq!(strings(&other.report()["contradictions"], "answer"), ["reset"]);
+    let unknown = msgext_with(("t.yaml", &file.replace("admin: adm", "admni: adm")), Some(KEY), &args).exits(2);
+    assert!(unknown.stderr.contains("t.yaml:3:1") && unknown.stderr.contains("`admin`"), "{}", unknown.stderr);
+}
+
+/// A URL at which nobody listens.
+fn gone() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    format!("http://{}", listener.local_addr().expect("an address"))
+}
+
+/// An endpoint that takes connections, counts them, and says nothing.
+struct Silent {
+    url: String,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Silent {
+    fn start() -> Silent {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let Listener { url } = Listener::start(move |mut stream| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            // Ends when the client goes away.
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        Silent { url, connections }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn a_target_that_cannot_be_tested_is_one_line_and_an_inconclusive_report() {
+    let serve = Serve::start(&[]);
+    could_not_test(&serve.run(&[]), "not the key of serve", "refused the credentials: 70009");
+    could_not_test(&run_at(&gone(), &[]), KEY, "cannot be reached: no connection");
+    let without_plan = ["run", "--target", serve.url(), "--sdkappid", "1400000001", "--admin", "administrator"];
+    could_not_test(&without_plan, KEY, "lacks the plan");
+    let not_admin = ["run", "--target", serve.url(), "--sdkappid", "1400000000", "--admin", "msgext_sender"];
+    could_not_test(&not_admin, KEY, "refused the credentials: 60010");
+}
+
+fn could_not_test(args: &[&str], key: &str, says: &str) {
+    let ran = msgext(Some(key), args).exits(3);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(says), "{}", ran.stderr);
+    let report = ran.report();
+    assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
+    assert!(report["reason"].as_str().expect("a reason").contains(says), "{}", report["reason"]);
+    assert_eq!(report["totals"]["scenarios"]["pass"], 0);
+}
+
+#[test]
+fn a_target_that_is_not_named_in_full_is_a_usage_error() {
+    let target = Silent::start();
+    let named = |args: &[&'static str]| [&["run", "--target", target.url.as_str()], args].concat();
+    let cases = [
+        (None, named(&["--sdkappid", "1", "--admin", "a"]), "MSGEXT_SECRET_KEY"),
+        (Some(" "), named(&["--sdkappid", "1", "--admin", "a"]), "the secret key is empty"),
+        (Some(KEY), named(&["--admin", "a"]), "--sdkappid"),
+        (Some(KEY), named(&["--sdkappid", "1"]), "--admin"),
+        (Some(KEY), vec!["run", "--sdkappid", "1"], "need a --target"),
+        (Some(KEY), vec!["run", "--target", "nowhere"], "singapore"),
+        (Some(KEY), vec!["run", "--target", "ftp://host", "--sdkappid", "1", "--admin", "a"], "https://HOST"),
+    ];
+    for (key, args, says) in cases {
+        let ran = msgext(key, &args).exits(2);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
+        assert!(!ran.folder.path().join("reports").exists(), "{args:?}");
+    }
+    assert_eq!(target.connections(), 0);
+}
+
+#[test]
+fn a_misspelt_value_is_a_usage_error_that_names_what_there_is() {
+    let cases: [(&[&str], &str); 20] = [
+        (&["run", "--pin", "deleted-kye=reset"], "deleted-key"),
+        (&["run", "--pin", "deleted-key=rset"], "tombstone, reset"),
+        (&["run", "--pin", "deleted-key"], "QUESTION=ANSWER"),
+        (&["run", "--member-calls", "identifer"], "'identifier'"),
+        (&["run", "--filter", "levle:must"], "level:must|should|open"),
+        (&["run", "--filter", "level:mst"], "level:must, level:should or level:open"),
+        (&["run", "--filter", "a,,b"], "single commas"),
+        (&["run", "--rate", "fast"], "requests a second, or none"),
+        (&["run", "--rate", "0"], "requests a second, or none"),
+        (&["run", "--timeout", "5"], "500ms, 10s or 2m"),
+        (&["run", "--repeat", "0"], "1..="),
+        (&["run", "--seed", "x"], "--seed"),
+        (&["run", "--dryrun"], "--dry-run"),
+        (&["serve", "--fault", "rest:3"], "bad-gateway"),
+        (&["serve", "--fault", "reset"], "KIND:N"),
+        (&["serve", "--reading", "seq=x"], "per-key, per-message"),
+        (&["serve", "--app-limit", "200"], "sliding-log:200/60s"),
+        (&["serve", "--internal-error", "0"], "1..="),
+        (&["schema", "reprot"], "report"),
+        (&["chekc"], "check"),
+    ];
+    for (args, says) in cases {
+        let ran = msgext(None, args).exits(2);
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{args:?}");
+    }
+}
+
+const BAD: &str = "scenarios:
+  - id: one
+    title: One
+    clauses: [SEQ-999]
+    steps:
+      - set: {kvs: [{kye: k, value: v}]}
+  - id: two
+    title: Two
+    clauses: [SET-1]
+    stepps: []
+";
+
+/// Every problem of `BAD`: what, where, and what to do.
+fn tells_every_problem(ran: &Ran) {
+    let told = [
+        ("unknown field `kye`", "bad.yaml:6:22", "did you mean `key`?"),
+        ("`key` is missing", "bad.yaml:6:21", "add `key: …`"),
+        ("unknown field `stepps`", "bad.yaml:10:5", "did you mean `steps`?"),
+        ("`steps` is missing", "bad.yaml:7:5", "add `steps: …`"),
+        ("there is no clause `SEQ-999`", "bad.yaml:4:15", "did you mean `SEQ-9`?"),
+    ];
+    for (what, place, help) in told {
+        let start = ran.stderr.find(what).unwrap_or_else(|| panic!("{what} is not told:\n{}", ran.stderr));
+        let problem = &ran.stderr[start..];
+        let problem = &problem[..problem.find("\n\n").unwrap_or(problem.len())];
+        assert!(problem.contains(place) && problem.contains(help), "{what}:\n{problem}");
+    }
+    assert!(ran.stderr.contains("5 problems"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_bad_scenario_file_is_told_whole_and_nothing_is_sent() {
+    let target = Silent::start();
+    let ran = msgext_with(("bad.yaml", BAD), Some(KEY), &run_at(&target.url, &["bad.yaml"])).exits(2);
+    tells_every_problem(&ran);
+    assert_eq!(target.connections(), 0);
+    assert!(!ran.folder.path().join("reports").exists());
+}
+
+#[test]
+fn check_takes_good_files_and_tells_every_problem_of_bad_ones() {
+    let good = msgext_with(("good.yaml", WRONG), None, &["check", "good.yaml"]).exits(0);
+    assert!(good.stderr.contains("1 scenario file, 1 scenario") && good.stderr.contains("no problem"), "{}", good.stderr);
+    msgext(None, &["check"]).exits(0);
+    tells_every_problem(&msgext_with(("bad.yaml", BAD), None, &["check", "bad.yaml"]).exits(2));
+    let target = "url: singapore\nsdkappid: 1\nadmin: a\n";
+    msgext_with(("t.yaml", target), None, &["check", "t.yaml"]).exits(0);
+    let misspelt = target.replace("sdkappid", "sdkapid");
+    let bad = msgext_with(("t.yaml", &misspelt), None, &["check", "t.yaml"]).exits(2);
+    assert!(bad.stderr.contains("t.yaml:2:1") && bad.stderr.contains("`sdkappid`"), "{}", bad.stderr);
+    msgext(None, &["check", "no-such-file.yaml"]).exits(2);
+}
+
+// ------------------------------------------------------------------------------------------------------- the curl line
+
+/// Posts a body and gives the JSON that comes back.
+fn post(url: &str, headers: &[String], body: &str) -> Value {
+    let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a URL");
+    let mut stream = TcpStream::connect(host).expect("the endpoint is there");
+    let headers = [&[format!("POST /{path} HTTP/1.1"), format!("Host: {host}")], headers].concat().join("\r\n");
+    let request = format!("{headers}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).expect("a request can be sent");
+    let reply = read_http(&mut stream).expect("a reply");
+    let start = reply.windows(4).position(|end| end == b"\r\n\r\n").expect("a head") + 4;
+    serde_json::from_slice(&reply[start..]).expect("a reply in JSON")
+}
+
+/// What a shell hands to `curl` for this line: its arguments.
+fn arguments_of_curl(line: &str, target: &str, usersig: &str) -> Vec<String> {
+    let script = format!("curl() {{ printf '%s\\0' \"$@\"; }}\n{line}");
+    let output = Command::new("sh").arg("-c").arg(script).env("MSGEXT_TARGET", target).env("MSGEXT_USERSIG", usersig).output();
+    let arguments = String::from_utf8(output.expect("a shell").stdout).expect("UTF-8");
+    arguments.split_terminator('\0').map(str::to_owned).collect()
+}
+
+/// Sends what the arguments of a curl line mean.
+fn send_by_curl(arguments: &[String]) -> Value {
+    let [silent, method_flag, method, url, rest @ ..] = arguments else { panic!("{arguments:?}") };
+    assert_eq!([silent.as_str(), method_flag, method], ["-sS", "-X", "POST"]);
+    let (mut headers, mut body) = (Vec::new(), "");
+    for pair in rest.chunks(2) {
+        match pair[0].as_str() {
+            "-H" => headers.push(pair[1].clone()),
+            "--data-binary" => body = &pair[1],
+            other => panic!("{other}"),
+        }
+    }
+    post(url, &headers, body)
+}
+
+#[test]
+fn a_broken_expectation_is_told_with_clause_place_difference_and_a_curl_line_that_works() {
+    let serve = Serve::start(&[]);
+    let ran = msgext_with(("wrong.yaml", WRONG), Some(KEY), &serve.run(&["wrong.yaml"])).exits(1);
+    for said in ["FAIL[SET-1]: first-seq-is-seven", "wrong.yaml:6:81", "k1       Seq 7     Seq 1", "FAIL 1 broken clause: SET-1"]
+    {
+        assert!(ran.stderr.contains(said), "{said}:\n{}", ran.stderr);
+    }
+    let finding = &ran.report()["scenarios"][0]["findings"][0];
+    assert_eq!((&finding["subject"], &finding["expected"]), (&"k1".into(), &"Seq 7".into()));
+    assert_eq!((&finding["actual"], &finding["place"]["line"]), (&"Seq 1".into(), &6.into()));
+
+    let line = ran.stderr.lines().map(str::trim).find(|line| line.starts_with("curl ")).expect("a curl line");
+    assert_eq!(finding["curl"], line);
+    let usersig = msgext(Some(KEY), &["usersig", "--sdkappid", "1400000000", "--identifier", "msgext_sender"]).exits(0).stdout;
+    let reply = send_by_curl(&arguments_of_curl(line, serve.url(), usersig.trim()));
+    // The run's own call gave the key Seq 1; the same call again is behind it.
+    assert_eq!(reply["ErrorCode"], 0, "{reply}");
+    assert_eq!(reply["ExtensionList"][0]["ErrorCode"], 23001, "{reply}");
+    assert_eq!(reply["ExtensionList"][0]["Extension"]["Seq"], 1, "{reply}");
+}
+
+#[test]
+fn a_dry_run_prints_curl_lines_without_a_secret_and_sends_nothing() {
+    let target = Silent::start();
+    let ran = msgext(Some(SECRET), &run_at(&target.url, &["--dry-run", "--filter", "id:set-first-gives-seq-1/*"])).exits(0);
+    assert_eq!(target.connections(), 0);
+    assert!(!ran.folder.path().join("reports").exists());
+    let ids: Vec<&str> = ran.stdout.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+    assert_eq!(ids.len(), 3, "{}", ran.stdout);
+    let lines: Vec<&str> = ran.stdout.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(lines.len() >= 6, "{}", ran.stdout);
+    for line in lines {
+        let arguments = arguments_of_curl(line, "http://target", "signature");
+        assert!(arguments[3].starts_with("http://target/v4/openim"), "{line}");
+        assert!(arguments[3].contains("&usersig=signature&"), "{line}");
+        assert!(line.contains("$MSGEXT_USERSIG") && !has_secret(line), "{line}");
+    }
+}
+
+// --------------------------------------------------------------------------------------------------------- interrupts
+
+/// A run that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn start(folder: &Path, args: &[&str]) -> Running {
+        let mut command = command();
+        command.args(args).current_dir(folder).env("MSGEXT_SECRET_KEY", KEY);
+        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary can be run"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        end(&mut self.0);
+    }
+}
+
+/// Does what Ctrl-C does, and gives the exit code; `None` where the signal itself ended the child.
+fn interrupted(child: &mut Child) -> Option<i32> {
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill can be run").success());
+    let mut status = None;
+    until("the child has ended", || {
+        status = child.try_wait().expect("a child can be waited for");
+        status.is_some()
+    });
+    status.and_then(|status| status.code())
+}
+
+/// Waits for a condition, and panics when it does not come about.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < DEADLINE, "never: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_waiting_run_with_a_report_of_what_was_done() {
+    let serve = Serve::start(&[]);
+    let relay = Relay::start(serve.url(), |_| false);
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("long.yaml"), LONG).expect("a file can be written");
+    let mut run = Running::start(folder.path(), &run_at(&relay.url, &["long.yaml", "--member-calls", "none"]));
+    // One set by the probe, and the scenario's own.
+    until("the scenario waits", || relay.calls() == 2);
+    assert_eq!(interrupted(&mut run.0), Some(4));
+    let report = report_in(folder.path());
+    assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
+    assert_eq!(report["incomplete_why"], "interrupted");
+    assert_eq!(verdicts(&report), [("long-wait".to_owned(), "unknown".to_owned())]);
+    for name in ["report.md", "junit.xml"] {
+        assert!(folder.path().join("reports/run").join(name).metadata().expect(name).len() > 0);
+    }
+}
+
+#[test]
+fn ctrl_c_before_the_target_has_answered_leaves_a_report_too() {
+    let target = Silent::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = Running::start(folder.path(), &run_at(&target.url, &["--timeout", "10m"]));
+    until("the run has called", || target.connections() > 0);
+    assert_eq!(interrupted(&mut run.0), Some(4));
+    let report = report_in(folder.path());
+    assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
+    assert_eq!(report["totals"]["scenarios"]["pass"], 0);
+}
+
+#[test]
+fn ctrl_c_stops_serve_and_its_exit_code_is_0() {
+    let mut serve = Serve::start(&[]);
+    // It serves, so it is past its start.
+    assert_ne!(post(&format!("{}/", serve.url()), &[], "{}")["ErrorCode"], 0);
+    assert_eq!(interrupted(&mut serve.child), Some(0));
+    assert!(TcpStream::connect(serve.url().trim_start_matches("http://")).is_err());
+}
+
+// ------------------------------------------------------------------------------------------------- list, schema, usersig
+
+#[test]
+fn list_shows_each_scenario_of_a_run_once() {
+    let listed = msgext(None, &["list", "--filter", "id:seq-*"]).exits(0).stdout;
+    let ids: Vec<&str> = listed.lines().map(|line| line.split("  ").next().expect("a column")).collect();
+    let report = msgext(None, &["run", "--filter", "id:seq-*"]).exits(0).report();
+    assert_eq!(ids, strings(&report["scenarios"], "id"));
+    let own = msgext_with(("wrong.yaml", WRONG), None, &["list", "wrong.yaml"]).exits(0).stdout;
+    assert_eq!(own.lines().count(), 1);
+    assert!(own.starts_with("first-seq-is-seven  SET-1"), "{own}");
+}
+
+#[test]
+fn list_names_a_scenario_for_every_clause_that_must_or_should_hold() {
+    let listed = msgext(None, &["list", "--clauses"]).exits(0).stdout;
+    let lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), 2 * spec::bundled().clauses.len());
+    for (clause, lines) in spec::bundled().clauses.iter().zip(lines.chunks(2)) {
+        assert!(lines[0].starts_with(&clause.id) && lines[0].ends_with(&clause.statement), "{}", lines[0]);
+        let covered = lines[1].trim();
+        if clause.level != Level::Open {
+            assert!(!covered.is_empty() && covered != "no scenario", "{}: {covered}", clause.id);
+        }
+    }
+    let own = msgext_with(("wrong.yaml", WRONG), None, &["list", "--clauses", "wrong.yaml"]).exits(0).stdout;
+    assert_eq!(own.lines().filter(|line| line.trim() == "first-seq-is-seven").count(), 1);
+    assert!(own.lines().any(|line| line.trim() == "no scenario"));
+}
+
+#[test]
+fn list_names_every_answer_to_every_question() {
+    let listed = msgext(None, &["list", "--readings"]).exits(0).stdout;
+    let questions: Vec<&str> = listed.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(questions.len(), spec::bundled().questions().count());
+    for (question, clause) in spec::bundled().questions() {
+        let heading = format!("{question} ({}): ", clause.id);
+        let block = listed.split_once(&heading).unwrap_or_else(|| panic!("{heading}")).1;
+        let answers = block.lines().skip(1).take_while(|line| line.starts_with(' '));
+        let answers: Vec<&str> = answers.map(|line| line.split_whitespace().next().expect("an answer")).collect();
+        assert_eq!(answers, clause.readings.iter().map(|answer| answer.name.as_str()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn schema_prints_what_the_editors_of_the_bundled_scenarios_use() {
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/scenario.schema.json");
+    let kept = fs::read_to_string(kept).expect("the schema is kept");
+    assert!(msgext(None, &["schema"]).exits(0).stdout == kept, "run `msgext schema > scenarios/scenario.schema.json`");
+    assert!(msgext(None, &["schema", "scenario"]).exits(0).stdout == kept);
+}
+
+#[test]
+fn a_usersig_opens_the_door_of_its_own_app_and_identifier_only() {
+    let serve = Serve::start(&[]);
+    let code = |key: &str, claims: &[&str], identifier: &str| {
+        let usersig = msgext(Some(key), &[&["usersig"], claims].concat()).exits(0).stdout;
+        let usersig = usersig.strip_suffix('\n').expect("a line");
+        let query = format!("sdkappid=1400000000&identifier={identifier}&usersig={usersig}&random=7&contenttype=json");
+        let path = "v4/openim_msg_ext_http_svc/set_key_values";
+        let body = json!({
+            "From_Account": serve.fact("from_account"), "To_Account": serve.fact("to_account"),
+            "MsgKey": serve.fact("msg_key"), "OperateType": 3,
+        });
+        post(&format!("{}/{path}?{query}", serve.url()), &[], &body.to_string())["ErrorCode"].clone()
+    };
+    let admin = ["--sdkappid", "1400000000", "--identifier", "administrator"];
+    assert_eq!(code(KEY, &admin, "administrator"), 0);
+    assert_eq!(code(KEY, &admin, "msgext_sender"), 70013);
+    assert_eq!(code("another key", &admin, "administrator"), 70009);
+    assert_eq!(code(KEY, &["--sdkappid", "1400000001", "--identifier", "administrator"], "administrator"), 70014);
+    let without_key = msgext(None, &[&["usersig"][..], &admin].concat()).exits(2);
+    assert!(without_key.stderr.contains("MSGEXT_SECRET_KEY"), "{}", without_key.stderr);
+}
+
+// ------------------------------------------------------------------------------------------------------------ secrets
+
+/// Eight bytes at least, and found nowhere else.
+const SECRET: &str = "zq-recognisable-secret-key-0451";
+
+/// A `UserSig` is the base64 of a zlib stream, which always begins with these letters.
+fn has_secret(text: &str) -> bool {
+    let usersig = |word: &str| word.starts_with("eJ") && word.len() > 20;
+    text.contains(SECRET) || text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "*-_".contains(letter))).any(usersig)
+}
+
+#[test]
+fn no_output_of_a_run_holds_the_key_or_a_signature() {
+    let serve = Serve::start_with_key(SECRET, &["--app-limit", "none", "--fault", "garbage:9"]);
+    let usersig = serve.fact("usersig");
+    assert!(has_secret(usersig) && has_secret(&format!("?usersig={usersig}&")) && !has_secret("usersig=***"));
+    let args = serve.run(&["--fast", "--rate", "none", "--json", "copy.json"]);
+    holds_no_secret(&msgext(Some(SECRET), &args).exits(1));
+    holds_no_secret(&msgext(Some(SECRET), &run_at(&gone(), &[])).exits(3));
+    // A target that answers with whatever it was sent.
+    let echo = Listener::start(|mut stream| {
+        while let Ok(request) = read_http(&mut stream) {
+            let line = String::from_utf8_lossy(&request);
+            let line = line.lines().next().unwrap_or_default();
+            let sent = json!({"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": "", "MsgKey": "1_2_3"});
+            let refused = json!({"ActionStatus": "FAIL", "ErrorCode": 10004, "ErrorInfo": line});
+            let body = if line.contains("/sendmsg?") { sent } else { refused }.to_string();
+            let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            if stream.write_all(reply.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    let ran = msgext(Some(SECRET), &run_at(&echo.url, &["--member-calls", "identifier", "--filter", "id:set-first-*"])).exits(1);
+    assert!(ran.stderr.contains("usersig="), "the echo is shown:\n{}", ran.stderr);
+    holds_no_secret(&ran);
+}
+
+fn holds_no_secret(ran: &Ran) {
+    assert!(!has_secret(&ran.stdout), "{}", ran.stdout);
+    assert!(!has_secret(&ran.stderr), "{}", ran.stderr);
+    let mut files = Vec::new();
+    let mut folders = vec![ran.folder.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        let text = fs::read_to_string(&file).expect("a report");
+        assert!(!has_secret(&text), "{}", file.display());
+    }
+}

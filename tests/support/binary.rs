@@ -1,0 +1,225 @@
+//! The binary as a child process, and sockets to point it at: whatever a test starts ends with the test.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Nothing here takes so long by far: what does hangs.
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+/// What `serve` takes where it is given no key.
+pub(crate) const KEY: &str = "msgext-development-key";
+/// Variables of the caller's that would change what the binary says.
+const VARIABLES: [&str; 4] = ["MSGEXT_SECRET_KEY", "CLICOLOR_FORCE", "FORCE_COLOR", "HTTP_PROXY"];
+
+// ------------------------------------------------------------------------------------------------------------- runs
+
+/// A run of the binary at its end, with the folder in which it ran.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) folder: TempDir,
+}
+
+/// Runs the binary in an empty folder.
+pub(crate) fn msgext<S: AsRef<str>>(key: Option<&str>, args: &[S]) -> Ran {
+    msgext_in(tempfile::tempdir().expect("a folder"), key, args)
+}
+
+/// Runs the binary in this folder, with this secret key in its environment.
+pub(crate) fn msgext_in<S: AsRef<str>>(folder: TempDir, key: Option<&str>, args: &[S]) -> Ran {
+    let mut command = assert_cmd::Command::from_std(command());
+    command.envs(key.map(|key| ("MSGEXT_SECRET_KEY", key)));
+    command.args(args.iter().map(AsRef::as_ref)).current_dir(&folder).timeout(DEADLINE);
+    let output = command.output().expect("the binary can be run");
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8"));
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    let code = output.status.code();
+    let code = code.unwrap_or_else(|| panic!("ended by a signal, or at the deadline: {:?}\n{stderr}", output.status));
+    Ran { code, stdout, stderr, folder }
+}
+
+impl Ran {
+    /// The JSON report that the run left behind.
+    pub(crate) fn report(&self) -> Value {
+        report_in(self.folder.path())
+    }
+
+    /// Asserts the exit code, and shows what was said where it is another.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "\n{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+pub(crate) fn report_in(folder: &Path) -> Value {
+    let path = folder.join("reports/run/report.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).expect("the report is JSON")
+}
+
+/// The scenarios of a report: each id with its verdict.
+pub(crate) fn verdicts(report: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().expect("a string").to_owned();
+    let scenarios = report["scenarios"].as_array().expect("scenarios");
+    scenarios.iter().map(|scenario| (text(&scenario["id"]), text(&scenario["verdict"]))).collect()
+}
+
+// ------------------------------------------------------------------------------------------------------ a live endpoint
+
+/// The binary with nothing of the caller's environment that changes what it says.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_msgext"));
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Ends a child that a test has started, where it has not ended by itself.
+pub(crate) fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// A running `msgext serve`.
+pub(crate) struct Serve {
+    pub(crate) child: Child,
+    /// The line that it prints for programs.
+    pub(crate) facts: Value,
+}
+
+impl Serve {
+    /// With the development key.
+    pub(crate) fn start(args: &[&str]) -> Serve {
+        Serve::start_with_key(KEY, args)
+    }
+
+    pub(crate) fn start_with_key(key: &str, args: &[&str]) -> Serve {
+        let mut command = command();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(args).env("MSGEXT_SECRET_KEY", key);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary can be run");
+        // From here on it ends with its guard, whatever becomes of its line.
+        let mut serve = Serve { child, facts: Value::Null };
+        let mut lines = BufReader::new(serve.child.stdout.take().expect("a pipe"));
+        let (send, receive) = channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let read = lines.read_line(&mut line).map(|_| line);
+            // Nobody listens any more where the deadline has passed.
+            let _ = send.send(read);
+        });
+        let line = receive.recv_timeout(DEADLINE).expect("serve says where it is").expect("a line");
+        serve.facts = serde_json::from_str(&line).unwrap_or_else(|error| panic!("serve {args:?} said {line:?}: {error}"));
+        serve
+    }
+
+    pub(crate) fn fact(&self, name: &str) -> &str {
+        self.facts[name].as_str().expect("a fact that is a string")
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.fact("url")
+    }
+
+    /// The arguments of a run against it.
+    pub(crate) fn run<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        run_at(self.url(), more)
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// The arguments of a run against an endpoint with the app of `serve`.
+pub(crate) fn run_at<'a>(url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let target = ["run", "--target", url, "--sdkappid", "1400000000", "--admin", "administrator"];
+    target.into_iter().chain(more.iter().copied()).collect()
+}
+
+// ------------------------------------------------------------------------------------------------------------ sockets
+
+/// A listener that hands each connection to a function.
+pub(crate) struct Listener {
+    pub(crate) url: String,
+}
+
+impl Listener {
+    pub(crate) fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Listener {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let serve = Arc::new(serve);
+        // It ends with the test's process.
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let serve = Arc::clone(&serve);
+                thread::spawn(move || serve(stream));
+            }
+        });
+        Listener { url }
+    }
+}
+
+/// Goes between a run and an endpoint, and counts the set calls.
+pub(crate) struct Relay {
+    pub(crate) url: String,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    /// Closes the connection in place of handing on a set call whose number, from 1, `cuts`.
+    pub(crate) fn start(upstream: &str, cuts: impl Fn(usize) -> bool + Send + Sync + 'static) -> Relay {
+        let upstream = upstream.strip_prefix("http://").expect("a URL").to_owned();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let listener = Listener::start(move |mut client| {
+            let mut server = TcpStream::connect(&upstream).expect("the endpoint is there");
+            while let Ok(request) = read_http(&mut client) {
+                let is_set = request.starts_with(b"POST /v4/openim_msg_ext_http_svc/set_key_values?");
+                if is_set && cuts(counted.fetch_add(1, Ordering::SeqCst) + 1) {
+                    return;
+                }
+                let passed = server.write_all(&request).and_then(|()| read_http(&mut server));
+                if passed.and_then(|reply| client.write_all(&reply)).is_err() {
+                    return;
+                }
+            }
+        });
+        Relay { url: listener.url, calls }
+    }
+
+    /// Set calls so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+/// One HTTP message with the body that its `Content-Length` announces, as it came.
+pub(crate) fn read_http(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut message = Vec::new();
+    let mut byte = [0];
+    while !message.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        message.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&message).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).map_or(Ok(0), |value| value.trim().parse());
+    let start = message.len();
+    message.resize(start + length.map_err(io::Error::other)?, 0);
+    stream.read_exact(&mut message[start..])?;
+    Ok(message)
+}
