@@ -6,14 +6,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
+use msgext::cli::embedded;
+use msgext::drive::target::{MemberCalls, ReadBack, Target};
 use msgext::judge::summary::Overall;
 use msgext::model::Rules;
 use msgext::model::limiter::{Kind, Limit, Scope, Unit};
 use msgext::model::mutants::{MUTANTS, Mutant};
-use msgext::model::readings::{READINGS, Reading};
+use msgext::model::readings::{READINGS, Reading, reading};
 use msgext::spec::{self, Level};
 use msgext::verdict::Verdict;
-use support::{conform, suite, told};
+use support::{conform, conform_target, suite, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_endpoint_passes_with_every_must_and_should_clause() {
@@ -62,6 +64,23 @@ async fn every_lawful_limiter_passes() {
             // A queue delays before it refuses, which no virtual clock shows: it may leave a question open, but never fail.
             let lawful = summary.overall == Overall::Pass || (kind.name() == "leaky-queue" && summary.overall != Overall::Fail);
             assert!(lawful, "{kind:?} rejected={count_rejected} {unit:?}:\n{}", told(&run, &summary));
+        }
+    }
+}
+
+/// A target without `get_key_values` is read back by a member's sets that cannot match, or not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_of_reading_back_and_of_calling_passes() {
+    let planned = suite();
+    for read_back in [ReadBack::Get, ReadBack::Member, ReadBack::Impossible] {
+        for (answer, member_calls) in
+            [("identifier", None), ("from-account", None), ("identifier", Some(MemberCalls::Nobody)), ("none", None)]
+        {
+            let mut rules = Rules::default();
+            (reading("caller", answer).expect("an answer of the spec").apply)(&mut rules);
+            let target = Target { read_back: Some(read_back), member_calls, ..embedded::target(rules) };
+            let (run, summary) = conform_target(&planned, target).await;
+            assert_eq!(summary.overall, Overall::Pass, "{read_back:?} {answer} {member_calls:?}:\n{}", told(&run, &summary));
         }
     }
 }

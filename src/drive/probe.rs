@@ -46,6 +46,8 @@ pub async fn probe(session: &mut Session<'_>) -> Result<Found, ProbeError> {
     };
     session.member_calls = member_calls;
     let read_back = match wanted_read_back {
+        // Without members there is nobody whose Seq could conflict.
+        Some(ReadBack::Member) if member_calls == MemberCalls::Nobody => ReadBack::Impossible,
         Some(read_back) => read_back,
         None => find_read_back(session).await?,
     };

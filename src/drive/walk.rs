@@ -9,6 +9,7 @@ use super::compose::Composed;
 use super::line::{Line, Session};
 use super::messages::Message;
 use super::target::ReadBack;
+use crate::api::call::{MAX_KEY_BYTES, MAX_KVS};
 use crate::api::reply::decode;
 use crate::api::{Operation, Reply, code};
 use crate::history::{Exchange, Outcome};
@@ -17,6 +18,7 @@ use crate::judge::memory::Memory;
 use crate::judge::pairs::{self, Pairs};
 use crate::judge::race::one_wins;
 use crate::judge::reply::{answer, judge, read};
+use crate::judge::text::named;
 use crate::judge::{At, Sent, incidental};
 use crate::scenario::plan::Planned;
 use crate::scenario::text::{Seq, Text};
@@ -170,15 +172,19 @@ impl<'a> Walk<'a> {
     async fn call(&mut self, step: &CallStep, operation: Option<Operation>, place: &str, watched: bool) -> Result<Judged, Stop> {
         let name = step.message.as_deref().unwrap_or("m");
         let unchanged = step.expect.as_ref().is_some_and(|expect| expect.unchanged);
-        let before = if unchanged || watched { Some(self.snapshot(name, &[]).await?) } else { None };
         let composed = self.compose(step, operation)?;
+        let keys: Vec<String> = composed.sent.kvs.iter().map(|kv| kv.key.clone()).collect();
+        let before = if unchanged || watched { Some(self.snapshot(name, &keys).await?) } else { None };
         let memory = self.memory.clone();
         let mut judged = self.exchange_judged(composed, step, &memory, place).await?;
         if let Some(before) = before {
-            let keys: Vec<String> = judged.sent.kvs.iter().map(|kv| kv.key.clone()).collect();
-            let after = self.snapshot(name, &keys).await?;
             let at = self.at(step.clause.as_ref(), &format!("{place}/expect/unchanged"), Some(judged.exchange));
-            judged.changes = pairs::changes(&before, &after, &at);
+            judged.changes = match (before, self.snapshot(name, &keys).await?) {
+                // A message that cannot be read has no pairs: the target refuses whatever names it.
+                (Err(_), Err(_)) => Vec::new(),
+                (Ok(_), Err(why)) => return Err(Stop::Unknown(format!("the message can no longer be read back: {why}"))),
+                (before, Ok(after)) => pairs::changes(&before.unwrap_or_default(), &after, &at),
+            };
             if unchanged {
                 judged.findings.extend(judged.changes.clone());
             }
@@ -293,30 +299,30 @@ impl<'a> Walk<'a> {
         let message = self.messages.get(name).cloned().ok_or_else(|| Stop::Unknown(format!("there is no message {name}")))?;
         match self.line.session.read_back {
             ReadBack::Get => Ok(self.line.pairs(&message).await),
-            ReadBack::Member => self.conflicting_set(name, more_keys).await.map(Ok),
+            ReadBack::Member => self.conflicting_set(name, &message, more_keys).await,
             ReadBack::Impossible => Err(Stop::Skipped("the target has no way to read a message back".to_owned())),
         }
     }
 
     /// Reads keys by a member's set whose Seq cannot match: each refusal carries the pair (clause SEQ-3).
-    async fn conflicting_set(&mut self, name: &str, more_keys: &[String]) -> Result<Pairs, Stop> {
+    async fn conflicting_set(
+        &mut self,
+        name: &str,
+        message: &Message,
+        more_keys: &[String],
+    ) -> Result<Result<Pairs, String>, Stop> {
         let mut keys: BTreeSet<String> = self.memory.keys(name).into_iter().map(str::to_owned).collect();
         keys.extend(more_keys.iter().cloned());
-        let keys: Vec<String> = keys.into_iter().collect();
+        // One key that no call may carry would have all of them refused.
+        keys.retain(|key| (1..=MAX_KEY_BYTES).contains(&key.len()));
+        // The admin's own messages have no sender who is a member.
+        let caller = if message.from.is_some() { Caller::Sender } else { Caller::Recipient };
         let mut pairs = Pairs::new();
-        for some in keys.chunks(crate::api::call::MAX_KVS) {
-            let kv = |key: &String| KvSpec {
-                key: Text(key.clone()),
-                value: Some(Text("peek".into())),
-                seq: Seq::Number(UNREACHABLE_SEQ),
-                times: None,
-                fields: BTreeMap::new(),
-                omit: Vec::new(),
-            };
+        for some in keys.into_iter().collect::<Vec<_>>().chunks(MAX_KVS) {
             let step = CallStep {
-                caller: Some(Caller::Sender),
+                caller: Some(caller),
                 message: Some(name.to_owned()),
-                kvs: Some(some.iter().map(kv).collect()),
+                kvs: Some(some.iter().map(|key| unmatchable(key)).collect()),
                 ..CallStep::default()
             };
             let Composed { request, .. } = self.compose(&step, Some(Operation::Set))?;
@@ -325,14 +331,24 @@ impl<'a> Walk<'a> {
                 Outcome::Replied(http) => decode(&http.body).0,
                 Outcome::Lost(loss) => return Err(Stop::Unknown(format!("a reply was lost while reading back: {loss}"))),
             };
-            let results = reply.and_then(|reply| reply.results).unwrap_or_default();
-            for result in
-                results.into_iter().filter(|result| result.code == code::SEQ_CONFLICT && !result.extension.value.is_empty())
-            {
-                pairs.insert(result.extension.key, (result.extension.value, result.extension.seq));
+            let Some(reply) = reply else { return Ok(Err("the reply cannot be read".to_owned())) };
+            let Some(results) = reply.results else { return Ok(Err(format!("{} {}", reply.code, reply.info))) };
+            for result in results {
+                match result.code {
+                    code::SEQ_CONFLICT if result.extension.value.is_empty() => {}
+                    code::SEQ_CONFLICT => {
+                        pairs.insert(result.extension.key, (result.extension.value, result.extension.seq));
+                    }
+                    code => {
+                        return Ok(Err(format!(
+                            "a set of {} with Seq {UNREACHABLE_SEQ} got {code}",
+                            named(&result.extension.key)
+                        )));
+                    }
+                }
             }
         }
-        Ok(pairs)
+        Ok(Ok(pairs))
     }
 
     // Repetition and concurrency
@@ -448,6 +464,18 @@ impl<'a> Walk<'a> {
 /// Whether a finding ends its scenario: one on a `should` clause is told, and the scenario goes on.
 fn decides(finding: &Finding) -> bool {
     spec::bundled().decides(&finding.clause, false)
+}
+
+/// A pair that no message takes, whatever the Seq of its key.
+fn unmatchable(key: &str) -> KvSpec {
+    KvSpec {
+        key: Text(key.to_owned()),
+        value: Some(Text("peek".into())),
+        seq: Seq::Number(UNREACHABLE_SEQ),
+        times: None,
+        fields: BTreeMap::new(),
+        omit: Vec::new(),
+    }
 }
 
 /// What a call step does, and its word in the YAML.

@@ -1,6 +1,6 @@
 //! A reader that knows where it is: YAML values into types, with every problem located, and all of them at once.
 //!
-//! serde stops at the first problem. So [`read`] hides the node that is wrong and reads again, until nothing is left to say.
+//! serde stops at the first problem. So `read` hides the node that is wrong and reads again, until nothing is left to say.
 //! Never a place of its own making: see [`super::source`].
 
 use std::collections::{BTreeMap, HashSet};

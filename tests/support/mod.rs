@@ -2,6 +2,7 @@
 
 use msgext::cli::embedded;
 use msgext::drive::conform::{Options, Run, run};
+use msgext::drive::target::Target;
 use msgext::judge::summary::{Summary, summarise};
 use msgext::model::Rules;
 use msgext::scenario::plan::{self, Planned};
@@ -17,9 +18,13 @@ pub(crate) fn suite() -> Vec<Planned> {
 
 /// One run of the suite against the embedded endpoint by these rules.
 pub(crate) async fn conform(planned: &[Planned], rules: Rules) -> (Run, Summary) {
+    conform_target(planned, embedded::target(rules)).await
+}
+
+/// One run of the suite against a target.
+pub(crate) async fn conform_target(planned: &[Planned], target: Target) -> (Run, Summary) {
     let options = Options { rate: None, fast: false, fail_fast: false, strict: false, seed: 1 };
     let (_running, interrupted) = watch::channel(false);
-    let target = embedded::target(rules);
     let run = run(planned, &target, &options, interrupted, &|_| {}).await.expect("the target can be tested");
     let summary = summarise(
         spec::bundled(),
