@@ -39,23 +39,25 @@ pub enum ProbeError {
 pub async fn probe(session: &mut Session<'_>) -> Result<Found, ProbeError> {
     let (wanted_calls, wanted_read_back) = (session.target.member_calls, session.target.read_back);
     session.member_calls = wanted_calls.unwrap_or(MemberCalls::Nobody);
-    admin_may_call(session).await?;
+    // One message for all of it: a target file may list few.
+    let message = message(&mut Line::open(session, "probe")).await?;
+    admin_may_call(session, &message).await?;
     let (member_calls, saw_member_calls) = match wanted_calls {
         Some(calls) => (calls, false),
-        None => find_member_calls(session).await?,
+        None => find_member_calls(session, &message).await?,
     };
     session.member_calls = member_calls;
     let read_back = match wanted_read_back {
         // Without members there is nobody whose Seq could conflict.
         Some(ReadBack::Member) if member_calls == MemberCalls::Nobody => ReadBack::Impossible,
         Some(read_back) => read_back,
-        None => find_read_back(session).await?,
+        None => find_read_back(session, &message).await,
     };
     Ok(Found { member_calls, saw_member_calls, read_back })
 }
 
-async fn admin_may_call(session: &Session<'_>) -> Result<(), ProbeError> {
-    let Some(reply) = set(session, Caller::Admin, &[0]).await?.pop().flatten() else { return Ok(()) };
+async fn admin_may_call(session: &Session<'_>, message: &Message) -> Result<(), ProbeError> {
+    let Some(reply) = set(session, message, Caller::Admin, "admin", &[0]).await?.pop().flatten() else { return Ok(()) };
     match reply.code {
         code::NO_PLAN => Err(ProbeError::NoPlan(reply.info)),
         code if code::is_credentials(code) => Err(ProbeError::Credentials { code, info: reply.info }),
@@ -65,9 +67,9 @@ async fn admin_may_call(session: &Session<'_>) -> Result<(), ProbeError> {
 
 /// A member's own `identifier` is taken, or a stale Seq sent with `From_Account` is refused; otherwise nobody acts as a member.
 /// A reply that says nothing decides nothing: then members are tried that way, and their scenarios tell how it went.
-async fn find_member_calls(session: &mut Session<'_>) -> Result<(MemberCalls, bool), ProbeError> {
+async fn find_member_calls(session: &mut Session<'_>, message: &Message) -> Result<(MemberCalls, bool), ProbeError> {
     session.member_calls = MemberCalls::Identifier;
-    let Some(as_identifier) = set(session, Caller::Sender, &[0]).await?.pop().flatten() else {
+    let Some(as_identifier) = set(session, message, Caller::Sender, "identifier", &[0]).await?.pop().flatten() else {
         return Ok((MemberCalls::Identifier, false));
     };
     let refused = as_identifier.code != 0 && (code::is_credentials(as_identifier.code) || as_identifier.code == code::INVALID);
@@ -75,31 +77,34 @@ async fn find_member_calls(session: &mut Session<'_>) -> Result<(MemberCalls, bo
         return Ok((MemberCalls::Identifier, true));
     }
     session.member_calls = MemberCalls::FromAccount;
-    let Some(second) = set(session, Caller::Sender, &[0, 0]).await?.pop().flatten() else {
+    let Some(second) = set(session, message, Caller::Sender, "from-account", &[0, 0]).await?.pop().flatten() else {
         return Ok((MemberCalls::FromAccount, false));
     };
     let conflicted = second.results.iter().flatten().any(|result| result.code == code::SEQ_CONFLICT);
     Ok((if conflicted { MemberCalls::FromAccount } else { MemberCalls::Nobody }, true))
 }
 
-async fn find_read_back(session: &Session<'_>) -> Result<ReadBack, ProbeError> {
-    let mut line = Line::open(session, "probe");
-    let message = message(&mut line).await?;
-    Ok(match line.pairs(&message).await {
+async fn find_read_back(session: &Session<'_>, message: &Message) -> ReadBack {
+    match Line::open(session, "probe").pairs(message).await {
         Ok(_) => ReadBack::Get,
         Err(_) if session.member_calls == MemberCalls::Nobody => ReadBack::Impossible,
         Err(_) => ReadBack::Member,
-    })
+    }
 }
 
-/// Sets one key of a fresh message with these Seqs, one after another; `None` for a reply that says nothing.
-async fn set(session: &Session<'_>, caller: Caller, seqs: &[i64]) -> Result<Vec<Option<Reply>>, ProbeError> {
+/// Sets a key of its own with these Seqs, one after another; `None` for a reply that says nothing.
+async fn set(
+    session: &Session<'_>,
+    message: &Message,
+    caller: Caller,
+    key: &str,
+    seqs: &[i64],
+) -> Result<Vec<Option<Reply>>, ProbeError> {
     let mut line = Line::open(session, "probe");
-    let message = message(&mut line).await?;
     let mut replies = Vec::new();
     for seq in seqs {
         let kv = KvSpec {
-            key: Text("probe".into()),
+            key: Text(key.to_owned()),
             value: None,
             seq: Seq::Number(*seq),
             times: None,
@@ -108,7 +113,7 @@ async fn set(session: &Session<'_>, caller: Caller, seqs: &[i64]) -> Result<Vec<
         };
         let step = CallStep { kvs: Some(vec![kv]), ..CallStep::default() };
         let composed =
-            line.composer().call(&step, Some(Operation::Set), caller, ("m", &message), &Memory::default(), &mut line.random);
+            line.composer().call(&step, Some(Operation::Set), caller, ("m", message), &Memory::default(), &mut line.random);
         let exchange = line.exchange(composed.request, true).await;
         match &line.exchanges[exchange].outcome {
             Outcome::Lost(loss @ Loss::NotConnected(_)) => return Err(ProbeError::Unreachable(loss.clone())),
