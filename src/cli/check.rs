@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use super::exit::{Exit, Failure};
 use super::files;
-use super::target::read_target_file;
+use super::target::TargetFile;
 use crate::report::snippet;
 use crate::scenario::plan;
-use crate::spec;
+use crate::scenario::reader::read_file;
+use crate::spec::{self, Spec};
 
 /// Tells everything that is wrong with scenario or target files, and where
 #[derive(Debug, clap::Args)]
@@ -19,27 +20,50 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let files = if args.paths.is_empty() { plan::bundled() } else { files::read_yaml(&args.paths)? };
-    let (targets, scenarios): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, text)| is_target(text));
-    for (path, _) in &targets {
-        read_target_file(path.as_ref())?;
+    let (mut scenarios, mut targets, mut specs, mut problems) = (Vec::new(), 0, 0, Vec::new());
+    for (path, text) in &files {
+        match kind(text) {
+            Kind::Scenarios => scenarios.push((path.clone(), text.clone())),
+            Kind::Target => {
+                targets += 1;
+                problems.extend(read_file::<TargetFile>(path, text).1.err().into_iter().flatten());
+            }
+            Kind::Clauses => {
+                specs += 1;
+                problems.extend(read_file::<Spec>(path, text).1.err().into_iter().flatten());
+            }
+        }
     }
-    let count = scenarios.len();
-    let texts = scenarios.clone();
-    let texts = texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let (planned, problems) = plan::load(scenarios, spec::bundled());
+    let scenario_files = scenarios.len();
+    let (planned, scenario_problems) = plan::load(scenarios, spec::bundled());
+    problems.extend(scenario_problems);
     if !problems.is_empty() {
+        let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
-        return Err(Failure::usage(format!("{} in {}", counted(problems.len(), "problem"), counted(count, "file"))));
+        return Err(Failure::usage(format!("{} in {}", counted(problems.len(), "problem"), counted(files.len(), "file"))));
     }
-    let counts = [(count, "scenario file"), (planned.len(), "scenario"), (targets.len(), "target file")];
+    let counts =
+        [(scenario_files, "scenario file"), (planned.len(), "scenario"), (targets, "target file"), (specs, "clause file")];
     let some = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what));
     anstream::eprintln!("{}: no problem", some.collect::<Vec<_>>().join(", "));
     Ok(Exit::Holds)
 }
 
-/// A target file is one that says where the target is.
-fn is_target(text: &str) -> bool {
-    text.lines().any(|line| line.starts_with("url:"))
+/// What a file is for.
+enum Kind {
+    Scenarios,
+    Target,
+    Clauses,
+}
+
+/// A target file says where the target is, a file of clauses begins them at the margin; every other has to hold scenarios.
+fn kind(text: &str) -> Kind {
+    let has = |field: &str| text.lines().any(|line| line.starts_with(field));
+    match (has("url:"), has("clauses:")) {
+        (true, _) => Kind::Target,
+        (_, true) => Kind::Clauses,
+        (false, false) => Kind::Scenarios,
+    }
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -249,7 +249,7 @@ impl TargetArgs {
 }
 
 /// Reads a target file; everything that is wrong with it is told at once.
-pub fn read_target_file(path: &Path) -> Result<TargetFile, Failure> {
+fn read_target_file(path: &Path) -> Result<TargetFile, Failure> {
     let (name, text) = files::read(path)?;
     let (source, file) = read_file::<TargetFile>(&name, &text);
     file.map_err(|problems| {
