@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::exit::{Exit, Failure};
 use super::files;
 use super::target::TargetFile;
+use crate::judge::text::counted;
 use crate::report::snippet;
 use crate::scenario::plan;
 use crate::scenario::reader::read_file;
@@ -64,8 +65,4 @@ fn kind(text: &str) -> Kind {
         (_, true) => Kind::Clauses,
         (false, false) => Kind::Scenarios,
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

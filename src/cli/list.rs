@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::exit::{Exit, Failure};
 use super::run::load;
 use crate::judge::summary::clauses_of;
+use crate::judge::text::some_of;
 use crate::scenario::filter::Filter;
 use crate::scenario::plan::Planned;
 use crate::spec::{self, Clause, Spec};
@@ -76,11 +77,7 @@ fn covered_by(clause: &Clause, scenarios: &[&str]) -> String {
         // The probe of the target finds out who acts as a member, before any scenario.
         [] if clause.reading.as_deref() == Some("caller") => "found out by the probe of the target".to_owned(),
         [] => "no scenario".to_owned(),
-        some => {
-            let more = some.len().saturating_sub(SHOWN);
-            let shown = some.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-            if more == 0 { shown } else { format!("{shown} and {more} more") }
-        }
+        some => some_of(some, SHOWN),
     }
 }
 

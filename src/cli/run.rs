@@ -16,6 +16,7 @@ use super::target::{Named, TargetArgs};
 use crate::drive::conform::{self, Options, RunError, counts};
 use crate::drive::target::{Target, TargetPlace};
 use crate::judge::summary::{Summary, summarise};
+use crate::judge::text::counted;
 use crate::random::Random;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::{self, Texts};
@@ -133,8 +134,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Planned>, Failure> {
     }
     let texts: Texts<'_> = kept.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
-    let plural = if problems.len() == 1 { "" } else { "s" };
-    Err(Failure::usage(format!("{} problem{plural}; nothing was sent", problems.len())))
+    Err(Failure::usage(format!("{}; nothing was sent", counted(problems.len(), "problem"))))
 }
 
 fn plan(args: &Args, seed: u64) -> Result<Vec<Planned>, Failure> {

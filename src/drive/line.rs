@@ -10,7 +10,7 @@ use super::messages::{self, Message, Pool};
 use super::pace::Budget;
 use super::readback::Pages;
 use super::target::{Clock, MemberCalls, MessageSource, ReadBack, Target};
-use crate::api::message::{GET_PATH, decode_send, get_body};
+use crate::api::message::{GET_PATH, SEND_PATH, decode_send, get_body};
 use crate::api::reply::decode;
 use crate::api::{HttpRequest, code};
 use crate::history::{Exchange, Outcome};
@@ -77,7 +77,7 @@ impl<'a> Line<'a> {
             MessageSource::Listed(_) => self.session.pool.take(send.supports_extension),
             MessageSource::Command(command) => messages::by_command(command, &send, self.session.target.timeout).await,
             MessageSource::SendMsg => {
-                let request = self.composer().plain(messages::PATH, Caller::Admin, &send.to_json(), &mut self.random);
+                let request = self.composer().plain(SEND_PATH, Caller::Admin, &send.to_json(), &mut self.random);
                 let exchange = self.exchange(request, true).await;
                 match &self.exchanges[exchange].outcome {
                     Outcome::Replied(reply) => decode_send(&reply.body),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::target::{Accounts, ListedMessage, MessageCommand, MessageSource};
-use crate::api::message::{SEND_PATH, Send};
+use crate::api::message::Send;
 use crate::scenario::Message as Kind;
 
 /// A message that calls can name.
@@ -57,9 +57,6 @@ pub fn send_of(kind: Kind, accounts: &Accounts, random: u32) -> Option<Send> {
 pub fn missing_key(random: u32) -> String {
     format!("{}_{random}_1000000000", random % 100_000)
 }
-
-/// The path that messages are sent at.
-pub const PATH: &str = SEND_PATH;
 
 /// Runs the target's command for one message.
 pub async fn by_command(command: &MessageCommand, send: &Send, timeout: Duration) -> Result<String, String> {

@@ -108,7 +108,7 @@ impl<'a> Walk<'a> {
     async fn provision(&mut self) -> Result<(), Stop> {
         let mut wanted = self.planned.scenario.messages.clone();
         wanted.entry("m".to_owned()).or_default();
-        let used = messages_used(&self.planned.scenario.steps);
+        let used = self.planned.messages();
         for (name, kind) in wanted.into_iter().filter(|(name, _)| used.contains(name.as_str())) {
             let message = self.line.message(kind).await.map_err(Stop::Unknown)?;
             self.messages.insert(name, message);
@@ -486,24 +486,6 @@ fn operation(step: &Step) -> (Option<Operation>, &'static str) {
         Step::Clear(_) => (Some(Operation::Clear), "clear"),
         Step::Raw(_) | Step::Peek(_) | Step::Wait(_) | Step::Repeat(_) | Step::Parallel(_) => (None, "raw"),
     }
-}
-
-fn messages_used(steps: &[Step]) -> BTreeSet<&str> {
-    let mut used = BTreeSet::new();
-    for step in steps {
-        match step {
-            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
-                used.insert(call.message.as_deref().unwrap_or("m"));
-            }
-            Step::Peek(peek) => {
-                used.insert(peek.message.as_deref().unwrap_or("m"));
-            }
-            Step::Repeat(repeat) => used.extend(messages_used(&repeat.steps)),
-            Step::Parallel(parallel) => used.extend(messages_used(&parallel.steps)),
-            Step::Wait(_) => {}
-        }
-    }
-    used
 }
 
 /// The ways in which a parallel call's reply is not of the documented form.

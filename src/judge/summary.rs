@@ -4,10 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::text::{counted, some_of};
 use crate::scenario::plan::Planned;
-use crate::scenario::{Observe, Step};
 use crate::spec::{Clause, Level, Profile, Spec};
 use crate::verdict::{ScenarioOutcome, Verdict};
+
+/// Names of a long list that a reason tells.
+const NAMES_SHOWN: usize = 8;
 
 /// Everything that a run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,16 +91,15 @@ pub fn summarise(
     };
     let unseen: Vec<&str> = pinned.keys().map(String::as_str).filter(unseen).collect();
     if !unseen.is_empty() {
-        reason = format!("{reason}; pinned, and not observed: {}", some_of(&unseen));
+        reason = format!("{reason}; pinned, and not observed: {}", some_of(&unseen, NAMES_SHOWN));
     }
     Summary { clauses, readings, contradictions, overall, reason }
 }
 
-/// Every clause that a scenario tests: its own list, and those that its steps name.
+/// Every clause that a scenario tests: those that it names, and those whose questions it observes.
 pub fn clauses_of(spec: &Spec, planned: &Planned) -> BTreeSet<String> {
-    let mut clauses: BTreeSet<String> = planned.scenario.clauses.iter().cloned().collect();
-    collect_clauses(spec, &planned.scenario.steps, &mut clauses);
-    clauses
+    let named = planned.clauses().into_iter().map(str::to_owned);
+    named.chain(planned.questions().into_iter().map(|reading| clause_asking(spec, reading))).collect()
 }
 
 /// The verdict of a planned scenario that has no outcome.
@@ -106,32 +108,6 @@ pub fn not_reached(incomplete: Option<&str>) -> Verdict {
         Some(why) => format!("not reached: {why}"),
         None => "not reached".to_owned(),
     })
-}
-
-fn collect_clauses(spec: &Spec, steps: &[Step], clauses: &mut BTreeSet<String>) {
-    for step in steps {
-        match step {
-            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
-                clauses.extend(call.clause.iter().chain(call.should.keys()).cloned());
-                clauses.extend(call.observe.iter().map(|observe| question_clause(spec, observe)));
-            }
-            Step::Peek(peek) => clauses.extend(peek.clause.clone()),
-            Step::Wait(_) => {}
-            Step::Repeat(repeat) => {
-                clauses.extend(repeat.limit.iter().flat_map(|limit| [limit.fewer.clone(), limit.more.clone()]));
-                clauses.extend(repeat.observe.iter().map(|observe| clause_asking(spec, &observe.reading)));
-                collect_clauses(spec, &repeat.steps, clauses);
-            }
-            Step::Parallel(parallel) => {
-                clauses.extend(parallel.clause.clone());
-                collect_clauses(spec, &parallel.steps, clauses);
-            }
-        }
-    }
-}
-
-fn question_clause(spec: &Spec, observe: &Observe) -> String {
-    clause_asking(spec, &observe.reading)
 }
 
 /// A question that no clause asks stands for itself, so that its contradictions are not lost.
@@ -291,7 +267,10 @@ impl<'a> Run<'a> {
         let unknown: Vec<&str> =
             self.scenarios.iter().filter(|entry| matches!(entry.verdict, Verdict::Unknown(_))).map(|entry| entry.id).collect();
         if !unknown.is_empty() {
-            return (Overall::Inconclusive, format!("{}: {}", counted(unknown.len(), "unknown scenario"), some_of(&unknown)));
+            return (
+                Overall::Inconclusive,
+                format!("{}: {}", counted(unknown.len(), "unknown scenario"), some_of(&unknown, NAMES_SHOWN)),
+            );
         }
         if passed + failed == 0 {
             return (Overall::Inconclusive, "no scenario ran".to_owned());
@@ -305,7 +284,8 @@ impl<'a> Run<'a> {
         let untested = |clause: &&ClauseVerdict| clause.level == Level::Must && clause.verdict != Verdict::Pass;
         let untested: Vec<&str> = clauses.iter().filter(untested).map(|clause| clause.id.as_str()).collect();
         if !untested.is_empty() {
-            reason = format!("{reason}; {} not tested: {}", counted(untested.len(), "must clause"), some_of(&untested));
+            reason =
+                format!("{reason}; {} not tested: {}", counted(untested.len(), "must clause"), some_of(&untested, NAMES_SHOWN));
         }
         (Overall::Pass, reason)
     }
@@ -328,21 +308,10 @@ impl<'a> Run<'a> {
             .map(|(what, names)| (what, names.into_iter().collect::<Vec<&str>>()))
             .chain([("failed scenario", unexplained)])
             .filter(|(_, names)| !names.is_empty())
-            .map(|(what, names)| format!("{}: {}", counted(names.len(), what), some_of(&names)))
+            .map(|(what, names)| format!("{}: {}", counted(names.len(), what), some_of(&names, NAMES_SHOWN)))
             .collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
-}
-
-fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// The first few names of a list that may be long.
-fn some_of(names: &[&str]) -> String {
-    const SHOWN: usize = 8;
-    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Keys and values as findings show them.
+//! Keys, values, counts and lists as people are told them.
 
 /// A key as findings name it: as it stands if that is short and plain, else quoted and cut.
 pub fn named(key: &str) -> String {
@@ -14,6 +14,17 @@ pub fn quoted(text: &str) -> String {
     }
     let shown: String = text.chars().take(CHARS).chain(['…']).collect();
     format!("{shown:?} ({} bytes)", text.len())
+}
+
+/// `1 scenario`, `2 scenarios`.
+pub fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The first few names of a list that may be long: `a, b and 498 more`.
+pub fn some_of(names: &[&str], most: usize) -> String {
+    let shown = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > most { format!("{shown} and {} more", names.len() - most) } else { shown }
 }
 
 #[cfg(test)]

@@ -3,6 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Finding, Report, Scenario, Verdict};
+use crate::judge;
+
+/// Scenarios named where many have one thing in common.
+const SCENARIOS_SHOWN: usize = 6;
 
 /// Findings of one scenario on one clause, by one call; by no single call, at one place.
 #[derive(Clone, Debug)]
@@ -126,11 +130,9 @@ pub fn printable(text: &str) -> String {
     printable
 }
 
-/// The first names of a list that may be long: `a, b and 498 more`.
-pub fn some_of(names: &[&str]) -> String {
-    const SHOWN: usize = 6;
-    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
+/// The first of some scenarios.
+pub fn some_of(scenarios: &[&str]) -> String {
+    judge::text::some_of(scenarios, SCENARIOS_SHOWN)
 }
 
 #[cfg(test)]

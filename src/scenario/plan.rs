@@ -197,6 +197,34 @@ impl Planned {
         clauses
     }
 
+    /// The open questions that its steps observe.
+    pub fn questions(&self) -> BTreeSet<&str> {
+        let mut questions = BTreeSet::new();
+        self.walk(&mut |step| match step {
+            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
+                questions.extend(call.observe.iter().map(|observe| observe.reading.as_str()));
+            }
+            Step::Repeat(repeat) => questions.extend(repeat.observe.iter().map(|observe| observe.reading.as_str())),
+            Step::Peek(_) | Step::Wait(_) | Step::Parallel(_) => {}
+        });
+        questions
+    }
+
+    /// The names of the messages that its steps use.
+    pub fn messages(&self) -> BTreeSet<&str> {
+        let mut messages = BTreeSet::new();
+        self.walk(&mut |step| match step {
+            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
+                messages.insert(call.message.as_deref().unwrap_or("m"));
+            }
+            Step::Peek(peek) => {
+                messages.insert(peek.message.as_deref().unwrap_or("m"));
+            }
+            Step::Wait(_) | Step::Repeat(_) | Step::Parallel(_) => {}
+        });
+        messages
+    }
+
     fn walk<'p>(&'p self, visit: &mut impl FnMut(&'p Step)) {
         fn walk<'p>(steps: &'p [Step], visit: &mut impl FnMut(&'p Step)) {
             for step in steps {
