@@ -63,3 +63,29 @@ impl std::fmt::Display for Loss {
         }
     }
 }
+
+/// What a call of a load run came to. Each call has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// The target did what was asked, for every key.
+    Accepted,
+    /// A limit, the app's or the message's, turned it away.
+    Refused,
+    /// Any other code than 0 at the top or at a key, or a reply that cannot be read.
+    Error,
+    /// No reply: whether it was carried out is unknown.
+    Lost,
+}
+
+impl Class {
+    pub const ALL: [Class; 4] = [Class::Accepted, Class::Refused, Class::Error, Class::Lost];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Class::Accepted => "accepted",
+            Class::Refused => "refused",
+            Class::Error => "error",
+            Class::Lost => "lost",
+        }
+    }
+}

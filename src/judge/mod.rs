@@ -7,6 +7,7 @@ pub mod pairs;
 pub mod race;
 pub mod reply;
 pub mod summary;
+pub mod tally;
 pub mod text;
 
 use crate::api::{Kv, Operation};

@@ -5,6 +5,7 @@
 mod cases;
 pub mod filter;
 mod lint;
+pub mod load;
 pub mod plan;
 pub mod reader;
 pub mod schema;

@@ -1,0 +1,198 @@
+//! What a stretch of load came to, in numbers: counts and latency histograms, of one size however long it lasted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::history::Class;
+
+/// The longest time that a histogram tells apart; longer ones count here and as `beyond`.
+pub const LONGEST: Duration = Duration::from_mins(1);
+/// Decimal digits that a histogram keeps.
+const DIGITS: u8 = 3;
+
+/// Times in microseconds, 1 µs to a minute, to three digits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency {
+    histogram: Histogram<u64>,
+    /// Times beyond the range; they are counted in the histogram as its longest.
+    beyond: u64,
+}
+
+impl Default for Latency {
+    fn default() -> Latency {
+        Latency { histogram: Histogram::new_with_bounds(1, in_us(LONGEST), DIGITS).expect("constant bounds"), beyond: 0 }
+    }
+}
+
+impl Latency {
+    pub fn record(&mut self, time: Duration) {
+        self.record_us(in_us(time));
+    }
+
+    /// As [`Latency::record`], for a number of nanoseconds.
+    pub fn record_ns(&mut self, nanoseconds: u64) {
+        self.record_us((nanoseconds + 500) / 1000);
+    }
+
+    fn record_us(&mut self, microseconds: u64) {
+        self.beyond += u64::from(microseconds > in_us(LONGEST));
+        self.histogram.saturating_record(microseconds);
+    }
+
+    pub fn add(&mut self, other: &Latency) {
+        if other.count() > 0 {
+            self.histogram.add(&other.histogram).expect("one range for all");
+            self.beyond += other.beyond;
+        }
+    }
+
+    /// Empties it, and keeps its memory.
+    pub fn clear(&mut self) {
+        if self.count() > 0 {
+            self.histogram.reset();
+            self.beyond = 0;
+        }
+    }
+
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    pub fn beyond(&self) -> u64 {
+        self.beyond
+    }
+
+    /// The time within which so large a share (0 to 1) lies; zero where nothing was recorded.
+    pub fn quantile(&self, share: f64) -> Duration {
+        Duration::from_micros(self.histogram.value_at_quantile(share))
+    }
+
+    pub fn max(&self) -> Duration {
+        Duration::from_micros(self.histogram.max())
+    }
+
+    pub fn min(&self) -> Duration {
+        Duration::from_micros(self.histogram.min())
+    }
+
+    pub fn mean(&self) -> Duration {
+        Duration::from_secs_f64(self.histogram.mean() / 1e6)
+    }
+
+    /// The bare histogram, in microseconds, for those who write it out.
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
+}
+
+fn in_us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Counts and times of the calls that were due in a stretch of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Calls that were due.
+    pub planned: u64,
+    /// Calls that went out; each has a class.
+    pub sent: u64,
+    /// Calls left out because the generator was too late for them (limit tests never catch up).
+    pub skipped: u64,
+    /// Calls for which no connection came free before the run ended.
+    pub unsent: u64,
+    /// Indexed by `Class as usize`.
+    pub classes: [u64; 4],
+    /// Code to calls: the top-level code, or the first key's that is not 0.
+    pub codes: BTreeMap<i64, u64>,
+    /// Cause to calls without a reply.
+    pub losses: BTreeMap<String, u64>,
+    /// Actual send minus the time from which it could have been sent: the generator's own fault.
+    pub lag: Latency,
+    /// Time in line for a free connection.
+    pub wait: Latency,
+    /// Received minus sent, by class.
+    pub service: [Latency; 4],
+    /// Received minus due, by class; of a lost call the time until it was given up.
+    pub response: [Latency; 4],
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Tally) {
+        self.planned += other.planned;
+        self.sent += other.sent;
+        self.skipped += other.skipped;
+        self.unsent += other.unsent;
+        self.classes.iter_mut().zip(other.classes).for_each(|(sum, more)| *sum += more);
+        other.codes.iter().for_each(|(code, calls)| *self.codes.entry(*code).or_default() += calls);
+        other.losses.iter().for_each(|(cause, calls)| *self.losses.entry(cause.clone()).or_default() += calls);
+        self.lag.add(&other.lag);
+        self.wait.add(&other.wait);
+        self.service.iter_mut().zip(&other.service).for_each(|(sum, more)| sum.add(more));
+        self.response.iter_mut().zip(&other.response).for_each(|(sum, more)| sum.add(more));
+    }
+
+    /// Empties it, and keeps its memory.
+    pub fn clear(&mut self) {
+        (self.planned, self.sent, self.skipped, self.unsent, self.classes) = (0, 0, 0, 0, [0; 4]);
+        self.codes.clear();
+        self.losses.clear();
+        self.lag.clear();
+        self.wait.clear();
+        self.service.iter_mut().chain(&mut self.response).for_each(Latency::clear);
+    }
+
+    pub fn of(&self, class: Class) -> u64 {
+        self.classes[class as usize]
+    }
+
+    /// Service times of one class, or of all calls.
+    pub fn service(&self, class: Option<Class>) -> Latency {
+        selected(&self.service, class)
+    }
+
+    /// Response times of one class, or of all calls.
+    pub fn response(&self, class: Option<Class>) -> Latency {
+        selected(&self.response, class)
+    }
+}
+
+fn selected(times: &[Latency; 4], class: Option<Class>) -> Latency {
+    match class {
+        Some(class) => times[class as usize].clone(),
+        None => times.iter().fold(Latency::default(), |mut sum, more| {
+            sum.add(more);
+            sum
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_beyond_the_range_is_counted_and_not_lost() {
+        let mut latency = Latency::default();
+        latency.record(Duration::from_secs(61));
+        latency.record(Duration::from_mins(1));
+        latency.record_ns(1_499);
+        assert_eq!((latency.count(), latency.beyond()), (3, 1));
+        assert_eq!(latency.min(), Duration::from_micros(1));
+        assert!(latency.max() >= Duration::from_secs(59));
+    }
+
+    #[test]
+    fn what_is_added_and_cleared_is_as_if_recorded_anew() {
+        let mut tally = Tally { planned: 2, sent: 2, ..Tally::default() };
+        tally.classes[Class::Lost as usize] = 1;
+        tally.response[Class::Lost as usize].record(Duration::from_secs(3));
+        let mut sum = tally.clone();
+        sum.add(&tally);
+        assert_eq!((sum.sent, sum.of(Class::Lost), sum.response(None).count()), (4, 2, 2));
+        assert_eq!(sum.response(Some(Class::Accepted)).count(), 0);
+        tally.clear();
+        assert_eq!(tally, Tally::default());
+    }
+}

@@ -1,0 +1,117 @@
+//! Load plans: what an author writes in YAML, and the arrivals that it means.
+//!
+//! Pure: text in, values and located problems out. Never a clock: times are nanoseconds since the plan's start.
+
+pub mod check;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use check::Check;
+
+use super::Caller;
+
+/// A plan as it is carried out: everything decided, nothing optional that has a default.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub name: String,
+    pub title: String,
+    pub phases: Vec<Phase>,
+    pub traffic: Traffic,
+    /// Most calls in flight; each has a connection of its own.
+    pub connections: NonZeroU32,
+    pub timeout: Duration,
+    /// How late a call may be sent by the generator's own fault before it is left out; `None` sends it however late.
+    pub skip_later_than: Option<Duration>,
+    /// The limits that are judged, where the plan is there to test them.
+    pub limits: Option<Limits>,
+    /// Checks on the whole run.
+    pub checks: Vec<Check>,
+}
+
+/// One stretch of a plan, one kind of arrivals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Phase {
+    pub name: String,
+    pub arrivals: Arrivals,
+    /// Overrides the plan's, for this phase.
+    pub traffic: Option<Traffic>,
+    pub checks: Vec<Check>,
+    /// Ends the run as soon as a check of this phase, or of the plan, fails at the end of a second.
+    pub abort_on_fail: bool,
+    /// Index path of the phase in its file.
+    pub place: String,
+}
+
+/// When calls are due, from the phase's start.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arrivals {
+    /// Nothing, for so long.
+    Rest(Duration),
+    /// `from` to `to` calls a second, changing evenly with time; equal for a constant rate.
+    Ramp { from: Rate, to: Rate, duration: Duration, spacing: Spacing },
+    /// So many calls at `rate`; the phase ends when the last is due, plus one gap.
+    Count { calls: u64, rate: Rate, spacing: Spacing },
+    /// `calls` calls at `rate` every `every`, `times` times.
+    Bursts { calls: u64, rate: Rate, every: Duration, times: u64 },
+    /// As fast as the connections let it: a call is due when a connection comes free. Closed, not open.
+    Saturate { duration: Duration },
+}
+
+/// Calls a second, exactly: `calls` in `per`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    pub calls: u64,
+    pub per: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spacing {
+    /// Call `i` is due at `i / rate`.
+    #[default]
+    Even,
+    /// A Poisson process of that rate: gaps are exponential.
+    Poisson,
+}
+
+/// What the calls are like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traffic {
+    pub mix: Mix,
+    /// Pairs in a set or a delete, from 1 to 20.
+    pub kvs: (u32, u32),
+    /// Bytes of a value, from 1 to 1000.
+    pub value_bytes: (u32, u32),
+    /// Keys of each message that are used, at most 300.
+    pub keys: u32,
+    /// Messages that calls go to: these indices of all that the plan makes.
+    pub messages: (u32, u32),
+    pub choice: Choice,
+    pub callers: Vec<Caller>,
+}
+
+/// Shares of the operations; they need not add up to anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mix {
+    pub set: u32,
+    pub delete: u32,
+    pub clear: u32,
+}
+
+/// How a call's message is chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Choice {
+    /// One after another.
+    Spread,
+    /// The message at rank `r` with weight `r^-exponent`.
+    Zipf(f64),
+    /// Every call that is not for the hot message is spread; every `one_in`-th call is for the first message.
+    Hot { one_in: u32 },
+}
+
+/// The two limits of the documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub app: Rate,
+    pub message: Rate,
+}
