@@ -79,7 +79,8 @@ impl Composer<'_> {
         }
     }
 
-    fn body(&self, operation: Operation, caller: Caller, message: &Message) -> Map<String, Value> {
+    /// The fields of a call to this message, without its pairs.
+    pub fn body(&self, operation: Operation, caller: Caller, message: &Message) -> Map<String, Value> {
         let (from, to) = match (self.member_calls, caller) {
             (MemberCalls::FromAccount, Caller::Admin) => (None, message.to.clone()),
             (MemberCalls::FromAccount, Caller::Recipient) => {

@@ -1,6 +1,7 @@
 //! History in, findings out: pure judges. Never a socket, a clock or a print.
 
 pub mod incidental;
+pub mod ledger;
 pub mod limit;
 pub mod memory;
 pub mod pairs;
