@@ -7,6 +7,7 @@ pub mod code;
 pub mod http;
 pub mod message;
 pub mod reply;
+pub mod scan;
 pub mod usersig;
 
 pub use call::{Call, Kv, Operation};

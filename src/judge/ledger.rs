@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::api::scan::Item;
 use crate::api::{Operation, code};
 use crate::history::Class;
 
@@ -121,15 +122,6 @@ impl Ticket {
     pub fn keys(&self) -> &[u16] {
         &self.keys[..usize::from(self.count)]
     }
-}
-
-/// One key's result in a reply.
-#[derive(Clone, Copy, Debug)]
-pub struct Answer<'a> {
-    pub code: i64,
-    pub key: &'a str,
-    pub value: &'a str,
-    pub seq: i64,
 }
 
 /// A difference between a reply and what the target has to hold.
@@ -256,7 +248,7 @@ impl Ledger {
 
     /// Ends a call that was answered at every key, and tells what differs from what the target has to hold. The class is
     /// that of the whole call.
-    pub fn settle<'a>(&mut self, ticket: &Ticket, answers: &[Answer<'a>], differences: &mut Vec<Difference>) -> Class {
+    pub fn settle<'a>(&mut self, ticket: &Ticket, answers: &[Item<'a>], differences: &mut Vec<Difference>) -> Class {
         if ticket.operation == Operation::Clear {
             let message = self.close(ticket);
             message.keys.iter_mut().filter(|key| key.state != State::Unset).for_each(|key| key.state = State::Gone);
@@ -297,7 +289,7 @@ impl Ledger {
         ticket: &Ticket,
         index: u16,
         write: Write,
-        answer: &Answer<'_>,
+        answer: &Item<'_>,
         differences: &mut Vec<Difference>,
     ) -> Class {
         let ghosts = Ghosts::of(&self.ghosts, ticket.message, index);
@@ -366,7 +358,7 @@ impl Key {
         &mut self,
         ticket: &Ticket,
         write: Write,
-        answer: &Answer<'_>,
+        answer: &Item<'_>,
         ghosts: Ghosts<'_>,
         differences: &mut Vec<Difference>,
     ) -> Class {
@@ -401,7 +393,7 @@ impl Key {
         }
     }
 
-    fn acknowledge(&mut self, write: Write, answer: &Answer<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) {
+    fn acknowledge(&mut self, write: Write, answer: &Item<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) {
         if !write.is(answer.value) {
             differences.push(difference("SET-4", answer.key, "Value", &write.text(), answer.value));
         }
@@ -419,7 +411,7 @@ impl Key {
     }
 
     /// A member sent the last Seq told. A conflict is due only where that may be out of date.
-    fn conflict(&mut self, answer: &Answer<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) {
+    fn conflict(&mut self, answer: &Item<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) {
         let lawful = match self.state {
             State::Doubt { before } => before.is(answer.value) || ghosts.explain(answer.value),
             State::Gone => answer.value.is_empty() || ghosts.explain(answer.value),
@@ -439,7 +431,7 @@ impl Key {
     }
 
     /// Takes the pair that a refusal carries for what the target holds.
-    fn adopt(&mut self, answer: &Answer<'_>, ghosts: Ghosts<'_>) {
+    fn adopt(&mut self, answer: &Item<'_>, ghosts: Ghosts<'_>) {
         let known = [self.acknowledged(), self.turned_away].into_iter().chain(ghosts.0.iter().copied());
         self.seq = answer.seq;
         self.state = match known.into_iter().find(|write| *write != Write::NONE && write.is(answer.value)) {
@@ -518,7 +510,7 @@ mod tests {
     /// Settles a call on key k1 with what the target says of it.
     fn settle(ledger: &mut Ledger, ticket: &Ticket, code: i64, value: &str, seq: i64) -> (Class, Vec<&'static str>) {
         let mut differences = Vec::new();
-        let class = ledger.settle(ticket, &[Answer { code, key: "k1", value, seq }], &mut differences);
+        let class = ledger.settle(ticket, &[Item { code, key: "k1", value, seq }], &mut differences);
         (class, differences.into_iter().map(|difference| difference.clause).collect())
     }
 
@@ -629,7 +621,7 @@ mod tests {
         let ticket = ledger.open(0, Operation::Set, 2, 4, LENGTH, false).expect("free keys");
         let value = ticket.first_write.text();
         let mut differences = Vec::new();
-        ledger.settle(&ticket, &[Answer { code: 0, key: "k1", value: &value, seq: 1 }], &mut differences);
+        ledger.settle(&ticket, &[Item { code: 0, key: "k1", value: &value, seq: 1 }], &mut differences);
         assert_eq!(differences.iter().map(|difference| difference.clause).collect::<Vec<_>>(), ["SET-3", "SET-3"]);
     }
 }

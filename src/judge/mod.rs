@@ -1,5 +1,8 @@
 //! History in, findings out: pure judges. Never a socket, a clock or a print.
 
+pub mod check;
+pub mod doubt;
+pub mod fit;
 pub mod incidental;
 pub mod ledger;
 pub mod limit;

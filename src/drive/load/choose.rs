@@ -61,6 +61,11 @@ impl Chooser {
         }
     }
 
+    /// Whether another message may take a call of this one's, where this one is busy. The hot one's stay its own.
+    pub fn may_stand_in(&self, message: u32) -> bool {
+        !matches!(self.traffic.choice, Choice::Hot { .. }) || message != self.traffic.messages.0
+    }
+
     /// Everything else of it.
     pub fn chosen(&self, call: u64) -> Chosen {
         let Traffic { mix, kvs, callers, .. } = &self.traffic;

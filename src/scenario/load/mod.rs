@@ -2,12 +2,17 @@
 //!
 //! Pure: text in, values and located problems out. Never a clock: times are nanoseconds since the plan's start.
 
+pub mod arrivals;
 pub mod check;
+mod file;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use check::Check;
+pub use file::{BUNDLED, load, schema};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::Caller;
 
@@ -18,6 +23,8 @@ pub struct Plan {
     pub title: String,
     pub phases: Vec<Phase>,
     pub traffic: Traffic,
+    /// How many are made.
+    pub messages: NonZeroU32,
     /// Most calls in flight; each has a connection of its own.
     pub connections: NonZeroU32,
     pub timeout: Duration,
@@ -43,6 +50,13 @@ pub struct Phase {
     pub place: String,
 }
 
+impl Phase {
+    /// A phase with nothing of its own but its arrivals.
+    pub fn bare(name: &str, arrivals: Arrivals) -> Phase {
+        Phase { name: name.to_owned(), arrivals, traffic: None, checks: Vec::new(), abort_on_fail: false, place: String::new() }
+    }
+}
+
 /// When calls are due, from the phase's start.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Arrivals {
@@ -50,8 +64,8 @@ pub enum Arrivals {
     Rest(Duration),
     /// `from` to `to` calls a second, changing evenly with time; equal for a constant rate.
     Ramp { from: Rate, to: Rate, duration: Duration, spacing: Spacing },
-    /// So many calls at `rate`; the phase ends when the last is due, plus one gap.
-    Count { calls: u64, rate: Rate, spacing: Spacing },
+    /// So many calls at `rate`, evenly; the phase ends one gap after the last is due.
+    Count { calls: u64, rate: Rate },
     /// `calls` calls at `rate` every `every`, `times` times.
     Bursts { calls: u64, rate: Rate, every: Duration, times: u64 },
     /// As fast as the connections let it: a call is due when a connection comes free. Closed, not open.
@@ -65,7 +79,8 @@ pub struct Rate {
     pub per: Duration,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Spacing {
     /// Call `i` is due at `i / rate`.
     #[default]
@@ -99,14 +114,18 @@ pub struct Mix {
 }
 
 /// How a call's message is chosen.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Choice {
     /// One after another.
     Spread,
     /// The message at rank `r` with weight `r^-exponent`.
     Zipf(f64),
-    /// Every call that is not for the hot message is spread; every `one_in`-th call is for the first message.
-    Hot { one_in: u32 },
+    /// Every so many-th call is for the first message; all others are spread over the rest.
+    Hot {
+        #[serde(rename = "one-in")]
+        one_in: u32,
+    },
 }
 
 /// The two limits of the documentation.

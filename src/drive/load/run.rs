@@ -1,0 +1,286 @@
+//! A plan carried out: workers send, this thread adds up what they tell, second by second.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Barrier, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use super::choose::Chooser;
+use super::clock::Clock;
+use super::finding::Findings;
+use super::worker::{Common, Connections, Ended, Gauges, INTERVAL, PhaseEnd, Record, Slice, Told, Worker, WorkerError};
+use super::{Ground, LoadError};
+use crate::judge::check::{Checked, evaluate};
+use crate::judge::fit::Misfit;
+use crate::judge::ledger::Ledger;
+use crate::judge::tally::Tally;
+use crate::scenario::load::Plan;
+use crate::scenario::load::arrivals::Schedule;
+
+/// How often whoever watches is told something.
+const TICK: Duration = Duration::from_millis(100);
+/// Workers get so long to be on their marks before the plan's zero.
+const LEAD: u64 = 20_000_000;
+
+/// Something that happened, for whoever watches.
+pub enum Event<'a> {
+    /// At most ten a second.
+    Tick(Tick),
+    /// A second is over; what it saw, of all phases.
+    Second { second: u64, tally: &'a Tally },
+    /// A phase's planned time is over. Replies may still come.
+    PhaseOver { phase: usize, tally: &'a Tally },
+}
+
+/// The moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    pub phase: usize,
+    /// Since the plan's zero.
+    pub elapsed: Duration,
+    pub sent: u64,
+    pub in_flight: u64,
+}
+
+/// A run at its end.
+pub struct Run {
+    pub phases: Vec<PhaseRun>,
+    pub total: Tally,
+    pub elapsed: Duration,
+    pub findings: Findings,
+    /// Every call in the order of sending, where the plan's limits are judged.
+    pub records: Vec<Record>,
+    pub connections: Connections,
+    /// Processor time of the workers.
+    pub cpu: Duration,
+    /// Why it was cut short, where it was.
+    pub incomplete: Option<String>,
+}
+
+/// One phase at its end.
+pub struct PhaseRun {
+    pub tally: Tally,
+    /// From the phase's start to its planned end, or to its last call where that was sent later.
+    pub elapsed: Duration,
+    pub reached: bool,
+    /// The share of the phase in which the busiest worker had something to do.
+    pub busiest: f64,
+    pub misfit: Option<Misfit>,
+}
+
+/// Carries out a plan; `stop` turning true ends it early.
+pub fn run(
+    ground: &mut Ground<'_>,
+    plan: &Plan,
+    stop: &Arc<AtomicBool>,
+    watch: &mut dyn FnMut(Event<'_>),
+) -> Result<Run, LoadError> {
+    let threads = ground.threads();
+    let common = Arc::new(Common {
+        choosers: plan.traffics().map(|traffic| Chooser::new(traffic, ground.seed)).collect(),
+        templates: ground.templates(plan),
+        plan: plan.clone(),
+        address: ground.address,
+        tls: ground.tls()?,
+        seed: ground.seed,
+        clock: Clock::start(),
+        ready: Barrier::new(threads + 1),
+        zero: OnceLock::new(),
+        stop: Arc::clone(stop),
+        gauges: Gauges::default(),
+    });
+    let (tell, told) = channel();
+    let (mut spares, mut handles) = (Vec::new(), Vec::new());
+    for (number, ledger) in (0_u64..).zip(std::mem::take(&mut ground.ledgers)) {
+        let (spare, spared) = channel();
+        spares.push(spare);
+        let (common, tell) = (Arc::clone(&common), tell.clone());
+        handles.push(thread::spawn(move || work(common, number, threads as u64, ledger, tell, spared)));
+    }
+    drop(tell);
+    common.ready.wait();
+    let zero = common.clock.now() + LEAD;
+    let _ = common.zero.set(zero);
+    common.ready.wait();
+    let mut collector = Collector::new(&common, zero, spares);
+    collector.collect(&told, watch);
+    let ended: Vec<Result<Ended, WorkerError>> =
+        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect();
+    let elapsed = Duration::from_nanos(common.clock.now().saturating_sub(zero));
+    let ended = ended.into_iter().collect::<Result<Vec<Ended>, WorkerError>>()?;
+    Ok(collector.sum(ground, ended, elapsed))
+}
+
+fn work(
+    common: Arc<Common>,
+    number: u64,
+    of: u64,
+    ledger: Ledger,
+    tell: Sender<Told>,
+    spared: Receiver<Box<Tally>>,
+) -> Result<Ended, WorkerError> {
+    let meeting = Arc::clone(&common);
+    match Worker::new(common, number, of, ledger, tell, spared) {
+        Ok(worker) => worker.run(),
+        Err(error) => {
+            // The others would wait for ever.
+            meeting.ready.wait();
+            meeting.ready.wait();
+            Err(error)
+        }
+    }
+}
+
+/// Adds up what the workers tell.
+struct Collector<'a> {
+    common: &'a Common,
+    zero: u64,
+    spares: Vec<Sender<Box<Tally>>>,
+    phases: Vec<Tally>,
+    ends: Vec<u64>,
+    total: Tally,
+    /// By second, what has been told of it, and by how many workers.
+    seconds: BTreeMap<u64, (Tally, usize)>,
+    over: usize,
+    aborted: Option<String>,
+}
+
+impl<'a> Collector<'a> {
+    fn new(common: &'a Common, zero: u64, spares: Vec<Sender<Box<Tally>>>) -> Collector<'a> {
+        let phases = common.plan.phases.iter().map(|_| Tally::default()).collect();
+        let ends = Schedule::new(&common.plan.phases, common.seed).ends().to_vec();
+        Collector {
+            common,
+            zero,
+            spares,
+            phases,
+            ends,
+            total: Tally::default(),
+            seconds: BTreeMap::new(),
+            over: 0,
+            aborted: None,
+        }
+    }
+
+    /// Listens until every worker has ended.
+    fn collect(&mut self, told: &Receiver<Told>, watch: &mut dyn FnMut(Event<'_>)) {
+        let mut next = Duration::ZERO;
+        loop {
+            match told.recv_timeout(TICK) {
+                Ok(told) => self.take(told, watch),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            let elapsed = self.elapsed();
+            if elapsed >= next {
+                self.tick(elapsed, watch);
+                next = elapsed + TICK;
+            }
+        }
+        while let Some((second, (tally, _))) = self.seconds.pop_first() {
+            watch(Event::Second { second, tally: &tally });
+        }
+        self.phases_over(u64::MAX, watch);
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.common.clock.now().saturating_sub(self.zero))
+    }
+
+    fn tick(&mut self, elapsed: Duration, watch: &mut dyn FnMut(Event<'_>)) {
+        let now = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let phase = self.ends.partition_point(|end| *end <= now).min(self.ends.len().saturating_sub(1));
+        let sent = self.common.gauges.sent.load(Ordering::Relaxed);
+        let received = self.common.gauges.received.load(Ordering::Relaxed);
+        watch(Event::Tick(Tick { phase, elapsed, sent, in_flight: sent.saturating_sub(received) }));
+    }
+
+    fn take(&mut self, told: Told, watch: &mut dyn FnMut(Event<'_>)) {
+        let (second, workers) = self.seconds.entry(told.second).or_default();
+        *workers += 1;
+        for Slice { phase, mut tally } in told.slices {
+            second.add(&tally);
+            self.phases[phase].add(&tally);
+            self.total.add(&tally);
+            tally.clear();
+            // A worker that has ended wants none back.
+            let _ = self.spares[told.worker as usize].send(tally);
+        }
+        while let Some(first) = self.seconds.first_entry().filter(|first| first.get().1 >= self.spares.len()) {
+            let (second, (tally, _)) = first.remove_entry();
+            watch(Event::Second { second, tally: &tally });
+            self.phases_over((second + 1) * INTERVAL, watch);
+            self.abort_on_fail((second + 1) * INTERVAL);
+        }
+    }
+
+    fn phases_over(&mut self, until: u64, watch: &mut dyn FnMut(Event<'_>)) {
+        while self.over < self.ends.len() && self.ends[self.over] <= until {
+            watch(Event::PhaseOver { phase: self.over, tally: &self.phases[self.over] });
+            self.over += 1;
+        }
+    }
+
+    fn abort_on_fail(&mut self, now: u64) {
+        let index = self.ends.partition_point(|end| *end < now).min(self.ends.len() - 1);
+        let phase = &self.common.plan.phases[index];
+        if !phase.abort_on_fail || self.aborted.is_some() {
+            return;
+        }
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let elapsed = Duration::from_nanos(now - start);
+        let of_phase = phase.checks.iter().map(|check| evaluate(check, &self.phases[index], elapsed, 0));
+        let failed: Option<Checked> = of_phase.into_iter().find(|checked| checked.holds == Some(false));
+        if let Some(failed) = failed {
+            self.aborted = Some(format!("{}: {} does not hold (abort-on-fail): {}", phase.name, failed.text, failed.actual));
+            self.common.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn sum(self, ground: &mut Ground<'_>, ended: Vec<Ended>, elapsed: Duration) -> Run {
+        let mut run = Run {
+            phases: Vec::new(),
+            total: self.total,
+            elapsed,
+            findings: Findings::default(),
+            records: Vec::new(),
+            connections: Connections::default(),
+            cpu: Duration::ZERO,
+            incomplete: self.aborted.or_else(|| {
+                let ended_early = self.common.stop.load(Ordering::Relaxed);
+                ended_early.then(|| format!("cut short after {:.1} s", elapsed.as_secs_f64()))
+            }),
+        };
+        let mut of_workers: Vec<Vec<PhaseEnd>> = Vec::new();
+        for worker in ended {
+            run.findings.add(worker.findings);
+            run.records.extend(worker.records);
+            run.connections.add(&worker.connections);
+            run.cpu += worker.cpu;
+            of_workers.push(worker.phases);
+            ground.ledgers.push(worker.ledger);
+        }
+        run.records.sort_by_key(|record| record.sent);
+        let stopped = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        for (index, ((tally, start), end)) in self.phases.into_iter().zip(starts).zip(&self.ends).enumerate() {
+            let of_phase: Vec<&PhaseEnd> = of_workers.iter().map(|phases| &phases[index]).collect();
+            let last_sent = of_phase.iter().map(|phase| phase.last_sent).max().unwrap_or(0);
+            let took = (*end).min(stopped).max(last_sent).saturating_sub(start);
+            let busy = of_phase.iter().map(|phase| phase.busy).max().unwrap_or(0);
+            run.phases.push(PhaseRun {
+                tally,
+                elapsed: Duration::from_nanos(took),
+                reached: stopped > start,
+                busiest: if took == 0 { 0.0 } else { busy as f64 / took as f64 },
+                misfit: of_phase
+                    .iter()
+                    .filter_map(|phase| phase.fit.clone().worst())
+                    .max_by(|a, b| a.statistic.total_cmp(&b.statistic)),
+            });
+        }
+        run
+    }
+}

@@ -1,0 +1,106 @@
+//! Reasons why a load run cannot be trusted: the generator's own failings, which must not pass for the target's.
+
+use std::time::Duration;
+
+use super::check::told;
+use super::fit::Misfit;
+use super::tally::Tally;
+use crate::scenario::load::check::{Check, Subject, Timing};
+
+/// Lag may take up this share of a latency that is checked.
+const LAG_SHARE: u32 = 10;
+/// More calls than one in so many left out, and the planned load was not applied.
+const ONE_IN: u64 = 1000;
+/// A thread that is busier than this cannot send in time.
+const BUSY: f64 = 0.95;
+
+/// What is known of one phase.
+#[derive(Clone, Copy, Debug)]
+pub struct PhaseFacts<'a> {
+    pub name: &'a str,
+    pub tally: &'a Tally,
+    /// Latency bounds that are checked on this phase or on the whole run.
+    pub checks: &'a [&'a Check],
+    /// Of the busiest thread.
+    pub busy: f64,
+    pub misfit: Option<Misfit>,
+    /// A closed phase sends whenever it can: then a thread is busy by design, and there is no plan to keep.
+    pub closed: bool,
+}
+
+/// Every reason to doubt a phase, each in one sentence.
+pub fn doubts(phase: &PhaseFacts<'_>) -> Vec<String> {
+    let PhaseFacts { name, tally, .. } = phase;
+    let mut doubts = Vec::new();
+    if phase.closed {
+        return doubts;
+    }
+    let lag = tally.lag.quantile(0.99);
+    if let Some(bound) = tightest(phase.checks).filter(|bound| tally.lag.count() > 0 && lag > *bound / LAG_SHARE) {
+        doubts.push(format!(
+            "{name}: the generator was late by {} (p99), over a tenth of the {} that is checked",
+            told(lag),
+            told(bound)
+        ));
+    }
+    if tally.skipped * ONE_IN > tally.planned {
+        doubts.push(format!(
+            "{name}: {} of {} calls were left out, for which the generator was too late",
+            tally.skipped, tally.planned
+        ));
+    }
+    if tally.unsent * ONE_IN > tally.planned {
+        doubts.push(format!(
+            "{name}: for {} of {} calls no connection came free: the target, or the number of connections, is the limit",
+            tally.unsent, tally.planned
+        ));
+    }
+    if phase.busy > BUSY {
+        doubts.push(format!("{name}: a thread of the generator was busy {:.0} % of the time", phase.busy * 100.0));
+    }
+    if let Some(misfit) = phase.misfit {
+        doubts.push(format!(
+            "{name}: arrivals were not as planned around second {}: {} of {} calls came at another time (chi-square {:.0})",
+            misfit.at / 1_000_000_000,
+            misfit.moved,
+            misfit.planned,
+            misfit.statistic
+        ));
+    }
+    doubts
+}
+
+fn tightest(checks: &[&Check]) -> Option<Duration> {
+    let bounds = checks.iter().filter_map(|check| match check.subject {
+        Subject::Time { timing: Timing::Service | Timing::Response | Timing::Wait, .. } if check.relation.bounds_above() => {
+            Some(Duration::from_secs_f64(check.bound / 1e6))
+        }
+        _ => None,
+    });
+    bounds.min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told_of(change: impl Fn(&mut Tally), busy: f64, closed: bool) -> Vec<String> {
+        let mut tally = Tally { planned: 10_000, sent: 10_000, ..Tally::default() };
+        (0..10_000).for_each(|_| tally.lag.record(Duration::from_micros(90)));
+        change(&mut tally);
+        let check = "p99 response < 1ms".parse().expect("a check");
+        doubts(&PhaseFacts { name: "p", tally: &tally, checks: &[&check], busy, misfit: None, closed })
+    }
+
+    #[test]
+    fn a_good_run_is_not_doubted_and_each_failing_is_told() {
+        assert_eq!(told_of(|_| {}, 0.5, false), Vec::<String>::new());
+        let late = |tally: &mut Tally| (0..200).for_each(|_| tally.lag.record(Duration::from_micros(150)));
+        assert!(told_of(late, 0.5, false)[0].contains("late by"));
+        assert!(told_of(|tally| tally.skipped = 11, 0.5, false)[0].contains("left out"));
+        assert_eq!(told_of(|tally| tally.skipped = 10, 0.5, false), Vec::<String>::new());
+        assert!(told_of(|tally| tally.unsent = 11, 0.5, false)[0].contains("no connection"));
+        assert!(told_of(|_| {}, 0.97, false)[0].contains("busy 97 %"));
+        assert_eq!(told_of(|_| {}, 1.0, true), Vec::<String>::new());
+    }
+}
