@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{App, Request, Setup};
 use super::rules::{Gate, MemberCalls, Rules};
 use super::verified::Verified;
+use super::{App, Request, Setup};
 use crate::api::usersig::Refusal as SigRefusal;
 use crate::api::{call, message};
 

@@ -101,8 +101,8 @@ enum Body {
 
 /// Checks and reads a request; needs no state but the signatures already verified, so that hosts can do it side by side.
 pub fn prepare(setup: &Setup, verified: &Verified, request: Request<'_>, now: Duration) -> Result<Prepared, Response> {
-    let admitted = gate::admit(setup, verified, request, now)
-        .map_err(|refusal| wire::render(&setup.rules.wire, &refused(refusal)))?;
+    let admitted =
+        gate::admit(setup, verified, request, now).map_err(|refusal| wire::render(&setup.rules.wire, &refused(refusal)))?;
     let rules = &setup.rules;
     let body = request::object(rules, request.body).and_then(|object| match admitted.command {
         Command::SetKeyValues => request::parse(rules, &object, &admitted.identifier, admitted.is_admin).map(Body::Write),

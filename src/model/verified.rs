@@ -84,9 +84,7 @@ mod tests {
     #[test]
     fn a_refused_signature_is_refused_each_time() {
         let verified = Verified::default();
-        for (usersig, refusal) in
-            [(signed("another key", "a", 1000), Refusal::Forged), ("eJw_".to_owned(), Refusal::Damaged)]
-        {
+        for (usersig, refusal) in [(signed("another key", "a", 1000), Refusal::Forged), ("eJw_".to_owned(), Refusal::Damaged)] {
             assert_eq!(verified.verify(KEY, &usersig, APP, "a", 1000), Err(refusal));
             assert_eq!(verified.verify(KEY, &usersig, APP, "a", 1000), Err(refusal));
         }
