@@ -2,24 +2,29 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+use strsim::sorensen_dice;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::embedded::{ADMIN, DEVELOPMENT_KEY, SDKAPPID, apps};
 use super::exit::{Exit, Failure};
 use super::files;
-use super::target::{KEY_VARIABLE, question_and_answer, span};
+use super::target::{KEY_VARIABLE, question_and_answer};
 use crate::api::message::{SEND_PATH, Send};
 use crate::api::usersig::{Claims, sign};
 use crate::api::{HttpRequest, call, http};
 use crate::drive::target::Accounts;
 use crate::host::fault::Fault;
+use crate::host::latency::Latency;
+use crate::host::record::Record;
 use crate::host::server::{Behaviour, bind, serve};
 use crate::model::limiter::{Limit, Scope};
+use crate::model::mutants::{MUTANTS, Mutant};
 use crate::model::readings::reading;
 use crate::model::{Model, Request, Rules, Setup};
 
@@ -47,22 +52,36 @@ pub struct Args {
     /// Limit of the app, in the same form
     #[arg(long, value_name = "LIMIT")]
     app_limit: Option<String>,
-    /// Time added to every answer
-    #[arg(long, value_name = "SPAN", default_value = "0ms", value_parser = span)]
-    latency: Duration,
+    /// What every answer takes at least, to some 100 µs: 2ms, or bimodal:FAST,SLOW,SHARE of the set calls
+    #[arg(long, value_name = "LATENCY", default_value = "0ms")]
+    latency: Latency,
     /// Fault of the wire in one set call of N: reset, close, truncate, slow-body, endless, huge, garbage, bad-gateway; may be repeated
     #[arg(long, value_name = "KIND:N")]
     fault: Vec<Fault>,
     /// Answers 10002 to one set call of N, without having done anything
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     internal_error: Option<u32>,
+    /// Acknowledges one set or delete of N without carrying it out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    lose_one_in: Option<u64>,
+    /// Deviates from the documentation in this one way, named as the project's own mutants are
+    #[arg(long, value_name = "NAME")]
+    mutant: Option<String>,
+    /// Writes the arrival (monotonic clock) and the service time of each set call there as CSV, at the end; 5 million at most
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Threads that answer; one for each core if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let (secret_key, key_source) = secret_key(args)?;
     let setup = Setup { rules: rules(args)?, apps: apps(args.sdkappid, &args.admin, &secret_key) };
-    let behaviour = Behaviour { latency: args.latency, faults: args.fault.clone() };
-    let runtime = Runtime::new().map_err(|error| Failure::could_not_test(format!("no runtime can be started: {error}")))?;
+    let record = recorder(args)?;
+    let behaviour = Behaviour { latency: args.latency, faults: args.fault.clone(), record: record.clone() };
+    let runtime =
+        runtime(args.threads).map_err(|error| Failure::could_not_test(format!("no runtime can be started: {error}")))?;
     runtime.block_on(async {
         let bound = bind(args.listen).await;
         let (listener, address) =
@@ -80,9 +99,33 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             }
         };
         serve(listener, setup, model, behaviour, stopped).await;
+        if let (Some(path), Some(record)) = (&args.record, &record) {
+            write_record(path, record)?;
+        }
         anstream::eprintln!("stopped");
         Ok(Exit::Holds)
     })
+}
+
+/// One thread needs no scheduler beside it.
+fn runtime(threads: Option<u16>) -> io::Result<Runtime> {
+    let mut builder = if threads == Some(1) { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    if let Some(threads) = threads {
+        builder.worker_threads(threads.into());
+    }
+    builder.enable_all().build()
+}
+
+fn recorder(args: &Args) -> Result<Option<Arc<Record>>, Failure> {
+    args.record.as_deref().map(files::prepare).transpose()?;
+    Ok(args.record.as_ref().map(|_| Arc::new(Record::default())))
+}
+
+fn write_record(path: &Path, record: &Record) -> Result<(), Failure> {
+    if record.left_out() > 0 {
+        anstream::eprintln!("{} set calls found no room in {}", record.left_out(), path.display());
+    }
+    files::write(path, |out| record.write_csv(out))
 }
 
 fn secret_key(args: &Args) -> Result<(String, &'static str), Failure> {
@@ -103,6 +146,7 @@ fn rules(args: &Args) -> Result<Rules, Failure> {
         rules.limits.message = parse_limit("--message-limit", limit, Scope::Message)?;
     }
     rules.writes.internal_error_every = args.internal_error;
+    rules.writes.loses_one_in = args.lose_one_in;
     for text in &args.reading {
         let (question, answer) = question_and_answer(text)?;
         let reading = reading(&question, &answer);
@@ -110,7 +154,20 @@ fn rules(args: &Args) -> Result<Rules, Failure> {
             reading.ok_or_else(|| Failure::usage(format!("the reference endpoint cannot answer {question} with {answer}")))?;
         (reading.apply)(&mut rules);
     }
+    // Last, so that nothing takes the deviation back.
+    if let Some(name) = &args.mutant {
+        (mutant(name)?.apply)(&mut rules);
+    }
     Ok(rules)
+}
+
+fn mutant(name: &str) -> Result<&'static Mutant, Failure> {
+    const SHOWN: usize = 3;
+    MUTANTS.iter().find(|mutant| mutant.name == name).ok_or_else(|| {
+        let mut names: Vec<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+        names.sort_by(|one, other| sorensen_dice(other, name).total_cmp(&sorensen_dice(one, name)));
+        Failure::usage(format!("there is no mutant `{name}`; near it are `{}`", names[..SHOWN].join("`, `")))
+    })
 }
 
 fn parse_limit(flag: &str, text: &str, scope: Scope) -> Result<Option<Limit>, Failure> {

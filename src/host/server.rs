@@ -10,17 +10,22 @@ use std::time::{Duration, SystemTime};
 
 use futures::stream::{self, StreamExt};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Either, Full, Limited, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::alarm::{self, Alarm};
 use super::fault::{Fault, FaultKind};
+use super::latency::Latency;
+use super::record::Record;
 use crate::api::call;
+use crate::model::verified::Verified;
 use crate::model::{Model, Request, Response, Setup, prepare};
 
 /// Requests with a longer body are cut off: a lawful one holds 20 pairs of at most 1,100 bytes, escaped at worst.
@@ -33,14 +38,17 @@ const SLOW_BYTE: Duration = Duration::from_millis(100);
 /// What a server does beyond answering.
 #[derive(Clone, Debug, Default)]
 pub struct Behaviour {
-    /// Added to every answer.
-    pub latency: Duration,
+    /// What every answer takes at least.
+    pub latency: Latency,
     pub faults: Vec<Fault>,
+    /// Where set calls are taken down.
+    pub record: Option<Arc<Record>>,
 }
 
 /// Serves until `shutdown` is ready; then connections get a moment to finish.
 pub async fn serve(listener: TcpListener, setup: Setup, model: Model, behaviour: Behaviour, shutdown: impl Future<Output = ()>) {
-    let server = Arc::new(Server { setup, behaviour, model: Mutex::new(model), calls: AtomicU64::new(0) });
+    let verified = Verified::default();
+    let server = Arc::new(Server { setup, behaviour, verified, model: Mutex::new(model), calls: AtomicU64::new(0) });
     let mut connections = JoinSet::new();
     let mut next_connection = 0;
     tokio::pin!(shutdown);
@@ -73,41 +81,54 @@ pub async fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> 
 struct Server {
     setup: Setup,
     behaviour: Behaviour,
+    verified: Verified,
     model: Mutex<Model>,
     /// Set calls so far, over all connections: what "one in N" counts.
     calls: AtomicU64,
 }
 
-type Body = BoxBody<Bytes, io::Error>;
+/// Most replies are whole; only a spoilt one is worth a box.
+type Body = Either<Full<Bytes>, BoxBody<Bytes, io::Error>>;
 
-async fn connection(stream: TcpStream, server: Arc<Server>, connection: u64) {
-    // Small replies must not wait for the peer's delayed acknowledgement.
-    let _ = stream.set_nodelay(true);
-    let Ok((stream, linger)) = with_handle(stream) else { return };
-    let linger = Arc::new(linger);
-    let service = service_fn(move |request| {
-        let (server, linger) = (Arc::clone(&server), Arc::clone(&linger));
-        async move { server.answer(request, connection, &linger).await }
-    });
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    // An error here is the client's going away, or a fault that was asked for.
-    let _ = builder.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+/// One client's connection. Its requests come one after another.
+struct Connection {
+    number: u64,
+    /// A second handle to the socket, through which a reset can be forced.
+    socket: OwnedFd,
+    alarm: OnceCell<Alarm>,
 }
 
-/// The stream, and a second handle to its socket through which a reset can be forced.
+async fn connection(stream: TcpStream, server: Arc<Server>, number: u64) {
+    // Small replies must not wait for the peer's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let Ok((stream, socket)) = with_handle(stream) else { return };
+    let connection = Connection { number, socket, alarm: OnceCell::new() };
+    let (server, connection) = (&server, &connection);
+    let service = service_fn(move |request| server.answer(request, connection));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // A client may well rest for a minute between two calls.
+    builder.header_read_timeout(None);
+    // An error here is the client's going away, or a fault that was asked for.
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// The stream, and a second handle to its socket.
 fn with_handle(stream: TcpStream) -> io::Result<(TcpStream, OwnedFd)> {
     let stream = stream.into_std()?;
     let handle = stream.try_clone()?;
     Ok((TcpStream::from_std(stream)?, handle.into()))
 }
 
+impl Connection {
+    async fn wait_until(&self, at: Duration) -> io::Result<()> {
+        let alarm = self.alarm.get_or_try_init(|| async { Alarm::new() }).await?;
+        alarm.wait_until(at).await
+    }
+}
+
 impl Server {
-    async fn answer(
-        &self,
-        request: hyper::Request<Incoming>,
-        connection: u64,
-        linger: &OwnedFd,
-    ) -> io::Result<hyper::Response<Body>> {
+    async fn answer(&self, request: hyper::Request<Incoming>, connection: &Connection) -> io::Result<hyper::Response<Body>> {
+        let arrived = alarm::now();
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, MAX_REQUEST_BYTES).collect().await.map_err(io::Error::other)?.to_bytes();
         let request = Request {
@@ -115,9 +136,10 @@ impl Server {
             path: parts.uri.path(),
             query: parts.uri.query().unwrap_or(""),
             body: &body,
-            connection,
+            connection: connection.number,
         };
-        let fault = self.fault(request.path);
+        let set_call = (request.path == call::PATH).then(|| self.calls.fetch_add(1, Ordering::Relaxed) + 1);
+        let fault = set_call.and_then(|number| self.fault(number));
         let response = match fault {
             Some(fault) if !fault.after_the_work() => Response {
                 status: 502,
@@ -127,16 +149,19 @@ impl Server {
             },
             _ => self.respond(request),
         };
-        let wait = self.behaviour.latency + response.delay;
-        if wait > Duration::ZERO {
-            sleep(wait).await;
+        let takes = self.behaviour.latency.of(set_call) + response.delay;
+        if takes > Duration::ZERO {
+            connection.wait_until(arrived + takes).await?;
         }
-        spoil(response, fault, linger)
+        if let Some(record) = self.behaviour.record.as_ref().filter(|_| set_call.is_some()) {
+            record.add(arrived, alarm::now());
+        }
+        spoil(response, fault, &connection.socket)
     }
 
     fn respond(&self, request: Request<'_>) -> Response {
         // Read outside the lock: only what needs the state waits for it.
-        match prepare(&self.setup, request, unix_time()) {
+        match prepare(&self.setup, &self.verified, request, unix_time()) {
             Err(response) => response,
             Ok(prepared) => {
                 let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,12 +171,8 @@ impl Server {
         }
     }
 
-    fn fault(&self, path: &str) -> Option<FaultKind> {
-        if path != call::PATH {
-            return None;
-        }
-        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        self.behaviour.faults.iter().find(|fault| number.is_multiple_of(fault.every)).map(|fault| fault.kind)
+    fn fault(&self, set_call: u64) -> Option<FaultKind> {
+        self.behaviour.faults.iter().find(|fault| set_call.is_multiple_of(fault.every)).map(|fault| fault.kind)
     }
 }
 
@@ -160,7 +181,7 @@ fn unix_time() -> Duration {
 }
 
 /// The reply as it goes out; an error makes hyper drop the connection.
-fn spoil(response: Response, fault: Option<FaultKind>, linger: &OwnedFd) -> io::Result<hyper::Response<Body>> {
+fn spoil(response: Response, fault: Option<FaultKind>, socket: &OwnedFd) -> io::Result<hyper::Response<Body>> {
     let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
     let length = response.body.len();
     let bytes = Bytes::from(response.body);
@@ -168,7 +189,7 @@ fn spoil(response: Response, fault: Option<FaultKind>, linger: &OwnedFd) -> io::
         None | Some(FaultKind::BadGateway) => full(bytes),
         Some(FaultKind::Close) => return Err(gone()),
         Some(FaultKind::Reset) => {
-            rustix::net::sockopt::set_socket_linger(linger, Some(Duration::ZERO))?;
+            rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO))?;
             return Err(gone());
         }
         Some(FaultKind::Garbage) => full(Bytes::from_static(b"<html>not JSON</html>")),
@@ -179,14 +200,14 @@ fn spoil(response: Response, fault: Option<FaultKind>, linger: &OwnedFd) -> io::
                 sleep(SLOW_BYTE).await;
                 Ok(Frame::data(chunk))
             });
-            BodyExt::boxed(StreamBody::new(endless))
+            Either::Right(BodyExt::boxed(StreamBody::new(endless)))
         }
         Some(FaultKind::SlowBody) => {
             let slow = stream::iter(bytes).then(|byte| async move {
                 sleep(SLOW_BYTE).await;
                 Ok(Frame::data(Bytes::copy_from_slice(&[byte])))
             });
-            BodyExt::boxed(StreamBody::new(slow))
+            Either::Right(BodyExt::boxed(StreamBody::new(slow)))
         }
         Some(FaultKind::Truncate) => {
             let half = bytes.slice(..length / 2);
@@ -198,7 +219,7 @@ fn spoil(response: Response, fault: Option<FaultKind>, linger: &OwnedFd) -> io::
                 sleep(Duration::from_millis(5)).await;
                 Err(gone())
             });
-            BodyExt::boxed(StreamBody::new(cut))
+            Either::Right(BodyExt::boxed(StreamBody::new(cut)))
         }
     };
     let announced = match fault {
@@ -213,5 +234,5 @@ fn spoil(response: Response, fault: Option<FaultKind>, linger: &OwnedFd) -> io::
 }
 
 fn full(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never| match never {}).boxed()
+    Either::Left(Full::new(bytes))
 }

@@ -1,10 +1,12 @@
 //! What is checked before a body is read: path, method, query string, signature.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use super::Setup;
 use super::rules::{Gate, MemberCalls, Rules};
-use crate::api::usersig::{self, Refusal as SigRefusal};
+use super::verified::Verified;
+use super::{App, Request, Setup};
+use crate::api::usersig::Refusal as SigRefusal;
 use crate::api::{call, message};
 
 /// One refusal: its code and its words.
@@ -38,8 +40,9 @@ pub struct Admitted {
     pub has_plan: bool,
 }
 
-/// Lets a request in, or says why not. Nothing in here depends on an earlier request.
-pub fn admit(setup: &Setup, method: &str, path: &str, query: &str, now: Duration) -> Result<Admitted, Refusal> {
+/// Lets a request in, or says why not. What it says depends on no earlier request.
+pub fn admit(setup: &Setup, verified: &Verified, request: Request<'_>, now: Duration) -> Result<Admitted, Refusal> {
+    let Request { method, path, query, .. } = request;
     let (rules, codes) = (&setup.rules, &setup.rules.codes);
     let command = match path {
         call::PATH => Command::SetKeyValues,
@@ -62,7 +65,7 @@ pub fn admit(setup: &Setup, method: &str, path: &str, query: &str, now: Duration
     check_form(rules, &query)?;
     let identifier = query.get("identifier").filter(|text| !text.is_empty());
     let identifier = identifier.ok_or_else(|| Refusal::new(codes.bad_query, "identifier is missing"))?;
-    check_signature(rules, &query, &app.secret_key, app.sdkappid, identifier, now)?;
+    check_signature(rules, &query, verified, app, identifier, now)?;
     let is_admin = app.admins.iter().any(|admin| admin == identifier) || rules.access.every_identifier_is_admin;
     if !is_admin && (rules.access.members != MemberCalls::Identifier || command == Command::SendMessage) {
         return Err(Refusal::new(codes.not_admin, format!("{identifier} is not an App admin")));
@@ -71,19 +74,19 @@ pub fn admit(setup: &Setup, method: &str, path: &str, query: &str, now: Duration
 }
 
 /// The query string's pairs, decoded.
-struct Query(Vec<(String, String)>);
+struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Query {
-    fn parse(query: &str) -> Query {
-        Query(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+impl<'a> Query<'a> {
+    fn parse(query: &'a str) -> Query<'a> {
+        Query(form_urlencoded::parse(query.as_bytes()).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
     }
 }
 
-fn check_form(rules: &Rules, query: &Query) -> Result<(), Refusal> {
+fn check_form(rules: &Rules, query: &Query<'_>) -> Result<(), Refusal> {
     let Gate { checks_content_type, random, .. } = &rules.gate;
     let bad = |info: String| Err(Refusal::new(rules.codes.bad_query, info));
     if *checks_content_type && query.get("contenttype") != Some("json") {
@@ -102,9 +105,9 @@ fn check_form(rules: &Rules, query: &Query) -> Result<(), Refusal> {
 
 fn check_signature(
     rules: &Rules,
-    query: &Query,
-    key: &str,
-    sdkappid: u64,
+    query: &Query<'_>,
+    verified: &Verified,
+    app: &App,
     identifier: &str,
     now: Duration,
 ) -> Result<(), Refusal> {
@@ -113,7 +116,7 @@ fn check_signature(
     if usersig.is_empty() {
         return if gate.takes_empty_sig { Ok(()) } else { Err(Refusal::new(codes.sig_damaged, "usersig is empty")) };
     }
-    let Err(refusal) = usersig::verify(key, usersig, sdkappid, identifier, now.as_secs()) else { return Ok(()) };
+    let Err(refusal) = verified.verify(&app.secret_key, usersig, app.sdkappid, identifier, now.as_secs()) else { return Ok(()) };
     let (refused, code, info) = match refusal {
         SigRefusal::Damaged => (!gate.takes_damaged_sig, codes.sig_damaged, "the UserSig is damaged"),
         SigRefusal::OtherApp => (gate.checks_sig_app, codes.sig_app, "the UserSig is another app's"),

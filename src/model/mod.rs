@@ -10,6 +10,7 @@ pub mod request;
 pub mod rules;
 pub mod store;
 pub mod throttle;
+pub mod verified;
 pub mod wire;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ pub use rules::Rules;
 use rules::{AllFailed, ClearReach, KeySpace, LimitPlace, Partial, Swapped};
 use store::Store;
 use throttle::{Arrival, Throttle};
+use verified::Verified;
 pub use wire::Response;
 
 /// What the endpoint is set up with.
@@ -63,6 +65,7 @@ pub struct Request<'a> {
 pub struct Model {
     messages: HashMap<MessageId, Message>,
     throttle: Throttle,
+    verified: Verified,
     calls: u64,
     writes: u64,
 }
@@ -96,10 +99,10 @@ enum Body {
     Send { from: Option<String>, to: String, random: u64, supports_extension: bool },
 }
 
-/// Checks and reads a request; needs no state, so that hosts can do it side by side.
-pub fn prepare(setup: &Setup, request: Request<'_>, now: Duration) -> Result<Prepared, Response> {
-    let admitted = gate::admit(setup, request.method, request.path, request.query, now)
-        .map_err(|refusal| wire::render(&setup.rules.wire, &refused(refusal)))?;
+/// Checks and reads a request; needs no state but the signatures already verified, so that hosts can do it side by side.
+pub fn prepare(setup: &Setup, verified: &Verified, request: Request<'_>, now: Duration) -> Result<Prepared, Response> {
+    let admitted =
+        gate::admit(setup, verified, request, now).map_err(|refusal| wire::render(&setup.rules.wire, &refused(refusal)))?;
     let rules = &setup.rules;
     let body = request::object(rules, request.body).and_then(|object| match admitted.command {
         Command::SetKeyValues => request::parse(rules, &object, &admitted.identifier, admitted.is_admin).map(Body::Write),
@@ -131,12 +134,12 @@ impl Default for Model {
 
 impl Model {
     pub fn new() -> Model {
-        Model { messages: HashMap::new(), throttle: Throttle::default(), calls: 0, writes: 0 }
+        Model { messages: HashMap::new(), throttle: Throttle::default(), verified: Verified::default(), calls: 0, writes: 0 }
     }
 
     /// Answers one request that arrives at `now` (since 1970).
     pub fn answer(&mut self, setup: &Setup, request: Request<'_>, now: Duration) -> Response {
-        match prepare(setup, request, now) {
+        match prepare(setup, &self.verified, request, now) {
             Ok(prepared) => self.step(setup, prepared, now),
             Err(response) => response,
         }

@@ -57,6 +57,10 @@ mutants! {
     "a message that does not exist is 10004" breaks "MSG-1" => |rules| rules.codes.no_message = code::INVALID;
     "a message without support is 10004" breaks "MSG-2" => |rules| rules.codes.unsupported = code::INVALID;
     "over the message's limit is 60007" breaks "LIM-4" => |rules| rules.codes.message_limit = code::APP_TOO_OFTEN;
+    "refusal codes swapped" breaks "LIM-2" "LIM-4" => |rules| {
+        rules.codes.message_limit = code::APP_TOO_OFTEN;
+        rules.codes.app_limit = code::TOO_OFTEN;
+    };
     "no plan is 60020" breaks "ERR-2" => |rules| rules.codes.no_plan = 60020;
 
     // Gate
@@ -160,6 +164,9 @@ mutants! {
     "199 calls a second" breaks "LIM-1" => |rules| rules.limits.app = Some(second(199));
     "150 calls a second" breaks "LIM-1" => |rules| rules.limits.app = Some(second(150));
     "201 calls a second" breaks "LIM-2" => |rules| rules.limits.app = Some(second(201));
+    "200 calls an hour" breaks "LIM-1" "LIM-2" => |rules| {
+        rules.limits.app = Some(Limit::new(Kind::FixedWindowAnchored, 200, Duration::from_hours(1)));
+    };
     "no limit a second" breaks "LIM-2" => |rules| rules.limits.app = None;
     "199 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = Some(minute(199, Scope::Message));
     "150 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = Some(minute(150, Scope::Message));

@@ -75,7 +75,7 @@ impl Store {
 
     /// Carries out a set or a delete: one result a key.
     pub fn write(&mut self, rules: &Rules, operator: &Operator, order: &Order) -> Vec<KeyResult> {
-        let before = self.clone();
+        let before = (rules.writes.partial == Partial::AllOrNothing).then(|| self.clone());
         let kvs = effective(rules, &order.kvs);
         let stamp = self.counter + 1;
         let mut results: Vec<KeyResult> = Vec::with_capacity(kvs.len());
@@ -97,7 +97,7 @@ impl Store {
         if results.iter().any(|result| result.code == 0) {
             self.counter = stamp;
         }
-        if rules.writes.partial == Partial::AllOrNothing && results.iter().any(|result| result.code != 0) {
+        if let Some(before) = before.filter(|_| results.iter().any(|result| result.code != 0)) {
             *self = before;
         }
         results
