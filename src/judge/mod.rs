@@ -2,6 +2,7 @@
 
 pub mod incidental;
 pub mod limit;
+pub mod limiter;
 pub mod memory;
 pub mod pairs;
 pub mod race;
