@@ -9,17 +9,18 @@
 use super::evidence::{Arrivals, Evidence, least_flow, most_flow};
 use super::{Decision, Direction, Tally};
 
-pub(super) fn replay(evidence: &Evidence) -> Tally {
-    let mut tally = Tally::new();
-    check_refusals(evidence, false, &mut tally);
-    let least = least_lacking(evidence, false);
-    check_admissions(evidence, &least, &mut tally);
+/// A queue is one of these, so what is held back may be so by right. `prompt` is the evidence without that: a call that came
+/// later than it says makes no difference to a bucket that is lacking at the time, and that is when it refuses.
+pub(super) fn replay(held_back: &Evidence, prompt: &Evidence) -> Tally {
+    let mut tally = Tally::new(prompt.limit);
+    check_refusals(prompt, false, &mut tally);
+    check_admissions(held_back, &least_lacking(held_back, false), &mut tally);
     tally
 }
 
 /// Where refused calls count, one that is refused empties the bucket: it never lacks more than the limit.
 pub(super) fn replay_counting_refused(evidence: &Evidence) -> Tally {
-    let mut tally = Tally::new();
+    let mut tally = Tally::new(evidence.limit);
     check_refusals(evidence, true, &mut tally);
     let (admitted, all) = (least_lacking(evidence, false), least_lacking(evidence, true));
     let least: Vec<u128> = admitted.into_iter().zip(all).map(|(admitted, all)| admitted.max(all)).collect();

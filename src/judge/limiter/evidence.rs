@@ -8,7 +8,7 @@ use super::{Decision, Timed};
 
 /// How far a clock may run fast or slow: one part in so many, 100 ppm.
 const DRIFT: u64 = 10_000;
-/// How far two clocks may be apart besides: they are read, stepped and slewed.
+/// How far two clocks may come apart besides: they are read late, stepped and slewed.
 const CLOCK_TOLERANCE: u64 = 1_000_000;
 
 /// The calls of one limited scope, with the limit that they are judged by.
@@ -68,6 +68,13 @@ impl Evidence {
         Evidence { limit, window, calls, admitted, all }
     }
 
+    /// The calls that surely came from `start` to before `end`, with their places in order of sending.
+    pub(super) fn within(&self, start: u64, end: u64) -> impl Iterator<Item = (usize, &Call)> {
+        let from = self.calls.partition_point(|call| call.sent < start);
+        let sent = self.calls.iter().enumerate().skip(from).take_while(move |(_, call)| call.sent < end);
+        sent.filter(move |(_, call)| call.received < end)
+    }
+
     /// The least that a window can last by our clock.
     pub(super) fn shortest_window(&self) -> u64 {
         self.window - self.window / DRIFT
@@ -76,17 +83,6 @@ impl Evidence {
     /// The most that a window can last by our clock.
     pub(super) fn longest_window(&self) -> u64 {
         self.window + self.window / DRIFT
-    }
-
-    /// The same calls in the times of the target's own clock, which is not ours: as intervals they are wider, and wider the
-    /// longer the run has lasted. Where the clock stands at the start is of no matter to who does not know the phase.
-    pub(super) fn by_the_targets_clock(&self) -> Evidence {
-        let calls = self.calls.iter().map(|call| Call {
-            sent: call.sent - call.sent / DRIFT,
-            received: call.received.saturating_add(call.received / DRIFT).saturating_add(2 * CLOCK_TOLERANCE),
-            ..*call
-        });
-        Evidence::of(self.limit, self.window, calls.collect())
     }
 
     /// The same calls as a limiter has to have seen them that holds nothing back.
@@ -151,6 +147,11 @@ impl Arrivals {
     pub(super) fn received_before(&self, time: u64) -> u64 {
         self.received.partition_point(|received| *received < time) as u64
     }
+}
+
+/// How far another clock may have come apart from ours in so much time.
+pub(super) fn clock_error(time: u64) -> u64 {
+    CLOCK_TOLERANCE + time / DRIFT
 }
 
 /// What flows into a bucket in so much time, at the least, in calls times nanoseconds of the window.

@@ -4,7 +4,7 @@ use super::evidence::{Counted, Evidence};
 use super::{Decision, Direction, Tally};
 
 pub(super) fn replay(evidence: &Evidence) -> Tally {
-    let mut tally = Tally::new();
+    let mut tally = Tally::new(evidence.limit);
     for call in evidence.calls.iter().filter(|call| call.decision == Decision::Admitted) {
         check_span(evidence, call.index, call.received, &mut tally);
     }
@@ -13,7 +13,7 @@ pub(super) fn replay(evidence: &Evidence) -> Tally {
 }
 
 pub(super) fn replay_counting_refused(evidence: &Evidence) -> Tally {
-    let mut tally = Tally::new();
+    let mut tally = Tally::new(evidence.limit);
     for (place, call) in evidence.calls.iter().enumerate().filter(|(_, call)| call.decision == Decision::Admitted) {
         let expired = match call.received.checked_sub(evidence.shortest_window()) {
             Some(start) => evidence.all.certain.sent_by(start),

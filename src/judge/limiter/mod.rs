@@ -86,19 +86,18 @@ pub fn judge(limit: u64, window: Duration, calls: &[Timed]) -> Judgement {
     let held_back = Evidence::new(limit, window, calls);
     let prompt = held_back.without_holding_back();
     let prompt = prompt.as_ref().unwrap_or(&held_back);
-    let aligned = prompt.by_the_targets_clock();
     let replays = [
-        ("token-bucket", bucket::replay(&held_back)),
-        ("token-bucket+rejected", bucket::replay_counting_refused(&held_back)),
-        ("fixed-window-aligned", windows::replay_aligned(&aligned)),
+        ("token-bucket", bucket::replay(&held_back, prompt)),
+        ("token-bucket+rejected", bucket::replay_counting_refused(prompt)),
+        ("fixed-window-aligned", windows::replay_aligned(prompt)),
         ("fixed-window-anchored", windows::replay_anchored(prompt)),
         ("sliding-log", log::replay(prompt)),
         ("sliding-log+rejected", log::replay_counting_refused(prompt)),
-        ("sliding-counter", counter::replay(&aligned, &aligned.admitted)),
-        ("sliding-counter+rejected", counter::replay(&aligned, &aligned.all)),
+        ("sliding-counter", counter::replay(prompt, &prompt.admitted)),
+        ("sliding-counter+rejected", counter::replay(prompt, &prompt.all)),
     ];
     let explained_by = replays.iter().filter(|(_, tally)| tally.total() == 0).map(|(kind, _)| *kind).collect();
-    let closest = replays.into_iter().min_by_key(|(_, tally)| tally.total());
+    let closest = replays.into_iter().min_by_key(|(_, tally)| tally.distance());
     let (closest, tally) = closest.expect("there are kinds");
     Judgement {
         explained_by,
@@ -111,36 +110,56 @@ pub fn judge(limit: u64, window: Duration, calls: &[Timed]) -> Judgement {
 
 /// Violations of one kind's rule.
 struct Tally {
+    limit: u64,
     violations: Vec<Violation>,
     too_strict: u64,
     too_lenient: u64,
-    /// From so many on it is of no matter how many there are.
-    enough: u64,
+    /// By how many calls a refusal was ahead of the limit, at most.
+    farthest_short: u64,
+    /// By how many calls an admission was beyond the limit, at most.
+    farthest_over: u64,
+    /// Whether one is enough, and how many more there are is of no matter.
+    only_first: bool,
 }
 
 impl Tally {
-    fn new() -> Tally {
-        Tally::up_to(u64::MAX)
+    fn new(limit: u64) -> Tally {
+        Tally {
+            limit,
+            violations: Vec::new(),
+            too_strict: 0,
+            too_lenient: 0,
+            farthest_short: 0,
+            farthest_over: 0,
+            only_first: false,
+        }
     }
 
-    fn up_to(enough: u64) -> Tally {
-        Tally { violations: Vec::new(), too_strict: 0, too_lenient: 0, enough }
+    fn only_first(limit: u64) -> Tally {
+        Tally { only_first: true, ..Tally::new(limit) }
     }
 
     fn total(&self) -> u64 {
         self.too_strict + self.too_lenient
     }
 
+    /// How far from this kind the target is. One with a wrong limit errs one way only, and with a limit that is wrong by
+    /// little it errs by few calls each time, however often: so the number of violations comes last.
+    fn distance(&self) -> (u64, u64, u64) {
+        (self.farthest_short.min(self.farthest_over), self.farthest_short.max(self.farthest_over), self.total())
+    }
+
     fn is_full(&self) -> bool {
-        self.total() >= self.enough
+        self.only_first && self.total() > 0
     }
 
     fn add(&mut self, call: usize, direction: Direction, counted: u64) {
-        let count = match direction {
-            Direction::TooStrict => &mut self.too_strict,
-            Direction::TooLenient => &mut self.too_lenient,
+        let (count, farthest, off_by) = match direction {
+            Direction::TooStrict => (&mut self.too_strict, &mut self.farthest_short, self.limit.saturating_sub(counted)),
+            Direction::TooLenient => (&mut self.too_lenient, &mut self.farthest_over, (counted + 1).saturating_sub(self.limit)),
         };
         *count += 1;
+        *farthest = off_by.max(*farthest);
         if *count <= KEPT as u64 {
             self.violations.push(Violation { call, direction, counted });
         }

@@ -1,6 +1,7 @@
 //! The search for the phase of an aligned window, which no caller knows.
 
 use super::Tally;
+use super::evidence::{Evidence, clock_error};
 
 /// Phases are not told apart closer than this, in nanoseconds, nor than one in [`FINEST`] of the window.
 const CLOSEST: u64 = 1_000_000;
@@ -8,23 +9,24 @@ const FINEST: u64 = 1 << 14;
 /// How many phases are compared where none explains everything.
 const COMPARED: u64 = 256;
 
-/// Some phases, none excluded that may be the one: edges of windows lie from `earliest` to `latest` after each whole one.
+/// When something may have been, in nanoseconds.
 #[derive(Clone, Copy)]
-pub(super) struct Phases {
+pub(super) struct Between {
     pub(super) earliest: u64,
     pub(super) latest: u64,
 }
 
-/// Replays by every phase, and returns the tally of the one that explains most.
+/// Replays by every phase, and returns the tally of the one that is closest. A replay gets the edges of the windows, in order.
 ///
-/// A replay by some phases has only those violations that it has by each of them. So where there is any all are out;
-/// where there is none they are halved, until they are as good as one.
-pub(super) fn best(window: u64, replay: impl Fn(Phases, &mut Tally)) -> Tally {
+/// A replay by some phases together has only those violations that it has by each of them. So where there is any all are
+/// out; where there is none they are halved, until they are as good as one.
+pub(super) fn closest(evidence: &Evidence, replay: impl Fn(&[Between], &mut Tally)) -> Tally {
+    let (window, limit) = (evidence.window, evidence.limit);
     let finest = (window / FINEST).max(CLOSEST);
-    let mut open = vec![Phases { earliest: 0, latest: window }];
+    let mut open = vec![Between { earliest: 0, latest: window }];
     while let Some(phases) = open.pop() {
-        let mut tally = Tally::up_to(1);
-        replay(phases, &mut tally);
+        let mut tally = Tally::only_first(limit);
+        replay(&edges(evidence, phases), &mut tally);
         if tally.is_full() {
             continue;
         }
@@ -32,28 +34,30 @@ pub(super) fn best(window: u64, replay: impl Fn(Phases, &mut Tally)) -> Tally {
             return tally;
         }
         let middle = phases.earliest.midpoint(phases.latest);
-        open.push(Phases { earliest: middle, ..phases });
-        open.push(Phases { latest: middle, ..phases });
+        open.push(Between { earliest: middle, ..phases });
+        open.push(Between { latest: middle, ..phases });
     }
-    let mut best: Option<Tally> = None;
-    for part in 0..COMPARED {
-        let phase = u64::try_from(u128::from(window) * u128::from(part) / u128::from(COMPARED)).unwrap_or(0);
-        let mut tally = Tally::up_to(best.as_ref().map_or(u64::MAX, Tally::total));
-        replay(Phases { earliest: phase, latest: phase }, &mut tally);
-        if !tally.is_full() {
-            best = Some(tally);
-        }
-    }
-    best.unwrap_or_else(Tally::new)
+    let tallies = (0..COMPARED).map(|part| {
+        let phase = window / COMPARED * part;
+        let mut tally = Tally::new(limit);
+        replay(&edges(evidence, Between { earliest: phase, latest: phase }), &mut tally);
+        tally
+    });
+    tallies.min_by_key(Tally::distance).unwrap_or_else(|| Tally::new(limit))
 }
 
-impl Phases {
-    /// The windows that the calls up to `last` lie in: when each begins, and when the next does. The first has begun by the
-    /// start, its edge is not after it.
-    pub(super) fn windows(self, window: u64, last: u64) -> impl Iterator<Item = (Phases, Phases)> {
-        let after = move |edge: Phases| Phases { earliest: edge.earliest + window, latest: edge.latest + window };
-        let first = (Phases { earliest: 0, latest: 0 }, self);
-        let next = std::iter::successors(Some((self, after(self))), move |(_, end)| Some((*end, after(*end))));
-        std::iter::once(first).chain(next.take_while(move |(start, _)| start.earliest <= last))
+/// The edges from the first, which is at the start and has every call after it, to one that is after the last sending.
+/// They lie on the target's clock, so that on ours they are less and less certain.
+fn edges(evidence: &Evidence, phases: Between) -> Vec<Between> {
+    let end = evidence.calls.last().map_or(0, |call| call.sent);
+    let mut edges = vec![Between { earliest: 0, latest: 0 }];
+    let mut edge = phases;
+    loop {
+        let earliest = edge.earliest.saturating_sub(clock_error(edge.earliest));
+        edges.push(Between { earliest, latest: edge.latest + clock_error(edge.latest) });
+        if earliest > end {
+            return edges;
+        }
+        edge = Between { earliest: edge.earliest + evidence.window, latest: edge.latest + evidence.window };
     }
 }

@@ -37,7 +37,7 @@ fn plan() -> Vec<Due> {
     plan.rest(2_500);
     plan.calls(300, 100, false);
     plan.now = cooled;
-    plan.calls(400, 150, true);
+    plan.calls(500, 150, true);
     plan.calls
 }
 
@@ -84,7 +84,7 @@ fn play(plan: &[Due], target: &Target, seed: u64) -> Seen {
     let mut seen = Seen { app: Vec::new(), message: Vec::new() };
     for (arrival, due) in arrivals {
         let now = START + target.start + Duration::from_nanos(arrival);
-        let mut ask = |limiter: &mut Option<Limiter>| limiter.as_mut().map_or(Decided::Admit, |limiter| limiter.admit(now, 1));
+        let ask = |limiter: &mut Option<Limiter>| limiter.as_mut().map_or(Decided::Admit, |limiter| limiter.admit(now, 1));
         let by_app = ask(&mut app);
         let by_message = if due.is_hot && by_app != Decided::Refuse { ask(&mut message) } else { Decided::Admit };
         let delay = [by_app, by_message].into_iter().map(|decided| match decided {
@@ -109,16 +109,20 @@ fn play(plan: &[Due], target: &Target, seed: u64) -> Seen {
 }
 
 fn limits(limit: u64, window: Duration) -> impl Iterator<Item = Limit> {
-    Kind::all(limit).into_iter().flat_map(move |kind| {
-        [false, true].map(|count_rejected| Limit { count_rejected, ..Limit::new(kind, limit, window) })
-    })
+    Kind::all(limit)
+        .into_iter()
+        .flat_map(move |kind| [false, true].map(|count_rejected| Limit { count_rejected, ..Limit::new(kind, limit, window) }))
 }
 
 #[test]
 fn explore() {
     let plan = plan();
     let seconds: u64 = std::env::var("PH").ok().and_then(|s| s.parse().ok()).unwrap_or(3);
-    let way = match std::env::var("WAY").as_deref() { Ok("slow") => (1000, 5000), _ => (20, 500) };
+    let way = match std::env::var("WAY").as_deref() {
+        Ok("slow") => (1000, 5000),
+        Ok("mid") => (200, 2000),
+        _ => (20, 500),
+    };
     for app_limit in [200, 199, 150, 0] {
         for (a, m) in limits(app_limit.max(1), Duration::from_secs(1)).zip(limits(app_limit.max(1), Duration::from_secs(60))) {
             let (mut av, mut mv) = (Vec::new(), Vec::new());
@@ -127,12 +131,14 @@ fn explore() {
                 let start = Duration::from_millis(60_000 * phase / seconds + 137 * phase);
                 let none = app_limit == 0;
                 let good = |w| Some(Limit::new(Kind::TokenBucket { burst: 200 }, 200, Duration::from_secs(w)));
-                let seen = play(&plan, &Target { app: if none { None } else { Some(a.clone()) }, message: good(60), start, way }, phase);
+                let seen =
+                    play(&plan, &Target { app: if none { None } else { Some(a.clone()) }, message: good(60), start, way }, phase);
                 let t = std::time::Instant::now();
                 let j = judge(LIMIT, Duration::from_secs(1), &seen.app);
                 took[0] += t.elapsed();
                 av.push(j);
-                let seen = play(&plan, &Target { app: good(1), message: if none { None } else { Some(m.clone()) }, start, way }, phase);
+                let seen =
+                    play(&plan, &Target { app: good(1), message: if none { None } else { Some(m.clone()) }, start, way }, phase);
                 let t = std::time::Instant::now();
                 let j = judge(LIMIT, Duration::from_secs(60), &seen.message);
                 took[1] += t.elapsed();
@@ -144,10 +150,23 @@ fn explore() {
                 let mins = v.iter().map(|j| j.too_strict).min().unwrap();
                 let minl = v.iter().map(|j| j.too_lenient).min().unwrap();
                 let wrong = v.iter().map(|j| if app_limit == 0 { j.too_strict } else { j.too_lenient }).max().unwrap();
-                format!("{}{bad} wrongdir {wrong} min s{mins} l{minl} eg {:?} {}", if bad > 0 { "BAD" } else { "ok" }, j.explained_by, j.closest)
+                format!(
+                    "{}{bad} wrongdir {wrong} min s{mins} l{minl} eg {:?} {}",
+                    if bad > 0 { "BAD" } else { "ok" },
+                    j.explained_by,
+                    j.closest
+                )
             };
-            eprintln!("{a} APP {} | MSG {} | {:?} {:?}", show(&av, app_limit == 200), show(&mv, app_limit == 200), took[0] / seconds as u32, took[1] / seconds as u32);
-            if app_limit == 0 { break; }
+            eprintln!(
+                "{a} APP {} | MSG {} | {:?} {:?}",
+                show(&av, app_limit == 200),
+                show(&mv, app_limit == 200),
+                took[0] / seconds as u32,
+                took[1] / seconds as u32
+            );
+            if app_limit == 0 {
+                break;
+            }
         }
     }
 }

@@ -4,26 +4,22 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::evidence::{Call, Evidence};
-use super::phase::{self, Phases};
+use super::phase::{self, Between};
 use super::{Decision, Direction, Tally};
 
 /// A window whose start is not known exactly.
 #[derive(Clone, Copy)]
 struct Window {
-    earliest_start: u64,
-    latest_start: u64,
+    start: Between,
     earliest_end: u64,
 }
 
 pub(super) fn replay_aligned(evidence: &Evidence) -> Tally {
-    let last = evidence.calls.last().map_or(0, |call| call.sent);
-    phase::best(evidence.window, |phases: Phases, tally| {
-        for (start, end) in phases.windows(evidence.window, last) {
-            let window =
-                Window { earliest_start: start.earliest, latest_start: start.latest, earliest_end: end.earliest };
-            check(evidence, window, None, tally);
+    phase::closest(evidence, |edges, tally| {
+        for edges in edges.windows(2) {
+            check(evidence, Window { start: edges[0], earliest_end: edges[1].earliest }, None, tally);
             if tally.is_full() {
-                break;
+                return;
             }
         }
     })
@@ -31,26 +27,28 @@ pub(super) fn replay_aligned(evidence: &Evidence) -> Tally {
 
 /// Checks the calls that were surely made in a window. `first` is the one that it began with, if that is known.
 fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut Tally) {
-    let before = evidence.admitted.possible.received_before(window.earliest_start);
+    let before = evidence.admitted.possible.received_before(window.start.earliest);
     let mut admitted = 0;
     match first.map(|call| (call.index, call.decision)) {
         Some((_, Decision::Admitted)) => admitted += 1,
         Some((index, Decision::Refused)) => tally.add(index, Direction::TooStrict, 0),
         _ => {}
     }
-    let from = evidence.calls.partition_point(|call| call.sent < window.latest_start);
-    let sent_within = evidence.calls.iter().enumerate().skip(from).take_while(|(_, call)| call.sent < window.earliest_end);
-    for (place, call) in sent_within.filter(|(_, call)| call.received < window.earliest_end) {
-        // A first call without any latency at all is among these too.
+    for (place, call) in evidence.within(window.start.latest, window.earliest_end) {
+        if tally.is_full() {
+            return;
+        }
+        // The first one is among these too where it had its reply at once.
         if first.is_some_and(|first| first.index == call.index) {
             continue;
         }
         match call.decision {
-            Decision::Admitted if admitted >= evidence.limit => {
-                tally.add(call.index, Direction::TooLenient, admitted);
+            Decision::Admitted => {
+                if admitted >= evidence.limit {
+                    tally.add(call.index, Direction::TooLenient, admitted);
+                }
                 admitted += 1;
             }
-            Decision::Admitted => admitted += 1,
             Decision::Refused => {
                 let possible = evidence.admitted.possibly_before[place] - before;
                 if possible < evidence.limit {
@@ -59,9 +57,6 @@ fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut 
             }
             Decision::Unknown | Decision::Lost => {}
         }
-        if tally.is_full() {
-            return;
-        }
     }
 }
 
@@ -69,7 +64,7 @@ fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut 
 /// chain of first calls that there can have been is followed, and the one with the fewest violations is taken.
 pub(super) fn replay_anchored(evidence: &Evidence) -> Tally {
     let chains = Chains::of(evidence);
-    let mut tally = Tally::new();
+    let mut tally = Tally::new(evidence.limit);
     let mut next = chains.last;
     while let Some(node) = next {
         let link = chains.links[node].expect("a link of a chain");
@@ -126,10 +121,10 @@ impl<'a> Chains<'a> {
         let mut fewest = u64::MAX;
         while let Some(Reverse((_, node))) = self.open.pop() {
             let Some(link) = self.links[node] else { continue };
-            let mut tally = Tally::new();
+            let mut tally = Tally::new(self.evidence.limit);
             check(self.evidence, link.window, self.first_call(node), &mut tally);
             let cost = link.cost + tally.total();
-            let latest_end = link.window.latest_start.saturating_add(self.evidence.longest_window());
+            let latest_end = link.window.start.latest.saturating_add(self.evidence.longest_window());
             let goes_on = self.begin_windows(link.window.earliest_end, latest_end, cost, Some(node));
             if !goes_on && cost < fewest {
                 (fewest, self.last) = (cost, Some(node));
@@ -142,31 +137,31 @@ impl<'a> Chains<'a> {
         let calls = &self.evidence.calls;
         let surely_after = calls.partition_point(|call| call.sent < latest);
         let Some((by, certain)) = self.earliest_reply_from.get(surely_after).copied().flatten() else { return false };
-        let start = self.latest_reply_to.partition_point(|reply| *reply < earliest);
-        for (place, call) in calls.iter().enumerate().skip(start).take_while(|(_, call)| call.sent <= by) {
+        let skipped = self.latest_reply_to.partition_point(|reply| *reply < earliest);
+        for (place, call) in calls.iter().enumerate().skip(skipped).take_while(|(_, call)| call.sent <= by) {
             if call.received >= earliest && call.decision != Decision::Lost {
-                self.relax(place, (call.sent.max(earliest), call.received), cost, from);
+                let start = Between { earliest: call.sent.max(earliest), latest: call.received };
+                self.relax(place, start, cost, from);
             }
         }
         if let Some(sent) = self.first_lost.filter(|sent| *sent <= by) {
-            self.relax(calls.len() + certain, (sent.max(earliest), by), cost, from);
+            self.relax(calls.len() + certain, Between { earliest: sent.max(earliest), latest: by }, cost, from);
         }
         true
     }
 
     /// Takes the window as it may be after any window before it, and the fewest violations that led to it.
-    fn relax(&mut self, node: usize, (earliest_start, latest_start): (u64, u64), cost: u64, from: Option<usize>) {
+    fn relax(&mut self, node: usize, start: Between, cost: u64, from: Option<usize>) {
         let link = &mut self.links[node];
-        let known = link.map_or((u64::MAX, u64::MAX), |link| (link.window.earliest_start, link.cost));
-        if earliest_start >= known.0 && cost >= known.1 {
+        let known = link.map_or((u64::MAX, u64::MAX), |link| (link.window.start.earliest, link.cost));
+        if start.earliest >= known.0 && cost >= known.1 {
             return;
         }
-        let earliest_start = earliest_start.min(known.0);
-        let earliest_end = earliest_start + self.evidence.shortest_window();
-        let window = Window { earliest_start, latest_start, earliest_end };
+        let start = Between { earliest: start.earliest.min(known.0), ..start };
+        let window = Window { start, earliest_end: start.earliest + self.evidence.shortest_window() };
         let from = link.filter(|link| link.cost <= cost).map_or(from, |link| link.from);
         *link = Some(Link { window, cost: cost.min(known.1), from });
-        self.open.push(Reverse((earliest_start, node)));
+        self.open.push(Reverse((start.earliest, node)));
     }
 
     /// The call that a window began with, unless that was a lost one.
