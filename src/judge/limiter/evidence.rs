@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{Decision, Timed};
 
-/// How far a clock may run fast or slow: one part in so many, 100 ppm.
-const DRIFT: u64 = 10_000;
+/// How far the target's clock may run fast or slow by ours: one part in so many, 100 ppm.
+pub(super) const DRIFT: u64 = 10_000;
 /// How far two clocks may come apart besides: they are read late, stepped and slewed.
 const CLOCK_TOLERANCE: u64 = 1_000_000;
 
@@ -152,14 +152,4 @@ impl Arrivals {
 /// How far another clock may have come apart from ours in so much time.
 pub(super) fn clock_error(time: u64) -> u64 {
     CLOCK_TOLERANCE + time / DRIFT
-}
-
-/// What flows into a bucket in so much time, at the least, in calls times nanoseconds of the window.
-pub(super) fn least_flow(limit: u64, time: u64) -> u128 {
-    u128::from(limit) * u128::from(time - time / DRIFT)
-}
-
-/// What flows into a bucket in so much time, at the most.
-pub(super) fn most_flow(limit: u64, time: u64) -> u128 {
-    u128::from(limit) * u128::from(time + time / DRIFT)
 }

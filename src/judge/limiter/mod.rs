@@ -60,11 +60,30 @@ pub struct Violation {
     pub counted: u64,
 }
 
+impl Violation {
+    /// What a lawful limiter would have done.
+    pub fn expected(&self) -> &'static str {
+        match self.direction {
+            Direction::TooStrict => "admitted",
+            Direction::TooLenient => "refused",
+        }
+    }
+
+    /// What this one did, and why it may not.
+    pub fn actual(&self) -> String {
+        let counted = self.counted;
+        match self.direction {
+            Direction::TooStrict => format!("refused, though no more than {counted} calls can have counted"),
+            Direction::TooLenient => format!("admitted, though no fewer than {counted} calls have to have counted"),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     /// The kinds of lawful limiter that explain every decision. Where there is none, the target has no lawful one.
     pub explained_by: Vec<&'static str>,
-    /// The kind that explains most; all below is by it.
+    /// The kind that is closest to the target; all below is by it.
     pub closest: &'static str,
     /// The first few of each direction, in no order.
     pub violations: Vec<Violation>,
@@ -78,7 +97,8 @@ impl Judgement {
     }
 }
 
-/// Judges the decisions on all calls of one limited scope, in any order, by a limit of so many calls a window.
+/// Judges the decisions on all calls of one limited scope, in any order, by a limit of so many calls a window. The run is
+/// taken to last thousands of windows at the most, and the target to have counted nothing before it.
 ///
 /// A fixed window decides the same whether refused calls count or not, and one that is refilled at intervals as an aligned
 /// one whose phase is the first call's. Token bucket, GCRA and leaky bucket, as a meter or as a queue, decide the same.
