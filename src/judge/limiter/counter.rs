@@ -1,0 +1,55 @@
+//! The sliding counter: the aligned window before this one counts by the share of it that a whole window back still covers.
+
+use super::evidence::{Counted, Evidence};
+use super::phase::{self, Between};
+use super::{Decision, Direction, Tally};
+
+pub(super) fn replay(evidence: &Evidence, counted: &Counted) -> Tally {
+    phase::closest(evidence, |edges, tally| {
+        // Before the start there is a window without a call.
+        let edges = std::iter::once(edges[0]).chain(edges.iter().copied());
+        let edges: Vec<Between> = edges.collect();
+        for edges in edges.windows(3) {
+            check(evidence, counted, [edges[0], edges[1], edges[2]], tally);
+            if tally.is_full() {
+                return;
+            }
+        }
+    })
+}
+
+/// Checks the calls that were surely made in the window between the last two edges; the one before is between the first two.
+fn check(evidence: &Evidence, counted: &Counted, [before, start, end]: [Between; 3], tally: &mut Tally) {
+    let (certain, possible) = (&counted.certain, &counted.possible);
+    let least_previous = certain.received_before(start.earliest).saturating_sub(certain.sent_before(before.latest));
+    let most_previous = possible.sent_by(start.latest).saturating_sub(possible.received_before(before.earliest));
+    let (sent, replied) = (certain.sent_before(start.latest), possible.received_before(start.earliest));
+
+    let window = u128::from(evidence.window);
+    let estimate =
+        |previous: u64, left: u64, current: u64| u128::from(previous) * u128::from(left) + u128::from(current) * window;
+    let limit = estimate(0, 0, evidence.limit);
+    let in_calls = |estimate: u128| u64::try_from(estimate / window).unwrap_or(u64::MAX);
+    for (place, call) in evidence.within(start.latest, end.earliest) {
+        match call.decision {
+            Decision::Admitted => {
+                let left = evidence.window.saturating_sub(call.received - start.earliest);
+                let least = estimate(least_previous, left, counted.surely_before[place].saturating_sub(sent));
+                if least >= limit {
+                    tally.add(call.index, Direction::TooLenient, in_calls(least));
+                }
+            }
+            Decision::Refused => {
+                let left = evidence.window.saturating_sub(call.sent - start.latest);
+                let most = estimate(most_previous, left, counted.possibly_before[place] - replied);
+                if most < limit {
+                    tally.add(call.index, Direction::TooStrict, in_calls(most));
+                }
+            }
+            Decision::Unknown | Decision::Lost => {}
+        }
+        if tally.is_full() {
+            return;
+        }
+    }
+}
