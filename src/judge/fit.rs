@@ -122,7 +122,7 @@ mod tests {
         let misfit = worst(200, 30, stall(12 * S + S / 4, S / 5)).expect("a stall of 200 ms at 200/s");
         assert_eq!((misfit.at, misfit.planned), (12 * S, 200));
         assert!(misfit.moved >= 20, "{misfit:?}");
-        assert!(worst(5000, 30, stall(7 * S + 10_000_000, S / 20)).is_some());
+        assert!(worst(5000, 30, stall(7 * S + S / 20, S / 10)).is_some());
         let jitter = |at: u64| (at / 1000).wrapping_mul(0x9e37_79b9) % 1_000_000;
         for rate in [1, 30, 200, 5000, 50_000] {
             assert_eq!(worst(rate, 20, jitter), None, "{rate}");

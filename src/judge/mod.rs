@@ -6,6 +6,7 @@ pub mod fit;
 pub mod incidental;
 pub mod ledger;
 pub mod limit;
+pub mod limit_clauses;
 pub mod limiter;
 pub mod memory;
 pub mod pairs;
