@@ -23,6 +23,8 @@ pub struct Fit {
     first: u64,
     open: VecDeque<[[u32; 2]; CELLS as usize]>,
     worst: Option<Misfit>,
+    /// Planned calls, and the cells that had any, of all blocks that are over.
+    usual: (u64, u64),
 }
 
 /// The block that fitted worst of those that did not fit.
@@ -46,7 +48,7 @@ impl Fit {
     /// For arrivals of so many a second on average; where they are few the cells are longer.
     pub fn new(per_second: f64) -> Fit {
         let needed = if per_second > 0.0 { LEAST / per_second * 1e9 } else { 0.0 };
-        Fit { cell: CELL.max(needed as u64), first: 0, open: VecDeque::new(), worst: None }
+        Fit { cell: CELL.max(needed as u64), first: 0, open: VecDeque::new(), worst: None, usual: (0, 0) }
     }
 
     /// A call was planned for this time. Such calls come in order.
@@ -88,8 +90,11 @@ impl Fit {
         let Some(block) = self.open.pop_front() else { return };
         let planned: u64 = block.iter().map(|[planned, _]| u64::from(*planned)).sum();
         let off = |[planned, released]: &[u32; 2]| (f64::from(*planned) - f64::from(*released)).abs();
-        // A cell without planned calls counts as one that should have had one.
-        let statistic: f64 = block.iter().map(|cell| off(cell).powi(2) / f64::from(cell[0].max(1))).sum();
+        self.usual.0 += planned;
+        self.usual.1 += block.iter().filter(|[planned, _]| *planned > 0).count() as u64;
+        // A cell for which few calls were planned, such as that after a phase's end, is held to what is usual.
+        let usual = self.usual.0 as f64 / self.usual.1.max(1) as f64;
+        let statistic: f64 = block.iter().map(|cell| off(cell).powi(2) / f64::from(cell[0]).max(usual).max(1.0)).sum();
         let moved = block.iter().map(|cell| u64::from(cell[0].saturating_sub(cell[1]))).sum();
         let misfit = Misfit { at: self.first * CELLS * self.cell, statistic, moved, planned };
         if statistic > CRITICAL && self.worst.is_none_or(|worst| worst.statistic < statistic) {

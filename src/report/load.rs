@@ -1,0 +1,219 @@
+//! What a load run came to, as a report holds it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Finding;
+use crate::history::Class;
+use crate::judge::tally::{Latency, Tally};
+
+/// The part of a report that only a load run has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Load {
+    /// Name of the plan.
+    pub plan: String,
+    pub title: String,
+    pub threads: u32,
+    pub phases: Vec<Phase>,
+    /// The whole run.
+    pub total: Phase,
+    pub connections: Connections,
+    /// Processor time of the generator's threads for each call that was sent, the waiting for a due time included.
+    pub cpu_us_per_request: f64,
+    /// Why the run cannot be trusted; any of these makes it inconclusive.
+    pub doubts: Vec<String>,
+    /// Second by second.
+    pub seconds: Vec<Second>,
+    /// The first few findings of each clause.
+    pub findings: Vec<Finding>,
+    /// Clause to findings.
+    pub findings_by_clause: BTreeMap<String, u64>,
+    /// Messages read back after the run, and how many there are; absent where none could be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_back: Option<ReadBack>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+}
+
+/// Counts and times of one phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Phase {
+    pub name: String,
+    /// Calls that were due.
+    pub planned: u64,
+    pub sent: u64,
+    /// Left out because the generator was too late for them.
+    pub skipped: u64,
+    /// For which no connection came free before the run ended.
+    pub unsent: u64,
+    pub accepted: u64,
+    pub refused: u64,
+    pub errors: u64,
+    pub lost: u64,
+    /// Calls sent a second of the phase's actual time.
+    pub rate: f64,
+    pub elapsed_ms: u64,
+    /// Code to replies.
+    pub codes: BTreeMap<String, u64>,
+    /// Cause to calls without a reply.
+    pub losses: BTreeMap<String, u64>,
+    /// Sending minus the time from which the call could have been sent: the generator's own.
+    pub lag_us: Times,
+    /// Time in line for a connection.
+    pub connection_wait_us: Times,
+    /// Received minus sent.
+    pub service_us: Times,
+    /// Received minus due.
+    pub response_us: Times,
+    pub service_by_class: BTreeMap<String, Times>,
+    pub response_by_class: BTreeMap<String, Times>,
+}
+
+/// Percentiles in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Times {
+    pub count: u64,
+    pub mean: f64,
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub p999: u64,
+    pub max: u64,
+    /// Times over a minute, which count as a minute here.
+    pub beyond_range: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Connections {
+    pub opened: u64,
+    pub reopened: u64,
+    /// Cause to connections.
+    pub lost: BTreeMap<String, u64>,
+}
+
+/// What replies came in one second, and what was sent in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Second {
+    pub t_s: u64,
+    pub sent: u64,
+    pub accepted: u64,
+    pub refused: u64,
+    pub errors: u64,
+    pub lost: u64,
+    pub response_p50_us: u64,
+    pub response_p99_us: u64,
+    pub lag_p99_us: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReadBack {
+    pub read: usize,
+    pub messages: usize,
+}
+
+/// How much the target bears: between the two rates its service level breaks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Capacity {
+    pub slo: Vec<String>,
+    /// Calls a second at which a long trial passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passes_at: Option<f64>,
+    /// Calls a second at which trials failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails_at: Option<f64>,
+    /// `target`, `generator`, `limiter`, or `nothing` where the highest rate passed.
+    pub limited_by: String,
+    /// Every trial, in order.
+    pub curve: Vec<Trial>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Trial {
+    pub rate: f64,
+    pub achieved: f64,
+    pub passed: bool,
+    pub response_us: Times,
+    /// Why it did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// A check with what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// The check as it was written, after the phase's name where it is a phase's.
+    pub name: String,
+    /// Absent where there was nothing to measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<bool>,
+    pub actual: String,
+}
+
+impl Phase {
+    pub fn new(name: &str, tally: &Tally, elapsed: Duration) -> Phase {
+        let by_class = |times: &dyn Fn(Class) -> Latency| {
+            let times = Class::ALL.into_iter().map(|class| (class.word().to_owned(), Times::new(&times(class))));
+            times.filter(|(_, times)| times.count > 0).collect()
+        };
+        Phase {
+            name: name.to_owned(),
+            planned: tally.planned,
+            sent: tally.sent,
+            skipped: tally.skipped,
+            unsent: tally.unsent,
+            accepted: tally.of(Class::Accepted),
+            refused: tally.of(Class::Refused),
+            errors: tally.of(Class::Error),
+            lost: tally.of(Class::Lost),
+            rate: if elapsed.is_zero() { 0.0 } else { tally.sent as f64 / elapsed.as_secs_f64() },
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            codes: tally.codes.iter().map(|(code, calls)| (code.to_string(), *calls)).collect(),
+            losses: tally.losses.clone(),
+            lag_us: Times::new(&tally.lag),
+            connection_wait_us: Times::new(&tally.wait),
+            service_us: Times::new(&tally.service(None)),
+            response_us: Times::new(&tally.response(None)),
+            service_by_class: by_class(&|class| tally.service(Some(class))),
+            response_by_class: by_class(&|class| tally.response(Some(class))),
+        }
+    }
+}
+
+impl Times {
+    pub fn new(times: &Latency) -> Times {
+        if times.count() == 0 {
+            return Times::default();
+        }
+        let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Times {
+            count: times.count(),
+            mean: (times.mean().as_secs_f64() * 1e7).round() / 10.0,
+            p50: us(times.quantile(0.5)),
+            p90: us(times.quantile(0.9)),
+            p99: us(times.quantile(0.99)),
+            p999: us(times.quantile(0.999)),
+            max: us(times.max()),
+            beyond_range: times.beyond(),
+        }
+    }
+}
+
+impl Second {
+    pub fn new(t_s: u64, tally: &Tally) -> Second {
+        let response = Times::new(&tally.response(None));
+        Second {
+            t_s,
+            sent: tally.sent,
+            accepted: tally.of(Class::Accepted),
+            refused: tally.of(Class::Refused),
+            errors: tally.of(Class::Error),
+            lost: tally.of(Class::Lost),
+            response_p50_us: response.p50,
+            response_p99_us: response.p99,
+            lag_p99_us: Times::new(&tally.lag).p99,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The end of a load run on a terminal: what each phase came to, how long calls took, and what was checked.
+
+use std::io;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Effects, Style};
+
+use super::failure::printable;
+use super::load::{Capacity, Load, Phase, Times};
+use super::snippet::Texts;
+use super::text::{self, heading, table};
+use super::{Report, Verdict};
+use crate::api::code::meaning;
+use crate::judge::check::told;
+use crate::judge::tally::Latency;
+
+const GREEN: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
+const RED: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
+const YELLOW: Style = AnsiColor::Yellow.on_default().effects(Effects::BOLD);
+const DIM: Style = Style::new().effects(Effects::DIMMED);
+
+/// Everything of a load run. `response` is the whole run's, for the histogram.
+pub fn summary(out: &mut dyn io::Write, report: &Report, load: &Load, response: &Latency, texts: &Texts) -> io::Result<()> {
+    text::findings(out, report, &load.findings, texts)?;
+    heading(out, "Phases")?;
+    phases(out, load)?;
+    if response.count() > 0 {
+        heading(out, "Response time")?;
+        histogram(out, response)?;
+    }
+    heading(out, "Percentiles")?;
+    percentiles(out, &load.total)?;
+    codes(out, &load.total)?;
+    if let Some(capacity) = &load.capacity {
+        heading(out, "Capacity")?;
+        self::capacity(out, capacity)?;
+    }
+    clauses(out, report)?;
+    checks(out, report)?;
+    if !load.doubts.is_empty() {
+        heading(out, "Doubts")?;
+        for doubt in &load.doubts {
+            writeln!(out, "  {YELLOW}!{YELLOW:#} {}", printable(doubt))?;
+        }
+    }
+    heading(out, "Totals")?;
+    totals(out, report, load)?;
+    text::verdict(out, report)
+}
+
+fn phases(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
+    let header = ["phase", "sent", "rate", "accepted", "refused", "failed", "p50", "p99", "p99.9", "lag p99"].map(str::to_owned);
+    let row = |phase: &Phase| {
+        let [response, lag] = [&phase.response_us, &phase.lag_us];
+        let time = |us: u64| if response.count == 0 { "-".to_owned() } else { in_words(us) };
+        [
+            printable(&phase.name),
+            phase.sent.to_string(),
+            format!("{:.1}/s", phase.rate),
+            phase.accepted.to_string(),
+            phase.refused.to_string(),
+            (phase.errors + phase.lost).to_string(),
+            time(response.p50),
+            time(response.p99),
+            time(response.p999),
+            if lag.count == 0 { "-".to_owned() } else { in_words(lag.p99) },
+        ]
+    };
+    let sending = load.phases.iter().filter(|phase| phase.planned > 0).map(row);
+    table(out, std::iter::once(header).chain(sending))
+}
+
+fn percentiles(out: &mut dyn io::Write, total: &Phase) -> io::Result<()> {
+    let header = ["", "p50", "p90", "p99", "p99.9", "max", "mean"].map(str::to_owned);
+    let rows = [
+        ("response", &total.response_us),
+        ("service", &total.service_us),
+        ("connection wait", &total.connection_wait_us),
+        ("lag", &total.lag_us),
+    ];
+    let row = |(name, times): (&str, &Times)| {
+        let [p50, p90, p99, p999, max] = [times.p50, times.p90, times.p99, times.p999, times.max].map(in_words);
+        [name.to_owned(), p50, p90, p99, p999, max, in_words(times.mean.round() as u64)]
+    };
+    table(out, std::iter::once(header).chain(rows.into_iter().filter(|(_, times)| times.count > 0).map(row)))?;
+    let beyond = total.response_us.beyond_range;
+    if beyond > 0 { writeln!(out, "  {beyond} calls took over a minute, and count as a minute here") } else { Ok(()) }
+}
+
+fn in_words(us: u64) -> String {
+    told(Duration::from_micros(us))
+}
+
+/// Widest bar, in characters.
+const BAR: f64 = 40.0;
+
+/// Bars over spans of time that grow by halves, so that a millisecond and a minute fit into one picture.
+fn histogram(out: &mut dyn io::Write, times: &Latency) -> io::Result<()> {
+    let bars = bars(times);
+    let most = bars.iter().map(|(_, count)| *count).max().unwrap_or(1);
+    let rows = bars.iter().map(|(upto, count)| {
+        let share = *count as f64 / times.count() as f64 * 100.0;
+        [format!("≤ {}", in_words(*upto)), bar(*count as f64 / most as f64), count.to_string(), format!("{share:.2} %")]
+    });
+    table(out, rows)
+}
+
+/// The upper end of each span in microseconds, with the calls in it; from the first span that has any to the last.
+fn bars(times: &Latency) -> Vec<(u64, u64)> {
+    let (mut ends, mut end) = (vec![10_u64], 10_u64);
+    while end < u64::try_from(times.max().as_micros()).unwrap_or(u64::MAX) {
+        // 10, 15, 20, 30, 50, 70, 100: nearly even steps of a logarithm, and round numbers.
+        let mantissa = end / 10_u64.pow(end.ilog10());
+        let scale = 10_u64.pow(end.ilog10() - 1);
+        let next = match (mantissa, end / scale) {
+            (1, 10) => 15,
+            (1, _) => 20,
+            (2, _) => 30,
+            (3, _) => 50,
+            (5, _) => 70,
+            _ => 100,
+        };
+        end = next * scale;
+        ends.push(end);
+    }
+    let mut below = 0;
+    let counted = ends.into_iter().map(|end| {
+        let upto = times.histogram().count_between(0, end);
+        let count = upto - below;
+        below = upto;
+        (end, count)
+    });
+    let mut bars: Vec<(u64, u64)> = counted.skip_while(|(_, count)| *count == 0).collect();
+    if let Some(last) = bars.last_mut() {
+        // The longest time's own bucket may reach beyond its end.
+        last.1 += times.count() - below;
+    }
+    bars
+}
+
+fn bar(share: f64) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (share * BAR * 8.0).ceil() as usize;
+    let mut bar = "█".repeat(eighths / 8);
+    if !eighths.is_multiple_of(8) {
+        bar.push(EIGHTHS[eighths % 8]);
+    }
+    bar
+}
+
+fn codes(out: &mut dyn io::Write, total: &Phase) -> io::Result<()> {
+    if total.codes.is_empty() && total.losses.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Replies")?;
+    let codes = total.codes.iter().map(|(code, calls)| {
+        let words = code.parse().ok().and_then(meaning).unwrap_or("a code without a known meaning");
+        [code.clone(), calls.to_string(), words.to_owned()]
+    });
+    let losses = total.losses.iter().map(|(cause, calls)| ["none".to_owned(), calls.to_string(), printable(cause)]);
+    table(out, codes.chain(losses))
+}
+
+fn clauses(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
+    if report.clauses.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Clauses")?;
+    for clause in &report.clauses {
+        let (mark, style) = match clause.verdict {
+            Verdict::Pass => ("✓", GREEN),
+            Verdict::Fail => ("✗", RED),
+            Verdict::Unknown | Verdict::Skipped => ("?", YELLOW),
+        };
+        write!(out, "  {style}{mark}{style:#} {}  {}", clause.id, clause.statement)?;
+        match &clause.why {
+            Some(why) => writeln!(out, " {DIM}{}: {}{DIM:#}", clause.verdict.word(), printable(why))?,
+            None => writeln!(out)?,
+        }
+    }
+    Ok(())
+}
+
+fn checks(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
+    if report.checks.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Checks")?;
+    for check in &report.checks {
+        let (mark, style) = match check.holds {
+            Some(true) => ("✓", GREEN),
+            Some(false) => ("✗", RED),
+            None => ("?", YELLOW),
+        };
+        writeln!(out, "  {style}{mark}{style:#} {}  {DIM}{}{DIM:#}", printable(&check.name), printable(&check.actual))?;
+    }
+    Ok(())
+}
+
+fn capacity(out: &mut dyn io::Write, capacity: &Capacity) -> io::Result<()> {
+    let rate = |rate: Option<f64>| rate.map_or("-".to_owned(), |rate| format!("{rate:.0}/s"));
+    let most = capacity.curve.iter().map(|trial| trial.response_us.p99).max().unwrap_or(1).max(1);
+    let mut trials: Vec<_> = capacity.curve.iter().collect();
+    trials.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+    let header = ["offered", "sent", "p50", "p99", "", "p99 against load"].map(str::to_owned);
+    let rows = trials.into_iter().map(|trial| {
+        let p99 = trial.response_us.p99;
+        // By logarithm: a curve that bends up at its end would else be one bar.
+        let height = (p99.max(1) as f64).ln() / (most as f64).ln().max(1.0);
+        [
+            rate(Some(trial.rate)),
+            rate(Some(trial.achieved)),
+            in_words(trial.response_us.p50),
+            in_words(p99),
+            if trial.passed { "✓" } else { "✗" }.to_owned(),
+            bar(height),
+        ]
+    });
+    table(out, std::iter::once(header).chain(rows))?;
+    writeln!(out, "  passes at {}, fails at {}, limited by: {}", rate(capacity.passes_at), rate(capacity.fails_at), capacity.limited_by)
+}
+
+fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<()> {
+    let lost: u64 = load.connections.lost.values().sum();
+    let causes: Vec<String> = load.connections.lost.iter().map(|(cause, count)| format!("{count} {}", printable(cause))).collect();
+    let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
+    let read_back = match load.read_back {
+        Some(read_back) => format!("{} of {} messages", read_back.read, read_back.messages),
+        None => "not possible here".to_owned(),
+    };
+    let rows = [
+        ("plan", format!("{}: {}", printable(&load.plan), printable(&load.title))),
+        ("calls", format!("{} of {} planned, in {:.1} s", load.total.sent, load.total.planned, report.elapsed_ms as f64 / 1000.0)),
+        ("connections", format!("{} opened, {lost} lost{causes}, {} reopened", load.connections.opened, load.connections.reopened)),
+        ("read back", read_back),
+        ("generator", format!("{:.1} µs of processor time a call, {} threads", load.cpu_us_per_request, load.threads)),
+        ("target", printable(&report.target)),
+        ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
+    ];
+    table(out, rows.into_iter().map(|(name, value)| [name.to_owned(), value]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::plain;
+
+    #[test]
+    fn a_histogram_has_a_bar_for_each_span_and_loses_no_call() {
+        let mut times = Latency::default();
+        (0..90).for_each(|_| times.record(Duration::from_micros(120)));
+        (0..9).for_each(|_| times.record(Duration::from_micros(420)));
+        times.record(Duration::from_millis(2));
+        insta::assert_snapshot!(plain(|out| histogram(out, &times)), @"");
+        assert_eq!(bars(&times).iter().map(|(_, count)| count).sum::<u64>(), 100);
+    }
+}
