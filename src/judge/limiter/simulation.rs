@@ -331,7 +331,7 @@ fn history(limit: &Limit, start: Duration, calls: &[AnyCall]) -> Vec<Timed> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn no_lawful_limiter_is_ever_blamed(
