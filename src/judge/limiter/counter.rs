@@ -32,20 +32,19 @@ fn check(evidence: &Evidence, counted: &Counted, [before, start, end]: [Between;
     let limit = estimate(0, 0, evidence.limit);
     let in_calls = |estimate: u128| u64::try_from(estimate / window).unwrap_or(u64::MAX);
     for (place, call) in evidence.sent_within(start.latest, end.latest) {
-        let is_within = call.received < end.earliest;
         match call.decision {
-            Decision::Admitted if is_within => {
+            Decision::Admitted if call.received < end.earliest => {
                 let left = evidence.window.saturating_sub(call.received - start.earliest);
                 let least = estimate(least_previous, left, counted.surely_before[place].saturating_sub(sent));
                 if least >= limit {
                     tally.add(call.index, Direction::TooLenient, in_calls(least));
                 }
             }
+            // One that came after the end has fewer calls before it that still count, or by less.
             Decision::Refused => {
                 let left = evidence.window.saturating_sub(call.sent - start.latest);
                 let both = counted.possibly_before[place] - replied_before;
-                // One that came after the end has fewer calls before it that still count.
-                let current = if is_within { counted.possibly_before[place] - replied } else { both };
+                let current = counted.possibly_before[place] - replied;
                 let most = estimate(most_previous.min(both - current), left, current);
                 if most < limit {
                     tally.add(call.index, Direction::TooStrict, in_calls(most));
