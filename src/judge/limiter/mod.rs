@@ -200,7 +200,9 @@ mod tests {
     }
 
     fn decided(mut calls: Vec<Timed>, decision: Decision) -> Vec<Timed> {
-        calls.iter_mut().for_each(|call| call.decision = decision);
+        for call in &mut calls {
+            call.decision = decision;
+        }
         calls
     }
 
