@@ -18,35 +18,39 @@ pub(super) fn replay(evidence: &Evidence, counted: &Counted) -> Tally {
     })
 }
 
-/// Checks the calls that were surely made in the window between the last two edges; the one before is between the first two.
+/// Checks the calls of the window between the last two edges; the one before is between the first two.
 fn check(evidence: &Evidence, counted: &Counted, [before, start, end]: [Between; 3], tally: &mut Tally) {
     let (certain, possible) = (&counted.certain, &counted.possible);
     let least_previous = certain.received_before(start.earliest).saturating_sub(certain.sent_before(before.latest));
-    let most_previous = possible.sent_by(start.latest).saturating_sub(possible.received_before(before.earliest));
-    let (sent, replied) = (certain.sent_before(start.latest), possible.received_before(start.earliest));
+    let sent = certain.sent_before(start.latest);
+    let (replied_before, replied) = (possible.received_before(before.earliest), possible.received_before(start.earliest));
+    let most_previous = possible.sent_by(start.latest).saturating_sub(replied_before);
 
     let window = u128::from(evidence.window);
     let estimate =
         |previous: u64, left: u64, current: u64| u128::from(previous) * u128::from(left) + u128::from(current) * window;
     let limit = estimate(0, 0, evidence.limit);
     let in_calls = |estimate: u128| u64::try_from(estimate / window).unwrap_or(u64::MAX);
-    for (place, call) in evidence.within(start.latest, end.earliest) {
+    for (place, call) in evidence.sent_within(start.latest, end.latest) {
         match call.decision {
-            Decision::Admitted => {
+            Decision::Admitted if call.received < end.earliest => {
                 let left = evidence.window.saturating_sub(call.received - start.earliest);
                 let least = estimate(least_previous, left, counted.surely_before[place].saturating_sub(sent));
                 if least >= limit {
                     tally.add(call.index, Direction::TooLenient, in_calls(least));
                 }
             }
+            // One that came after the end has fewer calls before it that still count, or by less.
             Decision::Refused => {
                 let left = evidence.window.saturating_sub(call.sent - start.latest);
-                let most = estimate(most_previous, left, counted.possibly_before[place] - replied);
+                let both = counted.possibly_before[place] - replied_before;
+                let current = counted.possibly_before[place] - replied;
+                let most = estimate(most_previous.min(both - current), left, current);
                 if most < limit {
                     tally.add(call.index, Direction::TooStrict, in_calls(most));
                 }
             }
-            Decision::Unknown | Decision::Lost => {}
+            _ => {}
         }
         if tally.is_full() {
             return;

@@ -68,11 +68,10 @@ impl Evidence {
         Evidence { limit, window, calls, admitted, all }
     }
 
-    /// The calls that surely came from `start` to before `end`, with their places in order of sending.
-    pub(super) fn within(&self, start: u64, end: u64) -> impl Iterator<Item = (usize, &Call)> {
+    /// The calls that were sent from `start` to before `end`, with their places in order.
+    pub(super) fn sent_within(&self, start: u64, end: u64) -> impl Iterator<Item = (usize, &Call)> {
         let from = self.calls.partition_point(|call| call.sent < start);
-        let sent = self.calls.iter().enumerate().skip(from).take_while(move |(_, call)| call.sent < end);
-        sent.filter(move |(_, call)| call.received < end)
+        self.calls.iter().enumerate().skip(from).take_while(move |(_, call)| call.sent < end)
     }
 
     /// The least that a window can last by our clock.
@@ -152,4 +151,50 @@ impl Arrivals {
 /// How far another clock may have come apart from ours in so much time.
 pub(super) fn clock_error(time: u64) -> u64 {
     CLOCK_TOLERANCE + time / DRIFT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// A call every 5 ms, of which every fourth is refused; `reply` says when each has its reply, by its sending.
+    fn evidence(reply: impl Fn(u64, Decision) -> u64) -> Evidence {
+        let calls = (0..300).map(|i| {
+            let sent = i * 5 * MS;
+            let decision = if i % 4 == 3 { Decision::Refused } else { Decision::Admitted };
+            Timed { sent, received: reply(sent, decision), decision }
+        });
+        Evidence::new(200, Duration::from_secs(1), &calls.collect::<Vec<Timed>>())
+    }
+
+    fn delay(decision: Decision) -> u64 {
+        if decision == Decision::Refused { 2 * MS } else { 600 * MS }
+    }
+
+    #[test]
+    fn what_refusals_overtake_by_far_is_held_back_and_came_as_they_did() {
+        let prompt = evidence(|sent, decision| sent + delay(decision)).without_holding_back().expect("held back");
+        assert!(prompt.calls.iter().all(|call| call.received - call.sent <= 4 * MS));
+    }
+
+    #[test]
+    fn what_is_late_with_the_refusals_is_not_held_back() {
+        assert!(evidence(|sent, _| sent + 600 * MS).without_holding_back().is_none());
+        // All that was sent in a stall is answered at its end.
+        let stall = |sent: u64| if (400 * MS..1200 * MS).contains(&sent) { 1200 * MS } else { sent };
+        assert!(evidence(|sent, _| stall(sent) + 2 * MS).without_holding_back().is_none());
+    }
+
+    #[test]
+    fn arrivals_lie_between_replies_and_sendings() {
+        let evidence = evidence(|sent, decision| sent + delay(decision));
+        let (admitted, all) = (&evidence.admitted, &evidence.all);
+        assert_eq!((admitted.certain.sent_by(0), admitted.certain.sent_before(0)), (1, 0));
+        assert_eq!((admitted.certain.received_by(600 * MS), admitted.certain.received_before(600 * MS)), (1, 0));
+        // The fourth call: three were admitted before it, none of which had its reply yet, and it does not count itself.
+        assert_eq!((admitted.surely_before[3], admitted.possibly_before[3]), (0, 3));
+        assert_eq!((all.surely_before[7], all.possibly_before[7]), (1, 7));
+    }
 }

@@ -185,3 +185,109 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MS: u64 = 1_000_000;
+
+    /// So many calls, one each so many microseconds from `from` ms on, each with its reply a tenth of a millisecond later.
+    fn calls(from: u64, count: u64, gap_us: u64) -> Vec<Timed> {
+        let sent = (0..count).map(|i| from * MS + i * gap_us * 1_000);
+        sent.map(|sent| Timed { sent, received: sent + MS / 10, decision: Decision::Admitted }).collect()
+    }
+
+    fn decided(mut calls: Vec<Timed>, decision: Decision) -> Vec<Timed> {
+        for call in &mut calls {
+            call.decision = decision;
+        }
+        calls
+    }
+
+    fn refused(calls: Vec<Timed>) -> Vec<Timed> {
+        decided(calls, Decision::Refused)
+    }
+
+    fn judged(parts: &[Vec<Timed>]) -> Judgement {
+        judge(200, SECOND, &parts.concat())
+    }
+
+    #[test]
+    fn no_call_at_all_is_explained_by_every_kind() {
+        assert_eq!(judged(&[]).explained_by.len(), 8);
+    }
+
+    #[test]
+    fn a_burst_of_the_limit_has_to_be_served() {
+        let burst = |served| [calls(5_000, served, 500), refused(calls(5_000 + served / 2, 1, 1))];
+        assert!(judged(&burst(200)).is_lawful());
+        let judgement = judged(&burst(198));
+        assert_eq!((judgement.is_lawful(), judgement.too_strict, judgement.too_lenient), (false, 1, 0));
+        assert_eq!(judgement.violations, [Violation { call: 198, direction: Direction::TooStrict, counted: 198 }]);
+    }
+
+    #[test]
+    fn a_refusal_that_may_have_come_last_is_lawful() {
+        let mut last = refused(calls(5_050, 1, 1));
+        assert!(!judged(&[calls(5_000, 200, 500), last.clone()]).is_lawful());
+        last[0].received = 5_100 * MS;
+        assert!(judged(&[calls(5_000, 200, 500), last]).is_lawful());
+    }
+
+    #[test]
+    fn twice_the_limit_is_lawful_around_an_edge_only() {
+        assert_eq!(judged(&[calls(5_000, 400, 500)]).explained_by, ["fixed-window-aligned"]);
+        let judgement = judged(&[calls(5_000, 410, 500)]);
+        assert!(!judgement.is_lawful() && judgement.too_strict == 0 && judgement.too_lenient > 0);
+    }
+
+    #[test]
+    fn of_an_even_two_hundred_a_second_some_may_be_refused_and_of_fewer_none() {
+        let refusing_one = |gap_us| {
+            let mut even = calls(5_000, 2_000, gap_us);
+            even[401].decision = Decision::Refused;
+            judged(&[even])
+        };
+        assert!(refusing_one(5_000).is_lawful());
+        let judgement = refusing_one(5_100);
+        assert_eq!((judgement.is_lawful(), judgement.too_strict, judgement.too_lenient), (false, 1, 0));
+    }
+
+    #[test]
+    fn a_lost_call_excuses_a_refusal_from_its_sending_on() {
+        let lost = |at| decided(calls(at, 1, 1), Decision::Lost);
+        let burst = [calls(5_000, 199, 500), refused(calls(5_100, 1, 1))].concat();
+        assert!(judged(&[lost(1_000), burst.clone()]).is_lawful());
+        assert!(!judged(&[burst, lost(5_101)]).is_lawful());
+    }
+
+    #[test]
+    fn a_call_turned_away_for_another_reason_excuses_a_refusal_while_it_counts() {
+        let turned_away = |at| decided(calls(at, 1, 1), Decision::Unknown);
+        let burst = [calls(5_000, 199, 500), refused(calls(5_100, 1, 1))].concat();
+        assert!(judged(&[turned_away(4_990), burst.clone()]).is_lawful());
+        assert!(!judged(&[turned_away(1_000), burst]).is_lawful());
+    }
+
+    #[test]
+    fn the_order_in_which_calls_are_given_is_of_no_matter() {
+        let mut all = [calls(5_000, 199, 500), refused(calls(5_100, 1, 1))].concat();
+        let there = judge(200, SECOND, &all);
+        all.reverse();
+        let back = judge(200, SECOND, &all);
+        assert_eq!((there.violations[0].call, back.violations[0].call), (199, 0));
+    }
+
+    #[test]
+    fn a_violation_says_what_was_expected_and_why() {
+        let violation = |direction, counted| Violation { call: 0, direction, counted };
+        let strict = violation(Direction::TooStrict, 199);
+        assert_eq!(strict.expected(), "admitted");
+        assert_eq!(strict.actual(), "refused, though no more than 199 calls can have counted");
+        let lenient = violation(Direction::TooLenient, 200);
+        assert_eq!(lenient.expected(), "refused");
+        assert_eq!(lenient.actual(), "admitted, though no fewer than 200 calls have to have counted");
+    }
+}

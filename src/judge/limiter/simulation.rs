@@ -104,7 +104,7 @@ impl Target {
         let mut arrivals: Vec<(u64, Due)> = plan.iter().map(|due| (arrival(due, way()), *due)).collect();
         arrivals.sort_by_key(|(arrival, _)| *arrival);
         let (mut app, mut message) = (self.app.as_ref().map(Limiter::new), self.message.as_ref().map(Limiter::new));
-        let mut seen = Seen { app: Vec::new(), message: Vec::new() };
+        let mut outcome = Seen { app: Vec::new(), message: Vec::new() };
         for (arrival, due) in arrivals {
             let ask =
                 |limiter: Option<&mut Limiter>| limiter.map_or(Decided::Admit, |limiter| limiter.admit(self.now(arrival), 1));
@@ -113,12 +113,12 @@ impl Target {
             let by_message = if is_asked { ask(message.as_mut()) } else { Decided::Admit };
             let received = arrival + held_back([by_app, by_message]) + way();
             let timed = |decision| Timed { sent: due.at, received, decision };
-            seen.app.push(timed(seen_as(by_app, by_message)));
+            outcome.app.push(timed(seen_as(by_app, by_message)));
             if due.is_hot {
-                seen.message.push(timed(seen_as(by_message, by_app)));
+                outcome.message.push(timed(seen_as(by_message, by_app)));
             }
         }
-        seen
+        outcome
     }
 }
 
@@ -331,7 +331,7 @@ fn history(limit: &Limit, start: Duration, calls: &[AnyCall]) -> Vec<Timed> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn no_lawful_limiter_is_ever_blamed(

@@ -7,17 +7,17 @@ use super::evidence::{Call, Evidence};
 use super::phase::{self, Between};
 use super::{Decision, Direction, Tally};
 
-/// A window whose start is not known exactly.
+/// A window whose start and end are not known exactly.
 #[derive(Clone, Copy)]
 struct Window {
     start: Between,
-    earliest_end: u64,
+    end: Between,
 }
 
 pub(super) fn replay_aligned(evidence: &Evidence) -> Tally {
     phase::closest(evidence, |edges, tally| {
         for edges in edges.windows(2) {
-            check(evidence, Window { start: edges[0], earliest_end: edges[1].earliest }, None, tally);
+            check(evidence, Window { start: edges[0], end: edges[1] }, None, tally);
             if tally.is_full() {
                 return;
             }
@@ -25,7 +25,7 @@ pub(super) fn replay_aligned(evidence: &Evidence) -> Tally {
     })
 }
 
-/// Checks the calls that were surely made in a window. `first` is the one that it began with, if that is known.
+/// Checks the calls of a window. `first` is the one that it began with, if that is known.
 fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut Tally) {
     let before = evidence.admitted.possible.received_before(window.start.earliest);
     let mut admitted = 0;
@@ -34,7 +34,7 @@ fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut 
         Some((index, Decision::Refused)) => tally.add(index, Direction::TooStrict, 0),
         _ => {}
     }
-    for (place, call) in evidence.within(window.start.latest, window.earliest_end) {
+    for (place, call) in evidence.sent_within(window.start.latest, window.end.latest) {
         if tally.is_full() {
             return;
         }
@@ -43,19 +43,20 @@ fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut 
             continue;
         }
         match call.decision {
-            Decision::Admitted => {
+            Decision::Admitted if call.received < window.end.earliest => {
                 if admitted >= evidence.limit {
                     tally.add(call.index, Direction::TooLenient, admitted);
                 }
                 admitted += 1;
             }
+            // One that came after the end has fewer calls before it that still count.
             Decision::Refused => {
                 let possible = evidence.admitted.possibly_before[place] - before;
                 if possible < evidence.limit {
                     tally.add(call.index, Direction::TooStrict, possible);
                 }
             }
-            Decision::Unknown | Decision::Lost => {}
+            _ => {}
         }
     }
 }
@@ -117,23 +118,22 @@ impl<'a> Chains<'a> {
     }
 
     fn follow(&mut self) {
-        self.begin_windows(0, 0, 0, None);
+        self.begin_windows(Between { earliest: 0, latest: 0 }, 0, None);
         let mut fewest = u64::MAX;
         while let Some(Reverse((_, node))) = self.open.pop() {
             let Some(link) = self.links[node] else { continue };
             let mut tally = Tally::new(self.evidence.limit);
             check(self.evidence, link.window, self.first_call(node), &mut tally);
             let cost = link.cost + tally.total();
-            let latest_end = link.window.start.latest.saturating_add(self.evidence.longest_window());
-            let goes_on = self.begin_windows(link.window.earliest_end, latest_end, cost, Some(node));
+            let goes_on = self.begin_windows(link.window.end, cost, Some(node));
             if !goes_on && cost < fewest {
                 (fewest, self.last) = (cost, Some(node));
             }
         }
     }
 
-    /// Begins every window that may come after one that ended from `earliest` to `latest`; says whether one has to.
-    fn begin_windows(&mut self, earliest: u64, latest: u64, cost: u64, from: Option<usize>) -> bool {
+    /// Begins every window that may come after one with this end; says whether one has to.
+    fn begin_windows(&mut self, Between { earliest, latest }: Between, cost: u64, from: Option<usize>) -> bool {
         let calls = &self.evidence.calls;
         let surely_after = calls.partition_point(|call| call.sent < latest);
         let Some((by, certain)) = self.earliest_reply_from.get(surely_after).copied().flatten() else { return false };
@@ -158,7 +158,11 @@ impl<'a> Chains<'a> {
             return;
         }
         let start = Between { earliest: start.earliest.min(known.0), ..start };
-        let window = Window { start, earliest_end: start.earliest + self.evidence.shortest_window() };
+        let end = Between {
+            earliest: start.earliest + self.evidence.shortest_window(),
+            latest: start.latest.saturating_add(self.evidence.longest_window()),
+        };
+        let window = Window { start, end };
         let from = link.filter(|link| link.cost <= cost).map_or(from, |link| link.from);
         *link = Some(Link { window, cost: cost.min(known.1), from });
         self.open.push(Reverse((start.earliest, node)));
