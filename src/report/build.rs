@@ -86,6 +86,8 @@ pub fn build(
         pinned: facts.pinned.clone(),
         contradictions: summary.contradictions.iter().map(|contradicted| contradiction(planned, contradicted)).collect(),
         scenarios,
+        checks: Vec::new(),
+        load: None,
     }
 }
 
@@ -134,7 +136,7 @@ fn finding(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, finding: &
     }
 }
 
-fn exchange(exchange: &history::Exchange, secrets: &Secrets) -> Exchange {
+pub(super) fn exchange(exchange: &history::Exchange, secrets: &Secrets) -> Exchange {
     let request = &exchange.request;
     let (http_status, response_body, lost) = match &exchange.outcome {
         Outcome::Replied(reply) => {
@@ -210,13 +212,13 @@ fn place(planned: &Planned, index_path: &str) -> Place {
     Place { file: planned.source.path.clone(), line: place.map(|place| place.line), column: place.map(|place| place.column) }
 }
 
-fn counts(verdicts: impl Iterator<Item = Verdict>) -> Counts {
+pub(super) fn counts(verdicts: impl Iterator<Item = Verdict>) -> Counts {
     let mut counts = Counts::default();
     verdicts.for_each(|verdict| counts.count(verdict));
     counts
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
 use crate::history::Class;
 use crate::judge::tally::{Latency, Tally};
 
@@ -27,9 +26,7 @@ pub struct Load {
     pub doubts: Vec<String>,
     /// Second by second.
     pub seconds: Vec<Second>,
-    /// The first few findings of each clause.
-    pub findings: Vec<Finding>,
-    /// Clause to findings.
+    /// Clause to findings; the first few of each stand with their phases, in `scenarios`.
     pub findings_by_clause: BTreeMap<String, u64>,
     /// Messages read back after the run, and how many there are; absent where none could be.
     #[serde(default, skip_serializing_if = "Option::is_none")]

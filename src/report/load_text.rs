@@ -3,25 +3,18 @@
 use std::io;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Effects, Style};
-
 use super::failure::printable;
 use super::load::{Capacity, Load, Phase, Times};
 use super::snippet::Texts;
-use super::text::{self, heading, table};
+use super::text::{DIM, GREEN, RED, YELLOW, failures, heading, table, verdict};
 use super::{Report, Verdict};
 use crate::api::code::meaning;
 use crate::judge::check::told;
 use crate::judge::tally::Latency;
 
-const GREEN: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
-const RED: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
-const YELLOW: Style = AnsiColor::Yellow.on_default().effects(Effects::BOLD);
-const DIM: Style = Style::new().effects(Effects::DIMMED);
-
 /// Everything of a load run. `response` is the whole run's, for the histogram.
 pub fn summary(out: &mut dyn io::Write, report: &Report, load: &Load, response: &Latency, texts: &Texts) -> io::Result<()> {
-    text::findings(out, report, &load.findings, texts)?;
+    failures(out, report, texts)?;
     heading(out, "Phases")?;
     phases(out, load)?;
     if response.count() > 0 {
@@ -45,7 +38,7 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, load: &Load, response: 
     }
     heading(out, "Totals")?;
     totals(out, report, load)?;
-    text::verdict(out, report)
+    verdict(out, report)
 }
 
 fn phases(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
@@ -217,12 +210,19 @@ fn capacity(out: &mut dyn io::Write, capacity: &Capacity) -> io::Result<()> {
         ]
     });
     table(out, std::iter::once(header).chain(rows))?;
-    writeln!(out, "  passes at {}, fails at {}, limited by: {}", rate(capacity.passes_at), rate(capacity.fails_at), capacity.limited_by)
+    writeln!(
+        out,
+        "  passes at {}, fails at {}, limited by: {}",
+        rate(capacity.passes_at),
+        rate(capacity.fails_at),
+        capacity.limited_by
+    )
 }
 
 fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<()> {
     let lost: u64 = load.connections.lost.values().sum();
-    let causes: Vec<String> = load.connections.lost.iter().map(|(cause, count)| format!("{count} {}", printable(cause))).collect();
+    let causes: Vec<String> =
+        load.connections.lost.iter().map(|(cause, count)| format!("{count} {}", printable(cause))).collect();
     let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
     let read_back = match load.read_back {
         Some(read_back) => format!("{} of {} messages", read_back.read, read_back.messages),
@@ -230,8 +230,14 @@ fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<(
     };
     let rows = [
         ("plan", format!("{}: {}", printable(&load.plan), printable(&load.title))),
-        ("calls", format!("{} of {} planned, in {:.1} s", load.total.sent, load.total.planned, report.elapsed_ms as f64 / 1000.0)),
-        ("connections", format!("{} opened, {lost} lost{causes}, {} reopened", load.connections.opened, load.connections.reopened)),
+        (
+            "calls",
+            format!("{} of {} planned, in {:.1} s", load.total.sent, load.total.planned, report.elapsed_ms as f64 / 1000.0),
+        ),
+        (
+            "connections",
+            format!("{} opened, {lost} lost{causes}, {} reopened", load.connections.opened, load.connections.reopened),
+        ),
         ("read back", read_back),
         ("generator", format!("{:.1} µs of processor time a call, {} threads", load.cpu_us_per_request, load.threads)),
         ("target", printable(&report.target)),

@@ -8,6 +8,9 @@ pub mod curl;
 pub mod failure;
 pub mod json;
 pub mod junit;
+pub mod load;
+pub mod load_build;
+pub mod load_text;
 pub mod markdown;
 pub mod secrets;
 pub mod snippet;
@@ -60,7 +63,13 @@ pub struct Report {
     /// Question to the answer that was required.
     pub pinned: BTreeMap<String, String>,
     pub contradictions: Vec<Contradiction>,
+    /// Of a load run, its phases.
     pub scenarios: Vec<Scenario>,
+    /// What a load plan asked to hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<load::Check>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<load::Load>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use form_urlencoded::byte_serialize;
 
 use crate::api::HttpRequest;
+use crate::history::Exchange;
 use crate::verdict::ScenarioOutcome;
 
 /// What stands in a secret's place.
@@ -24,7 +25,12 @@ pub struct Secrets {
 impl Secrets {
     /// The caller's own secrets, and every `usersig` that the run sent.
     pub fn new(secrets: &[String], outcomes: &[ScenarioOutcome]) -> Secrets {
-        let sent = outcomes.iter().flat_map(|outcome| &outcome.exchanges).flat_map(|exchange| &exchange.request.query);
+        Secrets::of(secrets, outcomes.iter().flat_map(|outcome| &outcome.exchanges))
+    }
+
+    /// The caller's own secrets, and every `usersig` in these exchanges.
+    pub fn of<'e>(secrets: &[String], exchanges: impl Iterator<Item = &'e Exchange>) -> Secrets {
+        let sent = exchanges.flat_map(|exchange| &exchange.request.query);
         let usersigs = sent.filter(|(name, _)| is_usersig(name)).map(|(_, value)| value.as_str());
         let plain: BTreeSet<&str> =
             secrets.iter().map(String::as_str).chain(usersigs).filter(|secret| secret.len() >= MIN_BYTES).collect();

@@ -13,10 +13,10 @@ use super::snippet::{self, Texts};
 use super::{Exchange, Level, Overall, Report, Scenario, Verdict};
 
 const BOLD: Style = Style::new().effects(Effects::BOLD);
-const DIM: Style = Style::new().effects(Effects::DIMMED);
-const GREEN: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
-const RED: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
-const YELLOW: Style = AnsiColor::Yellow.on_default().effects(Effects::BOLD);
+pub(super) const DIM: Style = Style::new().effects(Effects::DIMMED);
+pub(super) const GREEN: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
+pub(super) const RED: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default().effects(Effects::BOLD);
 
 /// So many failures are shown in full; of the rest, a line each.
 const IN_FULL: usize = 30;
@@ -54,6 +54,11 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, texts: &Texts) -> io::R
     }
     heading(out, "Totals")?;
     totals(out, report)?;
+    verdict(out, report)
+}
+
+/// The last line.
+pub(super) fn verdict(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let (word, style) = match report.verdict {
         Overall::Pass => ("PASS", GREEN),
         Overall::Fail => ("FAIL", RED),
@@ -123,12 +128,12 @@ fn printable_shell(curl: &str) -> String {
     curl.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
-fn heading(out: &mut dyn io::Write, text: &str) -> io::Result<()> {
+pub(super) fn heading(out: &mut dyn io::Write, text: &str) -> io::Result<()> {
     writeln!(out, "{BOLD}{text}{BOLD:#}")
 }
 
 /// Columns aligned as the terminal shows them; wide characters count twice.
-fn table<const N: usize>(out: &mut dyn io::Write, rows: impl Iterator<Item = [String; N]>) -> io::Result<()> {
+pub(super) fn table<const N: usize>(out: &mut dyn io::Write, rows: impl Iterator<Item = [String; N]>) -> io::Result<()> {
     let rows: Vec<[String; N]> = rows.collect();
     let widths: [usize; N] = std::array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or_default());
     for row in rows {
