@@ -1,14 +1,19 @@
 //! The embedded endpoint as a target: where `host` and `drive` meet.
 
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use tokio::runtime::{self, Runtime};
 
 use crate::clock::VirtualClock;
 use crate::drive::target::{Accounts, App, Launch, Launched, MessageSource, Target, TargetPlace};
 use crate::host::embedded::Embedded;
-use crate::model::{self, Rules, Setup};
+use crate::host::server::{self, Behaviour, bind};
+use crate::model::{self, Model, Rules, Setup};
 
 /// The key of the embedded endpoint's apps, and of `msgext serve` where it is given none. It protects nothing.
 pub const DEVELOPMENT_KEY: &str = "msgext-development-key";
@@ -38,6 +43,24 @@ pub fn target(rules: Rules) -> Target {
         read_back: None,
         timeout: Duration::from_secs(10),
     }
+}
+
+/// The documented endpoint over TCP and in real time, on threads of its own, until this is dropped.
+pub struct Served {
+    pub target: Target,
+    // Dropping the runtime ends the server.
+    _runtime: Runtime,
+}
+
+/// Starts the documented endpoint for a load run.
+pub fn serve() -> io::Result<Served> {
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let (listener, address) = runtime.block_on(bind(SocketAddr::from(([127, 0, 0, 1], 0))))?;
+    let setup = Setup { rules: Rules::default(), apps: apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY) };
+    runtime.spawn(server::serve(listener, setup, Model::new(), Behaviour::default(), pending()));
+    let url = format!("http://{address}").parse().expect("an address is a URL");
+    let target = Target { place: TargetPlace::Remote(url), ..target(Rules::default()) };
+    Ok(Served { target, _runtime: runtime })
 }
 
 /// The documented endpoint in the name of another target: same apps, same keys.

@@ -5,6 +5,9 @@ pub mod embedded;
 pub mod exit;
 pub mod files;
 pub mod list;
+pub mod load;
+pub mod load_progress;
+pub mod output;
 pub mod progress;
 pub mod run;
 pub mod schema;
@@ -28,6 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Load(Box<load::Args>),
     Serve(Box<serve::Args>),
     List(list::Args),
     Check(check::Args),
@@ -39,6 +43,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::embedded;
 use super::exit::{Exit, Failure};
 use super::files;
+use super::output::OutputArgs;
 use super::progress::Progress;
 use super::target::{Named, TargetArgs};
 use crate::drive::conform::{self, Options, RunError, counts};
@@ -20,7 +21,7 @@ use crate::judge::text::counted;
 use crate::random::Random;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::{self, Texts};
-use crate::report::{Overall, Report, RunFacts, build, curl, json, junit, markdown, text};
+use crate::report::{Overall, Report, RunFacts, build, curl, text};
 use crate::scenario::filter::Filter;
 use crate::scenario::plan::{self, Planned};
 use crate::spec;
@@ -72,30 +73,11 @@ pub struct Args {
     output: OutputArgs,
 }
 
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Reports")]
-struct OutputArgs {
-    /// Folder of the reports: report.json, report.md and junit.xml of the newest run land in its `run`
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    out: PathBuf,
-    /// Writes the JSON report here too (`-`: standard output)
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Writes the JUnit report here too
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Writes the Markdown report here too
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
-}
-
 #[derive(Clone, Copy, Debug)]
 enum Rate {
     PerSecond(u32),
     Unlimited,
 }
-
-type Renderer = fn(&mut dyn Write, &Report) -> io::Result<()>;
 
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let options = options(args);
@@ -104,7 +86,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(&plan, named.target, &options);
     }
-    let outputs = args.output.files();
+    let outputs = args.output.files("run");
     for (path, _) in &outputs {
         files::prepare(path)?;
     }
@@ -274,19 +256,6 @@ fn dry_run(plan: &[Planned], target: Target, options: &Options) -> Result<Exit, 
             Err(Failure::could_not_test(format!("standard output cannot be written: {error}")))
         }
         _ => Ok(Exit::Holds),
-    }
-}
-
-impl OutputArgs {
-    /// Every file to write, with its renderer.
-    fn files(&self) -> Vec<(PathBuf, Renderer)> {
-        let folder = self.out.join("run");
-        let kept: [(&str, Renderer); 3] =
-            [("report.json", json::write), ("report.md", markdown::write), ("junit.xml", junit::write)];
-        let asked: [(&Option<PathBuf>, Renderer); 3] =
-            [(&self.json, json::write), (&self.markdown, markdown::write), (&self.junit, junit::write)];
-        let kept = kept.into_iter().map(|(name, render)| (folder.join(name), render));
-        kept.chain(asked.into_iter().filter_map(|(path, render)| path.clone().map(|path| (path, render)))).collect()
     }
 }
 

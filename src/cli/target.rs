@@ -159,6 +159,10 @@ impl TargetArgs {
         self.target.is_none()
     }
 
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The target that the arguments mean.
     pub fn resolve(&self) -> Result<Named, Failure> {
         let mut pinned = Profile::new();

@@ -1,0 +1,38 @@
+//! Where reports go.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::report::{Report, json, junit, markdown};
+
+pub type Renderer = fn(&mut dyn Write, &Report) -> io::Result<()>;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Reports")]
+pub struct OutputArgs {
+    /// Folder of the reports: report.json, report.md and junit.xml of the newest run of each command land in a folder of its name
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+    /// Writes the JSON report here too (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Writes the JUnit report here too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Writes the Markdown report here too
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// Every file that this command writes, with its renderer.
+    pub fn files(&self, command: &str) -> Vec<(PathBuf, Renderer)> {
+        let folder = self.out.join(command);
+        let kept: [(&str, Renderer); 3] =
+            [("report.json", json::write), ("report.md", markdown::write), ("junit.xml", junit::write)];
+        let asked: [(&Option<PathBuf>, Renderer); 3] =
+            [(&self.json, json::write), (&self.markdown, markdown::write), (&self.junit, junit::write)];
+        let kept = kept.into_iter().map(|(name, render)| (folder.join(name), render));
+        kept.chain(asked.into_iter().filter_map(|(path, render)| path.clone().map(|path| (path, render)))).collect()
+    }
+}
