@@ -6,7 +6,9 @@ pub mod call;
 pub mod code;
 pub mod http;
 pub mod message;
+mod plain;
 pub mod reply;
+pub mod scan;
 pub mod usersig;
 
 pub use call::{Call, Kv, Operation};
