@@ -49,12 +49,18 @@ impl Scanner {
         let results = &mut self.results;
         let (mut status, mut code, mut info, mut list) = (None, None, None, None);
         let mut cursor = Cursor::new(body);
-        cursor.object(|cursor, name| match name {
-            b"ActionStatus" => once(&mut status, cursor.string()?),
-            b"ErrorCode" => once(&mut code, cursor.integer()?),
-            b"ErrorInfo" => once(&mut info, cursor.string()?),
-            b"ExtensionList" => once(&mut list, read_results(cursor, results)?),
-            _ => cursor.skip(MOST_NESTED),
+        cursor.object(|cursor| {
+            if cursor.is_named(br#""ActionStatus""#) {
+                once(&mut status, cursor.string()?)
+            } else if cursor.is_named(br#""ErrorCode""#) {
+                once(&mut code, cursor.integer()?)
+            } else if cursor.is_named(br#""ErrorInfo""#) {
+                once(&mut info, cursor.string()?)
+            } else if cursor.is_named(br#""ExtensionList""#) {
+                once(&mut list, read_results(cursor, results)?)
+            } else {
+                cursor.skip_member(MOST_NESTED)
+            }
         })?;
         cursor.end()?;
         let (code, info) = (code?, &text[info?]);
@@ -106,10 +112,14 @@ fn read_results(cursor: &mut Cursor, results: &mut Vec<Span>) -> Option<List> {
 
 fn read_result(cursor: &mut Cursor) -> Option<Span> {
     let (mut code, mut extension) = (None, None);
-    cursor.object(|cursor, name| match name {
-        b"ErrorCode" => once(&mut code, cursor.integer()?),
-        b"Extension" => once(&mut extension, read_extension(cursor)?),
-        _ => cursor.skip(MOST_NESTED),
+    cursor.object(|cursor| {
+        if cursor.is_named(br#""ErrorCode""#) {
+            once(&mut code, cursor.integer()?)
+        } else if cursor.is_named(br#""Extension""#) {
+            once(&mut extension, read_extension(cursor)?)
+        } else {
+            cursor.skip_member(MOST_NESTED)
+        }
     })?;
     let (key, value, seq) = extension?;
     Some(Span { code: code?, seq, key, value })
@@ -117,11 +127,16 @@ fn read_result(cursor: &mut Cursor) -> Option<Span> {
 
 fn read_extension(cursor: &mut Cursor) -> Option<(Range<usize>, Range<usize>, i64)> {
     let (mut key, mut value, mut seq) = (None, None, None);
-    cursor.object(|cursor, name| match name {
-        b"Key" => once(&mut key, cursor.string()?),
-        b"Value" => once(&mut value, cursor.string()?),
-        b"Seq" => once(&mut seq, cursor.integer()?),
-        _ => cursor.skip(MOST_NESTED),
+    cursor.object(|cursor| {
+        if cursor.is_named(br#""Key""#) {
+            once(&mut key, cursor.string()?)
+        } else if cursor.is_named(br#""Value""#) {
+            once(&mut value, cursor.string()?)
+        } else if cursor.is_named(br#""Seq""#) {
+            once(&mut seq, cursor.integer()?)
+        } else {
+            cursor.skip_member(MOST_NESTED)
+        }
     })?;
     Some((key?, value?, seq?))
 }
