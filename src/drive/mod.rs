@@ -5,6 +5,7 @@ pub mod client;
 pub mod compose;
 pub mod conform;
 pub mod line;
+pub mod load;
 pub mod messages;
 pub mod pace;
 pub mod probe;
