@@ -106,11 +106,16 @@ impl Chunked {
             (Expected::SizeLf, b'\n') => Expected::Data,
             (Expected::DataCr, b'\r') => Expected::DataLf,
             (Expected::DataLf, b'\n') => Expected::Size,
-            (Expected::Line, b'\r') => Expected::LastLf,
-            (Expected::LastLf, b'\n') => Expected::Nothing,
-            (Expected::MoreLine, b'\r') => Expected::LineLf,
-            (Expected::LineLf, b'\n') => self.end_trailer(bytes)?,
-            (Expected::Line | Expected::MoreLine, _) => self.keep_trailer(bytes, &[byte])?,
+            (Expected::Line, b'\r') if self.trailers == 0 => Expected::LastLf,
+            (Expected::LastLf, b'\n') if self.trailers == 0 => Expected::Nothing,
+            (Expected::Line, b'\r') => self.keep_trailer(bytes, byte, Expected::LastLf)?,
+            (Expected::LastLf, b'\n') => self.keep_trailer(bytes, byte, Expected::Nothing)?,
+            (Expected::MoreLine, b'\r') => self.keep_trailer(bytes, byte, Expected::LineLf)?,
+            (Expected::LineLf, b'\n') => {
+                self.trailers += 1;
+                self.keep_trailer(bytes, byte, Expected::Line)?
+            }
+            (Expected::Line | Expected::MoreLine, _) => self.keep_trailer(bytes, byte, Expected::MoreLine)?,
             _ => return Err(Cause::Garbage),
         };
         Ok(())
@@ -122,25 +127,18 @@ impl Chunked {
         Ok(())
     }
 
-    fn end_trailer(&mut self, bytes: &mut [u8]) -> Result<Expected, Cause> {
-        self.trailers += 1;
-        self.keep_trailer(bytes, b"\r\n")?;
-        if self.trailers > MAX_TRAILERS { Err(Cause::TooLarge) } else { Ok(Expected::Line) }
-    }
-
-    fn keep_trailer(&mut self, bytes: &mut [u8], more: &[u8]) -> Result<Expected, Cause> {
-        let end = self.end + self.trailer_bytes;
-        bytes[end..end + more.len()].copy_from_slice(more);
-        self.trailer_bytes += more.len();
-        if self.trailer_bytes < MAX_EXTRA_BYTES { Ok(Expected::MoreLine) } else { Err(Cause::TooLarge) }
+    fn keep_trailer(&mut self, bytes: &mut [u8], byte: u8, next: Expected) -> Result<Expected, Cause> {
+        bytes[self.end + self.trailer_bytes] = byte;
+        self.trailer_bytes += 1;
+        let is_bounded = self.trailer_bytes < MAX_EXTRA_BYTES && self.trailers <= MAX_TRAILERS;
+        is_bounded.then_some(next).ok_or(Cause::TooLarge)
     }
 
     /// Trailers mean nothing here, but a body that ends in no trailers is cut or garbled.
-    fn check_trailers(&mut self, bytes: &mut [u8]) -> Result<(), Cause> {
-        if self.trailer_bytes == 0 {
+    fn check_trailers(&self, bytes: &[u8]) -> Result<(), Cause> {
+        if self.trailers == 0 {
             return Ok(());
         }
-        self.keep_trailer(bytes, b"\r\n")?;
         let mut headers = [httparse::EMPTY_HEADER; MAX_TRAILERS];
         let trailers = &bytes[self.end..self.end + self.trailer_bytes];
         match httparse::parse_headers(trailers, &mut headers[..self.trailers]) {

@@ -106,12 +106,12 @@ impl Fields {
     }
 
     fn set_transfer(&mut self, value: &[u8]) {
-        let is_chunked = list(value).last().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+        let is_chunked = value.is_ascii() && list(value).last().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
         self.transfer = Some(if is_chunked { Transfer::Chunked } else { Transfer::Other });
     }
 
     fn add_options(&mut self, value: &[u8]) {
-        for option in list(value) {
+        for option in list(value).filter(|_| value.is_ascii()) {
             self.says_close |= option.eq_ignore_ascii_case(b"close");
             self.says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
         }
