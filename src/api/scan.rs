@@ -153,14 +153,14 @@ mod tests {
     /// What was scanned, as `decode` gives it.
     fn scanned(body: &[u8]) -> Option<Reply> {
         let mut scanner = Scanner::default();
-        let scanned = scanner.scan(body)?;
+        let reply = scanner.scan(body)?;
         let result = |item: Item| KeyResult {
             code: item.code,
             extension: Extension { key: item.key.to_owned(), value: item.value.to_owned(), seq: item.seq },
         };
-        let status = if scanned.code == 0 { ActionStatus::Ok } else { ActionStatus::Fail };
-        let results = scanned.results().map(|items| items.map(result).collect());
-        Some(Reply { status, code: scanned.code, info: scanned.info.to_owned(), results })
+        let status = if reply.code == 0 { ActionStatus::Ok } else { ActionStatus::Fail };
+        let results = reply.results().map(|items| items.map(result).collect());
+        Some(Reply { status, code: reply.code, info: reply.info.to_owned(), results })
     }
 
     /// Whether the body is scanned; if so, `decode` must say the same of it.

@@ -88,3 +88,28 @@ impl From<&io::Error> for Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn the_systems_errors_are_told_apart_by_whose_fault_they_are() {
+        for (errno, cause) in [
+            (Errno::CONNREFUSED, Cause::Refused),
+            (Errno::NETUNREACH, Cause::Unreachable),
+            (Errno::HOSTUNREACH, Cause::Unreachable),
+            (Errno::ADDRNOTAVAIL, Cause::Exhausted),
+            (Errno::TIMEDOUT, Cause::TimedOut),
+            (Errno::CONNRESET, Cause::Reset),
+            (Errno::PIPE, Cause::Reset),
+            (Errno::BADF, Cause::Socket),
+        ] {
+            assert_eq!(Cause::from(&io::Error::from(errno)), cause, "{errno}");
+        }
+        let tls = io::Error::other(rustls::Error::HandshakeNotComplete);
+        assert_eq!(Cause::from(&tls), Cause::Tls);
+    }
+}
