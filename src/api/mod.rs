@@ -6,6 +6,7 @@ pub mod call;
 pub mod code;
 pub mod http;
 pub mod message;
+mod plain;
 pub mod reply;
 pub mod scan;
 pub mod usersig;

@@ -30,7 +30,7 @@ use crate::report::load_text;
 use crate::report::snippet::{self, Texts};
 use crate::report::{Overall, Report};
 use crate::scenario::Caller;
-use crate::scenario::load::check::{Check, Counted, Subject};
+use crate::scenario::load::check::{Check, Subject};
 use crate::scenario::load::{Arrivals, BUNDLED, Choice, Mix, Phase, Plan, Rate, Spacing, Traffic, load};
 use crate::scenario::source::SourceFile;
 use crate::spec;

@@ -32,7 +32,7 @@ use crate::scenario::load::Plan;
 use crate::scenario::{Caller, Message as Kind};
 use finding::Findings;
 use render::Templates;
-use wire::connection::Tls;
+use wire::{Tls, TlsSetupError};
 
 /// Messages that are made, or read back, at the same time.
 const SIDE_BY_SIDE: usize = 16;
@@ -52,8 +52,8 @@ pub enum LoadError {
     NoMembers,
     #[error("{host} has no address: {cause}")]
     NoAddress { host: String, cause: io::Error },
-    #[error("the certificates of this system cannot be used: {0}")]
-    Tls(String),
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
     #[error(transparent)]
     Worker(#[from] worker::WorkerError),
     #[error("cut short before the first call")]
@@ -138,7 +138,7 @@ impl<'a> Ground<'a> {
             return Ok(None);
         }
         let host = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
-        Tls::trusting_the_system(host).map(Some).map_err(LoadError::Tls)
+        Ok(Some(Tls::of_system(&host)?))
     }
 
     fn templates(&self, plan: &Plan) -> Templates {

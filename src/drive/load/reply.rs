@@ -1,7 +1,8 @@
 //! A reply taken in: what it says is settled with the ledger, and the call gets its verdict.
 
+use crate::api::call::MAX_KVS;
 use crate::api::reply::{Reply, decode};
-use crate::api::scan::{Item, scan};
+use crate::api::scan::{Item, Scanner};
 use crate::api::{Operation, code};
 use crate::history::Class;
 use crate::judge::ledger::{Difference, Ledger, Ticket, leaves_doubt};
@@ -36,14 +37,28 @@ pub struct Settled {
 }
 
 /// Settles one reply with the ledger; what is wrong with it goes to `differences`.
-pub fn settle(ledger: &mut Ledger, ticket: &Ticket, status: u16, body: &[u8], differences: &mut Vec<Difference>) -> Settled {
+pub fn settle(
+    scanner: &mut Scanner,
+    ledger: &mut Ledger,
+    ticket: &Ticket,
+    (status, body): (u16, &[u8]),
+    differences: &mut Vec<Difference>,
+) -> Settled {
     if status != 200 {
         differences.push(difference("HTTP-1", "HTTP status", "200", &status.to_string()));
     }
-    match scan(body) {
-        Some(scanned) => said(ledger, ticket, scanned.code, scanned.has_list, scanned.items(), differences),
-        None => settle_odd(ledger, ticket, body, differences),
+    let Some(scanned) = scanner.scan(body) else { return settle_odd(ledger, ticket, body, differences) };
+    let mut items = [Item::default(); MAX_KVS];
+    let Some(results) = scanned.results() else {
+        return said(ledger, ticket, scanned.code, false, &[], differences);
+    };
+    let count = results.len();
+    if count > MAX_KVS {
+        let items: Vec<Item<'_>> = results.collect();
+        return said(ledger, ticket, scanned.code, true, &items, differences);
     }
+    items.iter_mut().zip(results).for_each(|(item, result)| *item = result);
+    said(ledger, ticket, scanned.code, true, &items[..count], differences)
 }
 
 /// A reply that is not plain: escapes, or defects, each of which is told.
@@ -116,7 +131,8 @@ mod tests {
         ledger.write(&ticket, 0).put(&mut value);
         let body = body.replace("VALUE", &String::from_utf8(value).expect("ASCII"));
         let mut differences = Vec::new();
-        let Settled { verdict, code } = settle(&mut ledger, &ticket, status, body.as_bytes(), &mut differences);
+        let Settled { verdict, code } =
+            settle(&mut Scanner::default(), &mut ledger, &ticket, (status, body.as_bytes()), &mut differences);
         (verdict, code, differences.into_iter().map(|difference| difference.clause).collect())
     }
 

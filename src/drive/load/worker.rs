@@ -19,8 +19,8 @@ use super::clock::{Alarm, Clock};
 use super::finding::Findings;
 use super::render::{Buffer, Templates};
 use super::reply::{Settled, Verdict, settle};
-use super::wire::connection::{Connection, Received, Tls};
-use super::wire::response::Response;
+use super::wire::{Connection, Response, Tls};
+use crate::api::scan::Scanner;
 use crate::history::{Exchange, HttpReply, Outcome};
 use crate::judge::fit::Fit;
 use crate::judge::ledger::{Difference, Ledger, Ticket};
@@ -197,6 +197,7 @@ pub struct Worker {
     phase: usize,
     random: Random,
     buffer: Buffer,
+    scanner: Scanner,
     ledger: Ledger,
     findings: Findings,
     records: Vec<Record>,
@@ -263,6 +264,7 @@ impl Worker {
             phase: 0,
             random: Random::named(common.seed, &format!("worker {number}")),
             buffer: Buffer::default(),
+            scanner: Scanner::default(),
             ledger,
             findings: Findings::default(),
             records: Vec::new(),
@@ -558,57 +560,64 @@ impl Worker {
     /// Takes in one response, or whatever else a connection has; `false` once it has nothing more.
     fn receive(&mut self, slot: u32) -> bool {
         let Some(mut connection) = self.slots[slot as usize].connection.take() else { return false };
-        let received = connection.receive();
-        let now = self.common.clock.now();
-        let cause = match received {
-            Ok(Received::Nothing) => {
-                self.slots[slot as usize].connection = Some(connection);
-                return false;
+        let (more, cause) = self.take_in(slot, &mut connection);
+        match cause {
+            None => self.slots[slot as usize].connection = Some(connection),
+            Some(cause) => {
+                drop(connection);
+                let now = self.common.clock.now();
+                self.lose(slot, &cause, now);
             }
-            Ok(Received::Opened) => {
-                self.slots[slot as usize].connection = Some(connection);
-                self.opened(slot, now);
-                return true;
-            }
-            Ok(Received::Response(response)) => match self.respond(slot, &mut connection, &response, now) {
-                None => {
-                    self.slots[slot as usize].connection = Some(connection);
-                    return true;
+        }
+        more
+    }
+
+    /// Whether there may be more to take in, and why the connection is of no use after it, if it is not.
+    fn take_in(&mut self, slot: u32, connection: &mut Connection) -> (bool, Option<String>) {
+        if !connection.is_ready() {
+            return match connection.establish() {
+                Ok(true) => {
+                    let now = self.common.clock.now();
+                    self.opened(slot, now);
+                    (true, None)
                 }
-                Some(cause) => cause,
-            },
-            Err(broken) => broken.to_string(),
-        };
-        drop(connection);
-        self.lose(slot, &cause, now);
-        false
+                Ok(false) => (false, None),
+                Err(cause) => (false, Some(cause.to_string())),
+            };
+        }
+        match connection.receive() {
+            Ok(None) => (false, None),
+            Ok(Some(response)) => {
+                let now = self.common.clock.now();
+                let cause = self.respond(slot, &response, now);
+                (cause.is_none(), cause)
+            }
+            Err(cause) => (false, Some(cause.to_string())),
+        }
     }
 
     /// Judges a response; gives why the connection is of no use after it, if it is not.
-    fn respond(&mut self, slot: u32, connection: &mut Connection, response: &Response, now: u64) -> Option<String> {
+    fn respond(&mut self, slot: u32, response: &Response<'_>, now: u64) -> Option<String> {
         let doing = std::mem::replace(&mut self.slots[slot as usize].doing, Doing::Waiting);
         let Doing::Call(flight) = doing else { return Some("unasked-for reply".to_owned()) };
         self.last_reply = now;
-        let (status, body) = (response.status, connection.body(response));
+        let Response { status, body, keep_alive } = *response;
         if let 502..=504 = status {
             self.ledger.lose(&flight.ticket);
             self.count_lost(&flight, &format!("gateway answered HTTP {status}"), now);
         } else {
             let mut differences = Vec::new();
-            let settled = settle(&mut self.ledger, &flight.ticket, status, body, &mut differences);
+            let settled = settle(&mut self.scanner, &mut self.ledger, &flight.ticket, (status, body), &mut differences);
             if !differences.is_empty() {
                 self.find(&mut differences, &flight, status, body, now);
             }
             self.count(&flight, settled, now);
         }
-        match connection.consume(response) {
-            Err(broken) => Some(broken.to_string()),
-            Ok(()) if !response.keep_alive => Some("closed after a reply".to_owned()),
-            Ok(()) => {
-                self.free(slot, now);
-                None
-            }
+        if keep_alive {
+            self.free(slot, now);
+            return None;
         }
+        Some("closed after a reply".to_owned())
     }
 
     fn count(&mut self, flight: &Flight, settled: Settled, now: u64) {
@@ -683,11 +692,10 @@ impl Worker {
     }
 
     fn open(&mut self, slot: u32, now: u64) {
-        let opened = Connection::open(self.common.address, self.common.tls.as_ref());
-        let watched = opened.map_err(|broken| broken.to_string()).and_then(|connection| {
-            use epoll::EventFlags as Flags;
-            let flags = Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET;
-            epoll::add(&self.epoll, connection.fd(), epoll::EventData::new_u64(u64::from(slot)), flags)
+        let mut connection = Connection::new(self.common.address, self.common.tls.clone());
+        let watched = connection.open().map_err(|cause| cause.to_string()).and_then(|()| {
+            let data = epoll::EventData::new_u64(u64::from(slot));
+            epoll::add(&self.epoll, &connection, data, Connection::INTEREST)
                 .map_err(|error| error.to_string())
                 .map(|()| connection)
         });
