@@ -209,6 +209,7 @@ fn caller(text: &str) -> Result<Caller, String> {
 fn threads(args: &Args, plan: &Plan) -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     let peak = plan.phases.iter().filter_map(|phase| phase.arrivals.peak_per_second()).fold(0.0, f64::max);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive; too many are capped next")]
     let needed = (peak / CALLS_A_THREAD).ceil().max(1.0) as u32;
     args.threads.unwrap_or(needed.min(cores)).min(plan.connections.get()).min(plan.messages.get())
 }

@@ -1,6 +1,7 @@
 //! A load run while it goes on: a bar on a terminal, a line a phase elsewhere.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
@@ -80,11 +81,11 @@ fn in_short(tally: &Tally) -> String {
     let failed = tally.of(Class::Error) + tally.of(Class::Lost);
     let mut line = format!("{} refused", tally.of(Class::Refused));
     if failed > 0 {
-        line.push_str(&format!("  {failed} failed"));
+        let _ = write!(line, "  {failed} failed");
     }
     if response.count() > 0 {
         let [p50, p99] = [0.5, 0.99].map(|share| told(response.quantile(share)));
-        line.push_str(&format!("  p50 {p50}  p99 {p99}  lag p99 {}", told(tally.lag.quantile(0.99))));
+        let _ = write!(line, "  p50 {p50}  p99 {p99}  lag p99 {}", told(tally.lag.quantile(0.99)));
     }
     line
 }

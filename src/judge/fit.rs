@@ -2,6 +2,8 @@
 //!
 //! A block fails at a chance of one in a million: the planned counts are exact, so no lawful run of ours comes near it.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cells of a block, and nanoseconds of one")]
+
 use std::collections::VecDeque;
 
 /// Cells of one block.

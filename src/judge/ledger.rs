@@ -3,6 +3,8 @@
 //!
 //! Never a value in memory: a value is told by the number of its write ([`Write`]).
 
+#![expect(clippy::cast_possible_truncation, reason = "a call has at most 20 pairs, a message at most 300 keys")]
+
 use std::collections::HashMap;
 
 use crate::api::scan::Item;
@@ -248,7 +250,7 @@ impl Ledger {
 
     /// Ends a call that was answered at every key, and tells what differs from what the target has to hold. The class is
     /// that of the whole call.
-    pub fn settle<'a>(&mut self, ticket: &Ticket, answers: &[Item<'a>], differences: &mut Vec<Difference>) -> Class {
+    pub fn settle(&mut self, ticket: &Ticket, answers: &[Item<'_>], differences: &mut Vec<Difference>) -> Class {
         if ticket.operation == Operation::Clear {
             let message = self.close(ticket);
             message.keys.iter_mut().filter(|key| key.state != State::Unset).for_each(|key| key.state = State::Gone);
@@ -277,7 +279,7 @@ impl Ledger {
                 Some(answer) => self.answer(ticket, index, write, answer, differences),
                 None => Class::Error,
             });
-            if answer.is_none() || answer.is_some_and(|answer| leaves_doubt(answer.code)) {
+            if answer.is_none_or(|answer| leaves_doubt(answer.code)) {
                 self.doubt(ticket.message, index, if ticket.operation == Operation::Set { write } else { Write::NONE });
             }
         }
@@ -554,8 +556,8 @@ mod tests {
         let next = open(&mut ledger, Operation::Set, true);
         assert_eq!(settle(&mut ledger, &next, 23001, &lost.first_write.text(), 4), (Class::Error, vec![]));
         assert_eq!(ledger.seq(0, 0), 4);
-        let last = open(&mut ledger, Operation::Set, true);
-        ledger.lose(&last);
+        let another = open(&mut ledger, Operation::Set, true);
+        ledger.lose(&another);
         let next = open(&mut ledger, Operation::Set, true);
         assert_eq!(settle(&mut ledger, &next, 23001, "another's", 5).1, ["SET-2"]);
     }

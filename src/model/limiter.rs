@@ -631,7 +631,6 @@ mod tests {
         probe.burst(s(5), 300, 150);
         let first = (0..6000).map(|i| s(7) + i * 100 * MS).find(|at| probe.call(*at))?;
         let more = (0..300).take_while(|_| probe.call(first)).count() as u64;
-        #[expect(clippy::cast_precision_loss, reason = "tenths of a second, far below the mantissa")]
         Some(((first / MS) as f64 / 1000.0, 1 + more))
     }
 

@@ -43,6 +43,7 @@ pub struct Found<'a> {
 }
 
 /// Builds the report. `load` and `checks` are complete but for the verdict that follows from them.
+#[expect(clippy::too_many_arguments, reason = "a report has so many sources, and each is used here alone")]
 pub fn build(
     spec: &Spec,
     facts: &LoadFacts,

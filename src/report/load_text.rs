@@ -1,5 +1,7 @@
 //! The end of a load run on a terminal: what each phase came to, how long calls took, and what was checked.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "microseconds, and columns of a bar")]
+
 use std::io;
 use std::time::Duration;
 
@@ -257,7 +259,16 @@ mod tests {
         (0..90).for_each(|_| times.record(Duration::from_micros(120)));
         (0..9).for_each(|_| times.record(Duration::from_micros(420)));
         times.record(Duration::from_millis(2));
-        insta::assert_snapshot!(plain(|out| histogram(out, &times)), @"");
+        insta::assert_snapshot!(plain(|out| histogram(out, &times)), @r"
+          ≤ 150 µs   ████████████████████████████████████████  90  90.00 %
+          ≤ 200 µs                                             0   0.00 %
+          ≤ 300 µs                                             0   0.00 %
+          ≤ 500 µs   ████                                      9   9.00 %
+          ≤ 700 µs                                             0   0.00 %
+          ≤ 1.00 ms                                            0   0.00 %
+          ≤ 1.50 ms                                            0   0.00 %
+          ≤ 2.00 ms  ▌                                         1   1.00 %
+        ");
         assert_eq!(bars(&times).iter().map(|(_, count)| count).sum::<u64>(), 100);
     }
 }

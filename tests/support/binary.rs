@@ -64,7 +64,12 @@ impl Ran {
 }
 
 pub(crate) fn report_in(folder: &Path) -> Value {
-    let path = folder.join("reports/run/report.json");
+    report_of(folder, "run")
+}
+
+/// The JSON report that a command left in this folder.
+pub(crate) fn report_of(folder: &Path, command: &str) -> Value {
+    let path = folder.join("reports").join(command).join("report.json");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).expect("the report is JSON")
 }

@@ -1,5 +1,7 @@
 //! Which message, which operation and how many pairs: a function of the call's number, so that every thread agrees.
 
+#![expect(clippy::cast_possible_truncation, reason = "a plan has fewer messages and callers than 2^32")]
+
 use crate::api::Operation;
 use crate::random::Random;
 use crate::scenario::Caller;

@@ -169,9 +169,9 @@ impl<'a> Ground<'a> {
             let number = u32::try_from(index).unwrap_or(u32::MAX);
             let pair = |key: &str| pairs.get(key).map(|(value, seq)| (value.as_str(), *seq));
             self.ledgers[index % of].compare(number, pair, &mut differences);
-            differences.iter_mut().for_each(|difference| {
+            for difference in &mut differences {
                 difference.subject = format!("message {}: {}", index + 1, difference.subject);
-            });
+            }
             Some(differences)
         });
         let read: Vec<Option<Vec<Difference>>> = read.buffer_unordered(SIDE_BY_SIDE).collect().await;

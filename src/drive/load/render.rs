@@ -1,5 +1,7 @@
 //! Requests in bytes: what never changes is rendered once, a call fills in the rest.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::super::compose::Composer;
@@ -126,7 +128,7 @@ fn head(request: &HttpRequest, host: &str, base_path: &str) -> (Vec<u8>, Vec<u8>
     let rest = target[at..].trim_start_matches(|letter: char| letter.is_ascii_digit());
     let mut after = format!("{rest} HTTP/1.1\r\nHost: {host}\r\n");
     for (name, value) in &request.headers {
-        after.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(after, "{name}: {value}\r\n");
     }
     after.push_str("Content-Length: ");
     (format!("{} {base_path}{}", request.method, &target[..at]).into_bytes(), after.into_bytes())

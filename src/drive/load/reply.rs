@@ -47,18 +47,18 @@ pub fn settle(
     if status != 200 {
         differences.push(difference("HTTP-1", "HTTP status", "200", &status.to_string()));
     }
-    let Some(scanned) = scanner.scan(body) else { return settle_odd(ledger, ticket, body, differences) };
+    let Some(reply) = scanner.scan(body) else { return settle_odd(ledger, ticket, body, differences) };
     let mut items = [Item::default(); MAX_KVS];
-    let Some(results) = scanned.results() else {
-        return said(ledger, ticket, scanned.code, false, &[], differences);
+    let Some(results) = reply.results() else {
+        return said(ledger, ticket, reply.code, false, &[], differences);
     };
     let count = results.len();
     if count > MAX_KVS {
         let items: Vec<Item<'_>> = results.collect();
-        return said(ledger, ticket, scanned.code, true, &items, differences);
+        return said(ledger, ticket, reply.code, true, &items, differences);
     }
     items.iter_mut().zip(results).for_each(|(item, result)| *item = result);
-    said(ledger, ticket, scanned.code, true, &items[..count], differences)
+    said(ledger, ticket, reply.code, true, &items[..count], differences)
 }
 
 /// A reply that is not plain: escapes, or defects, each of which is told.
@@ -136,12 +136,14 @@ mod tests {
         (verdict, code, differences.into_iter().map(|difference| difference.clause).collect())
     }
 
+    type Case = (u16, String, Verdict, Option<i64>, Vec<&'static str>);
+
     #[test]
     fn each_reply_has_its_verdict_and_what_is_wrong_with_it_is_named() {
         const OK: &str = r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","ExtensionList":[{"ErrorCode":0,"Extension":{"Key":"k1","Value":"VALUE","Seq":1}}]}"#;
         let by_key = OK.replace(r#"[{"ErrorCode":0"#, r#"[{"ErrorCode":23003"#);
         let refused = |code: i64| format!(r#"{{"ActionStatus":"FAIL","ErrorCode":{code},"ErrorInfo":"x"}}"#);
-        let cases: Vec<(u16, String, Verdict, Option<i64>, Vec<&'static str>)> = vec![
+        let cases: Vec<Case> = vec![
             (200, OK.into(), Verdict::Accepted, Some(0), vec![]),
             (200, OK.replace("k1", r"\u006b1"), Verdict::Accepted, Some(0), vec![]),
             (404, OK.into(), Verdict::Accepted, Some(0), vec!["HTTP-1"]),

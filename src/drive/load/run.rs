@@ -91,15 +91,15 @@ pub fn run(
         stop: Arc::clone(stop),
         gauges: Gauges::default(),
     });
-    let (tell, told) = channel();
+    let (telling, told) = channel();
     let (mut spares, mut handles) = (Vec::new(), Vec::new());
     for (number, ledger) in (0_u64..).zip(std::mem::take(&mut ground.ledgers)) {
-        let (spare, spared) = channel();
+        let (spare, returned) = channel();
         spares.push(spare);
-        let (common, tell) = (Arc::clone(&common), tell.clone());
-        handles.push(thread::spawn(move || work(common, number, threads as u64, ledger, tell, spared)));
+        let (common, telling) = (Arc::clone(&common), telling.clone());
+        handles.push(thread::spawn(move || work(common, number, threads as u64, ledger, telling, returned)));
     }
-    drop(tell);
+    drop(telling);
     common.ready.wait();
     let zero = common.clock.now() + LEAD;
     let _ = common.zero.set(zero);
@@ -206,7 +206,8 @@ impl<'a> Collector<'a> {
             self.total.add(&tally);
             tally.clear();
             // A worker that has ended wants none back.
-            let _ = self.spares[told.worker as usize].send(tally);
+            let spare = usize::try_from(told.worker).ok().and_then(|worker| self.spares.get(worker));
+            let _ = spare.map(|spare| spare.send(tally));
         }
         while let Some(first) = self.seconds.first_entry().filter(|first| first.get().1 >= self.spares.len()) {
             let (second, (tally, _)) = first.remove_entry();

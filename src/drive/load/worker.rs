@@ -281,7 +281,7 @@ impl Worker {
         self.common.ready.wait();
         self.common.ready.wait();
         opened?;
-        let Some(zero) = self.common.zero.get() else { return self.end() };
+        let Some(zero) = self.common.zero.get() else { return Ok(self.end()) };
         self.zero = *zero;
         self.advance();
         let mut events = Vec::with_capacity(1024);
@@ -304,22 +304,22 @@ impl Worker {
             events.clear();
             self.wait(&mut events, worked)?;
         }
-        self.end()
+        Ok(self.end())
     }
 
-    fn end(mut self) -> Result<Ended, WorkerError> {
+    fn end(mut self) -> Ended {
         self.drop_the_rest();
         self.tell();
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
         let cpu = Duration::new(u64::try_from(cpu.tv_sec).unwrap_or(0), u32::try_from(cpu.tv_nsec).unwrap_or(0));
-        Ok(Ended {
+        Ended {
             ledger: self.ledger,
             findings: self.findings,
             records: self.records,
             connections: self.connections,
             cpu,
             phases: self.ends,
-        })
+        }
     }
 
     // ---------------------------------------------------------------------------------------------------- waiting

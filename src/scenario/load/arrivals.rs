@@ -1,5 +1,7 @@
 //! When each call of a plan is due, in whole nanoseconds, with no drift however long a phase is.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times and counts are positive, and far below 2^53")]
+
 use std::time::Duration;
 
 use super::{Arrivals, Phase, Rate, Spacing};
@@ -86,7 +88,7 @@ impl Arrivals {
         match self {
             Arrivals::Rest(_) => Some(0.0),
             Arrivals::Ramp { from, to, duration, .. } => {
-                Some((from.per_second() + to.per_second()) / 2.0 * duration.as_secs_f64())
+                Some(from.per_second().midpoint(to.per_second()) * duration.as_secs_f64())
             }
             Arrivals::Count { calls, .. } => Some(*calls as f64),
             Arrivals::Bursts { calls, times, .. } => Some((calls * times) as f64),
@@ -169,15 +171,13 @@ impl Pace {
                 Some(*start + steps.next())
             }
             Pace::Curve { curve, poisson, expected } => {
-                match poisson {
-                    // The first call of a Poisson process comes after a gap, as every other.
-                    Some(random) => *expected += exponential(random),
-                    None => {
-                        let at = curve.at(*expected);
-                        *expected += 1.0;
-                        return at;
-                    }
-                }
+                let Some(random) = poisson else {
+                    let at = curve.at(*expected);
+                    *expected += 1.0;
+                    return at;
+                };
+                // The first call of a Poisson process comes after a gap, as every other.
+                *expected += exponential(random);
                 curve.at(*expected)
             }
         }

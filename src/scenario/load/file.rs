@@ -1,5 +1,11 @@
 //! A load plan as it stands in a file, and what it means. Every problem is located, all of them are told at once.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates and step counts are positive, and bounded by the lint"
+)]
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
