@@ -622,6 +622,9 @@ fn schema_prints_what_the_editors_of_the_bundled_scenarios_use() {
     let kept = fs::read_to_string(kept).expect("the schema is kept");
     assert!(msgext(None, &["schema"]).exits(0).stdout == kept, "run `msgext schema > scenarios/scenario.schema.json`");
     assert!(msgext(None, &["schema", "scenario"]).exits(0).stdout == kept);
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/load.schema.json");
+    let kept = fs::read_to_string(kept).expect("the schema is kept");
+    assert!(msgext(None, &["schema", "load"]).exits(0).stdout == kept, "run `msgext schema load > scenarios/load.schema.json`");
 }
 
 #[test]

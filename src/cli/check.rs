@@ -7,27 +7,32 @@ use super::files;
 use super::target::TargetFile;
 use crate::judge::text::counted;
 use crate::report::snippet;
+use crate::scenario::load;
 use crate::scenario::plan;
 use crate::scenario::reader::read_file;
 use crate::spec::{self, Spec};
 
-/// Tells everything that is wrong with scenario or target files, and where
+/// Tells everything that is wrong with scenario files, load plans or target files, and where
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Scenario files, target files, or folders; the bundled scenarios if left out
+    /// Scenario files, load plans, target files, or folders; what is built in if left out
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let files = if args.paths.is_empty() { plan::bundled() } else { files::read_yaml(&args.paths)? };
-    let (mut scenarios, mut targets, mut specs, mut problems) = (Vec::new(), 0, 0, Vec::new());
+    let files = if args.paths.is_empty() { bundled() } else { files::read_yaml(&args.paths)? };
+    let (mut scenarios, mut targets, mut specs, mut plans, mut problems) = (Vec::new(), 0, 0, 0, Vec::new());
     for (path, text) in &files {
         match kind(text) {
             Kind::Scenarios => scenarios.push((path.clone(), text.clone())),
             Kind::Target => {
                 targets += 1;
                 problems.extend(read_file::<TargetFile>(path, text).1.err().into_iter().flatten());
+            }
+            Kind::Plan => {
+                plans += 1;
+                problems.extend(load::load(path, text).1.err().into_iter().flatten());
             }
             Kind::Clauses => {
                 specs += 1;
@@ -43,8 +48,13 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
         return Err(Failure::usage(format!("{} in {}", counted(problems.len(), "problem"), counted(files.len(), "file"))));
     }
-    let counts =
-        [(scenario_files, "scenario file"), (planned.len(), "scenario"), (targets, "target file"), (specs, "clause file")];
+    let counts = [
+        (scenario_files, "scenario file"),
+        (planned.len(), "scenario"),
+        (targets, "target file"),
+        (specs, "clause file"),
+        (plans, "load plan"),
+    ];
     let some = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what));
     anstream::eprintln!("{}: no problem", some.collect::<Vec<_>>().join(", "));
     Ok(Exit::Holds)
@@ -55,14 +65,19 @@ enum Kind {
     Scenarios,
     Target,
     Clauses,
+    Plan,
 }
 
-/// A target file says where the target is, a file of clauses begins them at the margin; every other has to hold scenarios.
+/// What is built in.
+fn bundled() -> Vec<(String, String)> {
+    let plans = load::BUNDLED.iter().map(|(_, path, text)| ((*path).to_owned(), (*text).to_owned()));
+    plan::bundled().into_iter().chain(plans).collect()
+}
+
+/// A target file says where the target is, a file of clauses and a plan begin theirs at the margin; every other has to hold
+/// scenarios.
 fn kind(text: &str) -> Kind {
     let has = |field: &str| text.lines().any(|line| line.starts_with(field));
-    match (has("url:"), has("clauses:")) {
-        (true, _) => Kind::Target,
-        (_, true) => Kind::Clauses,
-        (false, false) => Kind::Scenarios,
-    }
+    let kinds = [("url:", Kind::Target), ("clauses:", Kind::Clauses), ("phases:", Kind::Plan)];
+    kinds.into_iter().find(|(field, _)| has(field)).map_or(Kind::Scenarios, |(_, kind)| kind)
 }

@@ -19,6 +19,8 @@ pub struct Args {
 enum Kind {
     /// Scenario files
     Scenario,
+    /// Load plans
+    Load,
     /// The JSON report
     Report,
 }
@@ -26,6 +28,7 @@ enum Kind {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let schema = match args.kind {
         Kind::Scenario => scenario::schema::schema(),
+        Kind::Load => scenario::load::schema(),
         Kind::Report => report::json::schema().to_value(),
     };
     let mut out = io::stdout().lock();

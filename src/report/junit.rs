@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
+use super::load::Check;
 use super::{Contradiction, Finding, Report, Scenario, Verdict};
 
 pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
@@ -21,6 +22,11 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
         let mut suite = TestSuite::new(file);
         suite.set_time(Duration::from_millis(scenarios.iter().map(|scenario| scenario.elapsed_ms).sum()));
         suite.add_test_cases(scenarios.into_iter().map(|scenario| test_case(report, scenario)));
+        junit.add_test_suite(suite);
+    }
+    if !report.checks.is_empty() {
+        let mut suite = TestSuite::new("checks");
+        suite.add_test_cases(report.checks.iter().map(checked));
         junit.add_test_suite(suite);
     }
     if !report.contradictions.is_empty() {
@@ -53,6 +59,20 @@ fn test_case(report: &Report, scenario: &Scenario) -> TestCase {
     if !others.is_empty() {
         case.set_system_out(format!("not decisive:\n{}", lines(&others)));
     }
+    case
+}
+
+fn checked(check: &Check) -> TestCase {
+    let mut status = match check.holds {
+        Some(true) => TestCaseStatus::success(),
+        Some(false) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        None => TestCaseStatus::non_success(NonSuccessKind::Error),
+    };
+    if check.holds != Some(true) {
+        status.set_message(format!("it is {}", check.actual));
+    }
+    let mut case = TestCase::new(check.name.as_str(), status);
+    case.set_classname("checks");
     case
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::failure::{self, Failure, printable, some_of};
+use super::load::Load;
 use super::{Report, Verdict};
 
 /// GitHub cuts off a summary of more than 1 MiB; what is not shown is in the JSON report.
@@ -15,6 +16,16 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let (target, requests, retries) = (code(&report.target), totals.requests, totals.retries);
     writeln!(out, "| {target} | {} | {} | {requests} | {retries} | {} |", totals.scenarios, totals.clauses, report.seed)?;
 
+    if let Some(load) = &report.load {
+        figures(out, load)?;
+    }
+    if !report.checks.is_empty() {
+        writeln!(out, "\n## Checks\n\n| check | holds | actual |\n|---|---|---|")?;
+        for check in &report.checks {
+            let holds = check.holds.map_or("unknown", |holds| if holds { "yes" } else { "**no**" });
+            writeln!(out, "| {} | {holds} | {} |", code(&check.name), text(&check.actual))?;
+        }
+    }
     failures(out, "Failures", &failure::of_report(report, true))?;
     failures(out, "Should hold, but does not decide", &failure::of_report(report, false))?;
     if !report.contradictions.is_empty() {
@@ -38,6 +49,26 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
         writeln!(out, "| {} | {level} | {verdict}{why} | {} |", text(&clause.id), text(&clause.statement))?;
     }
     Ok(())
+}
+
+/// What a load run measured; times in milliseconds.
+fn figures(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n## Phases\n\n| phase | sent | rate | accepted | refused | errors | lost | p50 ms | p99 ms | p99.9 ms | lag p99 ms |"
+    )?;
+    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+    let ms = |us: u64| us as f64 / 1000.0;
+    for phase in load.phases.iter().filter(|phase| phase.planned > 0) {
+        let (name, response) = (text(&phase.name), &phase.response_us);
+        write!(out, "| {name} | {} | {:.1}/s | {} | {} | ", phase.sent, phase.rate, phase.accepted, phase.refused)?;
+        write!(out, "{} | {} | {:.3} | {:.3} | ", phase.errors, phase.lost, ms(response.p50), ms(response.p99))?;
+        writeln!(out, "{:.3} | {:.3} |", ms(response.p999), ms(phase.lag_us.p99))?;
+    }
+    if !load.doubts.is_empty() {
+        writeln!(out, "\n## Doubts\n")?;
+    }
+    load.doubts.iter().try_for_each(|doubt| writeln!(out, "- {}", text(doubt)))
 }
 
 fn failures(out: &mut dyn io::Write, title: &str, failures: &[Failure]) -> io::Result<()> {
