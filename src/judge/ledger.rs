@@ -253,7 +253,10 @@ impl Ledger {
     pub fn settle(&mut self, ticket: &Ticket, answers: &[Item<'_>], differences: &mut Vec<Difference>) -> Class {
         if ticket.operation == Operation::Clear {
             let message = self.close(ticket);
-            message.keys.iter_mut().filter(|key| key.state != State::Unset).for_each(|key| key.state = State::Gone);
+            for key in message.keys.iter_mut().filter(|key| key.state != State::Unset) {
+                // The vendor's own client forgets a cleared key's Seq and sends 0.
+                (key.state, key.seq) = (State::Gone, 0);
+            }
             return Class::Accepted;
         }
         if answers.len() != usize::from(ticket.count) {

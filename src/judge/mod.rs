@@ -1,5 +1,6 @@
 //! History in, findings out: pure judges. Never a socket, a clock or a print.
 
+pub mod capacity;
 pub mod check;
 pub mod doubt;
 pub mod fit;

@@ -1,0 +1,292 @@
+//! The search for a target's capacity: which rate to try next, and what the trials come to.
+//!
+//! Doubles until a rate fails, bisects in log space until the two are close, and confirms what passed with one long trial.
+//! Never runs anything: whoever does asks [`Search::next`] and tells [`Search::record`].
+
+use std::time::Duration;
+
+/// Verdicts on one level: two that agree decide it.
+const TO_DECIDE: u32 = 2;
+/// Long trials before nothing is said to pass.
+const CONFIRMATIONS: u32 = 5;
+/// Where every rate fails, none below this is tried.
+const LOWEST_RATE: f64 = 1.0;
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Try this rate, in calls a second; a confirmation is long, any other trial short.
+    Trial {
+        rate: f64,
+        confirm: bool,
+    },
+    Done(Capacity),
+}
+
+/// What a trial came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    pub verdict: Verdict,
+    /// Calls a second that were really accepted.
+    pub achieved: f64,
+    pub p50: Duration,
+    pub p99: Duration,
+    pub p999: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Passed,
+    Failed,
+    /// It did not pass, and that says nothing of what the target could carry.
+    Limited(Limiter),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limiter {
+    /// The generator could not keep up.
+    Generator,
+    /// A lawful limit refused the calls.
+    Limit,
+}
+
+/// One trial of the latency-against-load curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    pub rate: f64,
+    pub confirm: bool,
+    pub outcome: Outcome,
+}
+
+/// What limits the rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitedBy {
+    Target,
+    Generator,
+    Limiter,
+    /// The highest rate that was allowed passes.
+    Nothing,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capacity {
+    /// Highest rate that a long trial confirmed; `None` where none was.
+    pub passes_at: Option<f64>,
+    /// Lowest rate above it that did not pass; `None` where the generator's limit or the highest rate came first.
+    pub fails_at: Option<f64>,
+    pub limited_by: LimitedBy,
+    /// Every trial, in order.
+    pub curve: Vec<Trial>,
+}
+
+/// The search. Rates are in calls a second.
+#[derive(Clone, Debug)]
+pub struct Search {
+    max_rate: f64,
+    precision: f64,
+    /// Highest level that passed.
+    low: Option<f64>,
+    /// Lowest level that did not, and why.
+    high: Option<(f64, LimitedBy)>,
+    /// The level that is tried.
+    level: f64,
+    stage: Stage,
+    curve: Vec<Trial>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Search { passes: u32, failures: u32 },
+    Confirm { done: u32 },
+    Done,
+}
+
+impl Search {
+    /// Begins at `start_rate`, never exceeds `max_rate`, and ends when what fails is at most `1 + precision` times what passes.
+    pub fn new(start_rate: f64, max_rate: f64, precision: f64) -> Search {
+        let level = start_rate.min(max_rate);
+        let stage = Stage::Search { passes: 0, failures: 0 };
+        Search { max_rate, precision, low: None, high: None, level, stage, curve: Vec::new() }
+    }
+
+    pub fn next(&self) -> Step {
+        match self.stage {
+            Stage::Search { .. } => Step::Trial { rate: self.level, confirm: false },
+            Stage::Confirm { .. } => Step::Trial { rate: self.level, confirm: true },
+            Stage::Done => Step::Done(self.capacity()),
+        }
+    }
+
+    /// Takes in what the trial came to that [`Search::next`] asked for.
+    pub fn record(&mut self, outcome: Outcome) {
+        let confirm = matches!(self.stage, Stage::Confirm { .. });
+        self.curve.push(Trial { rate: self.level, confirm, outcome });
+        let passed = outcome.verdict == Verdict::Passed;
+        match &mut self.stage {
+            Stage::Search { passes, failures } => {
+                *passes += u32::from(passed);
+                *failures += u32::from(!passed);
+                if *passes == TO_DECIDE {
+                    self.low = Some(self.level);
+                    self.search_on();
+                } else if *failures == TO_DECIDE {
+                    self.high = Some((self.level, limited_by(outcome.verdict)));
+                    self.search_on();
+                }
+            }
+            Stage::Confirm { .. } if passed => self.stage = Stage::Done,
+            Stage::Confirm { done } => {
+                *done += 1;
+                self.high = Some((self.level, limited_by(outcome.verdict)));
+                // Each step is double the last one, for where short trials flatter the target the truth may be far below.
+                self.level /= (1.0 + self.precision).powi(1 << (*done - 1));
+                if *done == CONFIRMATIONS || self.level < LOWEST_RATE {
+                    (self.low, self.stage) = (None, Stage::Done);
+                } else {
+                    self.low = Some(self.level);
+                }
+            }
+            Stage::Done => {}
+        }
+    }
+
+    /// A level is decided: on to the next, or to the confirmation of the highest that passed.
+    fn search_on(&mut self) {
+        self.stage = Stage::Search { passes: 0, failures: 0 };
+        match (self.low, self.high) {
+            (Some(low), None) if low < self.max_rate => self.level = (low * 2.0).min(self.max_rate),
+            (Some(low), Some((high, _))) if high > low * (1.0 + self.precision) => self.level = (low * high).sqrt(),
+            (Some(low), _) => (self.level, self.stage) = (low, Stage::Confirm { done: 0 }),
+            (None, Some((high, _))) if high / 2.0 >= LOWEST_RATE => self.level = high / 2.0,
+            (None, _) => self.stage = Stage::Done,
+        }
+    }
+
+    fn capacity(&self) -> Capacity {
+        let (fails_at, limited_by) = match self.high {
+            None => (None, LimitedBy::Nothing),
+            Some((_, LimitedBy::Generator)) => (None, LimitedBy::Generator),
+            Some((rate, limited_by)) => (Some(rate), limited_by),
+        };
+        Capacity { passes_at: self.low, fails_at, limited_by, curve: self.curve.clone() }
+    }
+}
+
+fn limited_by(verdict: Verdict) -> LimitedBy {
+    match verdict {
+        Verdict::Passed | Verdict::Failed => LimitedBy::Target,
+        Verdict::Limited(Limiter::Generator) => LimitedBy::Generator,
+        Verdict::Limited(Limiter::Limit) => LimitedBy::Limiter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    fn outcome(verdict: Verdict, rate: f64) -> Outcome {
+        let time = Duration::from_millis(1);
+        Outcome { verdict, achieved: rate, p50: time, p99: time, p999: time }
+    }
+
+    /// Searches a target whose trials come to what `verdict` says of a rate and of whether it confirms.
+    fn searched(start: f64, max: f64, mut verdict: impl FnMut(f64, bool) -> Verdict) -> Capacity {
+        let mut search = Search::new(start, max, 0.05);
+        for _ in 0..200 {
+            match search.next() {
+                Step::Trial { rate, confirm } => search.record(outcome(verdict(rate, confirm), rate)),
+                Step::Done(capacity) => return capacity,
+            }
+        }
+        panic!("no end after 200 trials");
+    }
+
+    fn step_at(capacity: f64) -> impl Fn(f64, bool) -> Verdict {
+        move |rate, _| if rate <= capacity { Verdict::Passed } else { Verdict::Failed }
+    }
+
+    #[test]
+    fn a_sharp_step_lies_in_the_answer_and_the_answer_is_narrow() {
+        for true_capacity in [3.0, 99.0, 100.0, 777.0, 12_345.0, 99_999.0] {
+            let capacity = searched(100.0, 200_000.0, step_at(true_capacity));
+            let (passes_at, fails_at) = (capacity.passes_at.unwrap(), capacity.fails_at.unwrap());
+            assert!(passes_at <= true_capacity && true_capacity < fails_at, "{true_capacity}: {passes_at} {fails_at}");
+            assert!(fails_at <= passes_at * 1.05 + 1e-9, "{true_capacity}: {passes_at} {fails_at}");
+            assert_eq!(capacity.limited_by, LimitedBy::Target);
+            assert_eq!(capacity.curve.last().map(|trial| (trial.confirm, trial.rate)), Some((true, passes_at)));
+            assert!(capacity.curve.len() < 40, "{}", capacity.curve.len());
+        }
+    }
+
+    #[test]
+    fn a_noisy_step_is_found_within_a_tenth() {
+        let mut near = 0;
+        for seed in 0..200 {
+            let mut random = Random::seeded(seed);
+            // Half of the trials pass at the capacity, and hardly one a few percent beyond; a long trial is less noisy.
+            let noisy = |rate: f64, confirm: bool| {
+                let width = if confirm { 0.005 } else { 0.02 };
+                let passes = 1.0 / (1.0 + ((rate / 5000.0_f64).ln() / width).exp());
+                let drawn = f64::from(random.next_u32()) / f64::from(u32::MAX);
+                if drawn < passes { Verdict::Passed } else { Verdict::Failed }
+            };
+            let capacity = searched(100.0, 100_000.0, noisy);
+            near += u32::from(capacity.passes_at.is_some_and(|rate| (4500.0..5500.0).contains(&rate)));
+            assert!(capacity.fails_at.unwrap() > capacity.passes_at.unwrap(), "{seed}");
+        }
+        assert!(near >= 195, "{near} of 200");
+    }
+
+    #[test]
+    fn one_odd_trial_of_three_does_not_decide() {
+        let mut trials = 0;
+        let capacity = searched(100.0, 200_000.0, |rate, confirm| {
+            trials += 1;
+            // The first level passes, fails once, and passes.
+            let fluke = trials == 2 && !confirm;
+            if rate <= 1000.0 && !fluke { Verdict::Passed } else { Verdict::Failed }
+        });
+        assert!(capacity.passes_at.unwrap() > 950.0, "{capacity:?}");
+        assert_eq!(capacity.curve[..3].iter().filter(|trial| trial.rate < 101.0).count(), 3);
+    }
+
+    #[test]
+    fn the_highest_rate_that_is_allowed_is_tried_and_never_exceeded() {
+        let capacity = searched(100.0, 700.0, step_at(1e9));
+        assert_eq!((capacity.passes_at, capacity.fails_at, capacity.limited_by), (Some(700.0), None, LimitedBy::Nothing));
+        assert!(capacity.curve.iter().all(|trial| trial.rate <= 700.0));
+        assert_eq!(searched(100.0, 50.0, step_at(1e9)).passes_at, Some(50.0));
+    }
+
+    #[test]
+    fn the_generators_limit_is_not_called_the_targets_nor_is_a_lawful_one() {
+        let limited = |by| move |rate, _| if rate <= 3000.0 { Verdict::Passed } else { Verdict::Limited(by) };
+        let generator = searched(100.0, 100_000.0, limited(Limiter::Generator));
+        assert_eq!((generator.fails_at, generator.limited_by), (None, LimitedBy::Generator));
+        assert!(generator.passes_at.unwrap() > 2850.0);
+        let lawful = searched(100.0, 100_000.0, limited(Limiter::Limit));
+        assert_eq!((lawful.fails_at.is_some(), lawful.limited_by), (true, LimitedBy::Limiter));
+    }
+
+    #[test]
+    fn a_rate_that_a_long_trial_refutes_is_not_said_to_pass() {
+        let flattered = |rate, confirm| step_at(if confirm { 900.0 } else { 1000.0 })(rate, confirm);
+        let capacity = searched(100.0, 100_000.0, flattered);
+        assert!((700.0..900.0).contains(&capacity.passes_at.unwrap()), "{capacity:?}");
+        assert!(capacity.fails_at.unwrap() > 900.0, "{capacity:?}");
+
+        let never =
+            searched(100.0, 100_000.0, |rate, confirm| if confirm { Verdict::Failed } else { step_at(1000.0)(rate, false) });
+        assert_eq!((never.passes_at, never.limited_by), (None, LimitedBy::Target));
+        assert_eq!(never.curve.iter().filter(|trial| trial.confirm).count(), 5);
+    }
+
+    #[test]
+    fn a_target_that_carries_nothing_ends_the_search() {
+        let capacity = searched(100.0, 100_000.0, |_, _| Verdict::Failed);
+        assert_eq!(capacity.passes_at, None);
+        assert!(capacity.fails_at.unwrap() < 2.0, "{capacity:?}");
+    }
+}
