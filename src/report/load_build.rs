@@ -156,15 +156,22 @@ fn passed(load: &Load, checks: &[Check], clauses: &[Clause]) -> String {
 }
 
 fn clause(spec: &Spec, outcome: &Outcome, plan: &Plan) -> Clause {
-    let known = spec.clause(outcome.clause);
+    let scenarios = plan.phases.iter().map(|phase| phase.name.clone()).collect();
+    let why = outcome.verdict.why().map(str::to_owned);
+    Clause { verdict: (&outcome.verdict).into(), why, scenarios, ..failed(spec, outcome.clause) }
+}
+
+/// A clause as the documentation has it, and broken.
+fn failed(spec: &Spec, id: &str) -> Clause {
+    let known = spec.clause(id);
     Clause {
-        id: outcome.clause.to_owned(),
+        id: id.to_owned(),
         level: known.map_or(super::Level::Must, |clause| clause.level.into()),
         section: known.map(|clause| clause.section.clone()).unwrap_or_default(),
         statement: known.map(|clause| clause.statement.clone()).unwrap_or_default(),
-        verdict: (&outcome.verdict).into(),
-        why: outcome.verdict.why().map(str::to_owned),
-        scenarios: plan.phases.iter().map(|phase| phase.name.clone()).collect(),
+        verdict: Verdict::Fail,
+        why: None,
+        scenarios: Vec::new(),
     }
 }
 
@@ -175,16 +182,7 @@ fn broken(spec: &Spec, clauses: &mut Vec<Clause>, id: &str, count: u64) {
         (clause.verdict, clause.why) = (Verdict::Fail, why);
         return;
     }
-    let known = spec.clause(id);
-    clauses.push(Clause {
-        id: id.to_owned(),
-        level: known.map_or(super::Level::Must, |clause| clause.level.into()),
-        section: known.map(|clause| clause.section.clone()).unwrap_or_default(),
-        statement: known.map(|clause| clause.statement.clone()).unwrap_or_default(),
-        verdict: Verdict::Fail,
-        why,
-        scenarios: Vec::new(),
-    });
+    clauses.push(Clause { why, ..failed(spec, id) });
 }
 
 fn finding(spec: &Spec, found: &Found<'_>, place: Place, secrets: &Secrets) -> Finding {
