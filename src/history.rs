@@ -64,11 +64,14 @@ impl std::fmt::Display for Loss {
     }
 }
 
-/// What a call of a load run came to. Each call has one.
+/// What a call of a load run came to, the worse the later. Each call has one; of its keys the worst decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
     /// The target did what was asked, for every key.
     Accepted,
+    /// Not done, and rightly: a key was not as the last reply had left it, which is lawful after a delete, a clear or a lost
+    /// call. The target carried the call out as far as it had to.
+    Conflict,
     /// A limit, the app's or the message's, turned it away.
     Refused,
     /// Any other code than 0 at the top or at a key, or a reply that cannot be read.
@@ -78,11 +81,13 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Class; 4] = [Class::Accepted, Class::Refused, Class::Error, Class::Lost];
+    pub const COUNT: usize = 5;
+    pub const ALL: [Class; Class::COUNT] = [Class::Accepted, Class::Conflict, Class::Refused, Class::Error, Class::Lost];
 
     pub fn word(self) -> &'static str {
         match self {
             Class::Accepted => "accepted",
+            Class::Conflict => "conflict",
             Class::Refused => "refused",
             Class::Error => "error",
             Class::Lost => "lost",

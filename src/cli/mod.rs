@@ -6,7 +6,6 @@ pub mod exit;
 pub mod files;
 pub mod list;
 pub mod load;
-pub mod load_progress;
 pub mod output;
 pub mod progress;
 pub mod run;

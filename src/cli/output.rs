@@ -25,9 +25,14 @@ pub struct OutputArgs {
 }
 
 impl OutputArgs {
+    /// Where the newest run of this command leaves its reports.
+    pub fn folder(&self, command: &str) -> PathBuf {
+        self.out.join(command)
+    }
+
     /// Every file that this command writes, with its renderer.
     pub fn files(&self, command: &str) -> Vec<(PathBuf, Renderer)> {
-        let folder = self.out.join(command);
+        let folder = self.folder(command);
         let kept: [(&str, Renderer); 3] =
             [("report.json", json::write), ("report.md", markdown::write), ("junit.xml", junit::write)];
         let asked: [(&Option<PathBuf>, Renderer); 3] =

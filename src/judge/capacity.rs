@@ -20,7 +20,7 @@ pub enum Step {
         rate: f64,
         confirm: bool,
     },
-    Done(Capacity),
+    Done,
 }
 
 /// What a trial came to.
@@ -59,17 +59,29 @@ pub struct Trial {
 }
 
 /// What limits the rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LimitedBy {
     Target,
     Generator,
     Limiter,
     /// The highest rate that was allowed passes.
+    #[default]
     Nothing,
 }
 
+impl LimitedBy {
+    pub fn word(self) -> &'static str {
+        match self {
+            LimitedBy::Target => "target",
+            LimitedBy::Generator => "generator",
+            LimitedBy::Limiter => "limiter",
+            LimitedBy::Nothing => "nothing",
+        }
+    }
+}
+
 /// The answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Capacity {
     /// Highest rate that a long trial confirmed; `None` where none was.
     pub passes_at: Option<f64>,
@@ -114,7 +126,7 @@ impl Search {
         match self.stage {
             Stage::Search { .. } => Step::Trial { rate: self.level, confirm: false },
             Stage::Confirm { .. } => Step::Trial { rate: self.level, confirm: true },
-            Stage::Done => Step::Done(self.capacity()),
+            Stage::Done => Step::Done,
         }
     }
 
@@ -163,7 +175,8 @@ impl Search {
         }
     }
 
-    fn capacity(&self) -> Capacity {
+    /// What is known so far: the answer, once [`Search::next`] says that it is done.
+    pub fn capacity(&self) -> Capacity {
         let (fails_at, limited_by) = match self.high {
             None => (None, LimitedBy::Nothing),
             Some((_, LimitedBy::Generator)) => (None, LimitedBy::Generator),
@@ -197,7 +210,7 @@ mod tests {
         for _ in 0..200 {
             match search.next() {
                 Step::Trial { rate, confirm } => search.record(outcome(verdict(rate, confirm), rate)),
-                Step::Done(capacity) => return capacity,
+                Step::Done => return search.capacity(),
             }
         }
         panic!("no end after 200 trials");

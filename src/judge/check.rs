@@ -68,6 +68,16 @@ fn count(counted: Counted, tally: &Tally, findings: u64) -> u64 {
     }
 }
 
+/// Checks that go without saying, where none is asked on the same count: nothing fails, and nothing is lost.
+pub fn implied(asked: &[&Check]) -> Vec<Check> {
+    let counted = |check: &Check| match check.subject {
+        Subject::Count(counted) | Subject::Rate(counted) | Subject::Share(counted) => Some(counted),
+        Subject::Time { .. } => None,
+    };
+    let always = ["errors = 0", "lost = 0"].into_iter().filter_map(|text| text.parse::<Check>().ok());
+    always.filter(|check| !asked.iter().any(|asked| counted(asked) == counted(check))).collect()
+}
+
 /// A time as people read it: `87 µs`, `12.3 ms`, `4.70 s`.
 pub fn told(time: Duration) -> String {
     let us = time.as_secs_f64() * 1e6;
@@ -86,7 +96,7 @@ mod tests {
 
     fn tally() -> Tally {
         let mut tally = Tally { planned: 100, sent: 100, ..Tally::default() };
-        tally.classes = [98, 2, 0, 0];
+        tally.classes = [98, 0, 2, 0, 0];
         tally.codes = [(0, 98), (60007, 2)].into();
         (1..=98).for_each(|ms| tally.response[Class::Accepted as usize].record(Duration::from_millis(ms)));
         tally

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check::told;
-use super::fit::Misfit;
+use super::fit::Block;
 use super::tally::Tally;
 use crate::scenario::load::check::{Check, Subject, Timing};
 
@@ -23,7 +23,8 @@ pub struct PhaseFacts<'a> {
     pub checks: &'a [&'a Check],
     /// Of the busiest thread.
     pub busy: f64,
-    pub misfit: Option<Misfit>,
+    /// The stretch whose arrivals fitted the plan worst.
+    pub fit: Option<Block>,
     /// A closed phase sends whenever it can: then a thread is busy by design, and there is no plan to keep.
     pub closed: bool,
 }
@@ -58,13 +59,15 @@ pub fn doubts(phase: &PhaseFacts<'_>) -> Vec<String> {
     if phase.busy > BUSY {
         doubts.push(format!("{name}: a thread of the generator was busy {:.0} % of the time", phase.busy * 100.0));
     }
-    if let Some(misfit) = phase.misfit {
+    if let Some(block) = phase.fit.filter(|block| !block.is_as_planned()) {
         doubts.push(format!(
-            "{name}: arrivals were not as planned around second {}: {} of {} calls came at another time (chi-square {:.0})",
-            misfit.at / 1_000_000_000,
-            misfit.moved,
-            misfit.planned,
-            misfit.statistic
+            "{name}: arrivals were not as planned: {} calls in place of {} in the {} from {:.1} s on (chi-square {:.0}, over {:.0})",
+            block.released,
+            block.planned,
+            told(block.length),
+            block.at.as_secs_f64(),
+            block.statistic,
+            block.critical
         ));
     }
     doubts
@@ -89,7 +92,7 @@ mod tests {
         (0..10_000).for_each(|_| tally.lag.record(Duration::from_micros(90)));
         change(&mut tally);
         let check = "p99 response < 1ms".parse().expect("a check");
-        doubts(&PhaseFacts { name: "p", tally: &tally, checks: &[&check], busy, misfit: None, closed })
+        doubts(&PhaseFacts { name: "p", tally: &tally, checks: &[&check], busy, fit: None, closed })
     }
 
     #[test]

@@ -86,8 +86,10 @@ enum State {
     Present {
         write: Write,
     },
-    /// Deleted or cleared: which Seq it expects now is an open question.
-    Gone,
+    /// Deleted or cleared: which Seq it expects now is an open question, until a conflict has told it.
+    Gone {
+        told: bool,
+    },
     /// A call's outcome is unknown: its write may have been done, or not, or be done later. `before` is the last write that
     /// was acknowledged.
     Doubt {
@@ -255,7 +257,7 @@ impl Ledger {
             let message = self.close(ticket);
             for key in message.keys.iter_mut().filter(|key| key.state != State::Unset) {
                 // The vendor's own client forgets a cleared key's Seq and sends 0.
-                (key.state, key.seq) = (State::Gone, 0);
+                (key.state, key.seq) = (State::Gone { told: false }, 0);
             }
             return Class::Accepted;
         }
@@ -355,7 +357,7 @@ impl Key {
         match self.state {
             State::Present { write } => write,
             State::Doubt { before } => before,
-            State::Unset | State::Gone => Write::NONE,
+            State::Unset | State::Gone { .. } => Write::NONE,
         }
     }
 
@@ -369,7 +371,7 @@ impl Key {
     ) -> Class {
         match answer.code {
             0 if ticket.operation == Operation::Delete => {
-                (self.state, self.seq) = (State::Gone, answer.seq);
+                (self.state, self.seq) = (State::Gone { told: false }, answer.seq);
                 Class::Accepted
             }
             0 => {
@@ -381,13 +383,16 @@ impl Key {
                 Class::Refused
             }
             code::SEQ_CONFLICT if ticket.by_member => {
-                self.conflict(answer, ghosts, differences);
-                Class::Error
+                if self.conflict(answer, ghosts, differences) {
+                    Class::Conflict
+                } else {
+                    Class::Error
+                }
             }
             // A key that may be gone may be missing, too (reading `delete-missing`).
             code::NOT_FOUND if matches!(self.state, State::Doubt { .. }) => {
-                self.state = State::Gone;
-                Class::Error
+                self.state = State::Gone { told: false };
+                Class::Conflict
             }
             code => {
                 if !leaves_doubt(code) {
@@ -404,7 +409,7 @@ impl Key {
         }
         // A key that is or may be gone counts from its old Seq or from 0 (readings `deleted-key` and `cleared-key`).
         let least = match self.state {
-            State::Unset | State::Gone | State::Doubt { .. } => 0,
+            State::Unset | State::Gone { .. } | State::Doubt { .. } => 0,
             State::Present { .. } if ghosts.removed() => 0,
             State::Present { .. } => self.seq,
         };
@@ -415,17 +420,22 @@ impl Key {
         (self.state, self.seq) = (State::Present { write }, answer.seq);
     }
 
-    /// A member sent the last Seq told. A conflict is due only where that may be out of date.
-    fn conflict(&mut self, answer: &Item<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) {
+    /// A member sent the last Seq told. A conflict is lawful only where that may be out of date; says whether it is.
+    fn conflict(&mut self, answer: &Item<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) -> bool {
         let lawful = match self.state {
             State::Doubt { before } => before.is(answer.value) || ghosts.explain(answer.value),
-            State::Gone => answer.value.is_empty() || ghosts.explain(answer.value),
-            State::Unset | State::Present { .. } => ghosts.explain(answer.value),
+            State::Gone { told: false } => answer.value.is_empty() || ghosts.explain(answer.value),
+            State::Unset | State::Gone { told: true } | State::Present { .. } => ghosts.explain(answer.value),
         };
         if !lawful {
             let held = self.acknowledged();
-            let (clause, actual) = self.blame(answer.value, answer.seq);
-            let expected = if held == Write::NONE {
+            let (clause, actual) = match self.state {
+                State::Gone { told: true } => ("SEQ-5", format!("value {:?} at Seq {}", answer.value, answer.seq)),
+                _ => self.blame(answer.value, answer.seq),
+            };
+            let expected = if let State::Gone { told: true } = self.state {
+                format!("no conflict at Seq {}, which a conflict has told", self.seq)
+            } else if held == Write::NONE {
                 "no conflict: nothing is set".into()
             } else {
                 format!("no conflict at Seq {}", self.seq)
@@ -433,6 +443,7 @@ impl Key {
             differences.push(difference(clause, answer.key, "ErrorCode", &expected, &format!("23001 with {actual}")));
         }
         self.adopt(answer, ghosts);
+        lawful
     }
 
     /// Takes the pair that a refusal carries for what the target holds.
@@ -441,7 +452,7 @@ impl Key {
         self.seq = answer.seq;
         self.state = match known.into_iter().find(|write| *write != Write::NONE && write.is(answer.value)) {
             Some(write) => State::Present { write },
-            None => State::Gone,
+            None => State::Gone { told: true },
         };
     }
 
@@ -557,7 +568,7 @@ mod tests {
         let lost = open(&mut ledger, Operation::Set, true);
         ledger.lose(&lost);
         let next = open(&mut ledger, Operation::Set, true);
-        assert_eq!(settle(&mut ledger, &next, 23001, &lost.first_write.text(), 4), (Class::Error, vec![]));
+        assert_eq!(settle(&mut ledger, &next, 23001, &lost.first_write.text(), 4), (Class::Conflict, vec![]));
         assert_eq!(ledger.seq(0, 0), 4);
         let another = open(&mut ledger, Operation::Set, true);
         ledger.lose(&another);
@@ -585,7 +596,20 @@ mod tests {
             settle(&mut ledger, &delete, 0, "", 2);
             let again = open(&mut ledger, Operation::Set, true);
             let value = if code == 0 { again.first_write.text() } else { String::new() };
-            assert_eq!(settle(&mut ledger, &again, code, &value, seq).1, Vec::<&str>::new(), "{code} {seq}");
+            let class = if code == 0 { Class::Accepted } else { Class::Conflict };
+            assert_eq!(settle(&mut ledger, &again, code, &value, seq), (class, vec![]), "{code} {seq}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_tells_the_seq_that_works_next() {
+        let mut ledger = ledger();
+        set(&mut ledger, 1);
+        let delete = open(&mut ledger, Operation::Delete, true);
+        settle(&mut ledger, &delete, 0, "", 2);
+        for (seq, told) in [(0, (Class::Conflict, vec![])), (0, (Class::Error, vec!["SEQ-5"]))] {
+            let again = open(&mut ledger, Operation::Set, true);
+            assert_eq!(settle(&mut ledger, &again, 23001, "", seq), told);
         }
     }
 

@@ -103,7 +103,7 @@ pub struct Tally {
     /// Calls for which no connection came free before the run ended.
     pub unsent: u64,
     /// Indexed by `Class as usize`.
-    pub classes: [u64; 4],
+    pub classes: [u64; Class::COUNT],
     /// Code to calls: the top-level code, or the first key's that is not 0.
     pub codes: BTreeMap<i64, u64>,
     /// Cause to calls without a reply.
@@ -113,9 +113,9 @@ pub struct Tally {
     /// Time in line for a free connection.
     pub wait: Latency,
     /// Received minus sent, by class.
-    pub service: [Latency; 4],
+    pub service: [Latency; Class::COUNT],
     /// Received minus due, by class; of a lost call the time until it was given up.
-    pub response: [Latency; 4],
+    pub response: [Latency; Class::COUNT],
 }
 
 impl Tally {
@@ -135,7 +135,7 @@ impl Tally {
 
     /// Empties it, and keeps its memory.
     pub fn clear(&mut self) {
-        (self.planned, self.sent, self.skipped, self.unsent, self.classes) = (0, 0, 0, 0, [0; 4]);
+        (self.planned, self.sent, self.skipped, self.unsent, self.classes) = (0, 0, 0, 0, [0; Class::COUNT]);
         self.codes.clear();
         self.losses.clear();
         self.lag.clear();
@@ -158,7 +158,7 @@ impl Tally {
     }
 }
 
-fn selected(times: &[Latency; 4], class: Option<Class>) -> Latency {
+fn selected(times: &[Latency; Class::COUNT], class: Option<Class>) -> Latency {
     match class {
         Some(class) => times[class as usize].clone(),
         None => times.iter().fold(Latency::default(), |mut sum, more| {

@@ -9,8 +9,6 @@ pub mod failure;
 pub mod json;
 pub mod junit;
 pub mod load;
-pub mod load_build;
-pub mod load_text;
 pub mod markdown;
 pub mod secrets;
 pub mod snippet;

@@ -9,7 +9,8 @@ use crate::judge::ledger::Difference;
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub difference: Difference,
-    pub phase: usize,
+    /// `None` for what was read back after the run.
+    pub phase: Option<usize>,
     /// `None` for what was read back after the run.
     pub exchange: Option<Exchange>,
 }
@@ -22,11 +23,16 @@ pub struct Findings {
     pub kept: Vec<Finding>,
     /// Clause to findings.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Phase to findings.
+    pub by_phase: BTreeMap<usize, u64>,
 }
 
 impl Findings {
     /// Counts them, and keeps those of which there are few yet. `exchange` is made only for what is kept.
-    pub fn take(&mut self, differences: &mut Vec<Difference>, phase: usize, exchange: impl Fn() -> Option<Exchange>) {
+    pub fn take(&mut self, differences: &mut Vec<Difference>, phase: Option<usize>, exchange: impl Fn() -> Option<Exchange>) {
+        if let Some(phase) = phase {
+            *self.by_phase.entry(phase).or_default() += differences.len() as u64;
+        }
         for difference in differences.drain(..) {
             let count = self.counts.entry(difference.clause).or_default();
             *count += 1;
@@ -36,8 +42,10 @@ impl Findings {
         }
     }
 
-    pub fn add(&mut self, other: Findings) {
-        self.kept.extend(other.kept);
+    /// Takes in another's, whose phases follow on so many.
+    pub fn add(&mut self, other: Findings, phases: usize) {
+        self.kept.extend(other.kept.into_iter().map(|found| Finding { phase: found.phase.map(|phase| phase + phases), ..found }));
+        other.by_phase.into_iter().for_each(|(phase, count)| *self.by_phase.entry(phase + phases).or_default() += count);
         other.counts.into_iter().for_each(|(clause, count)| *self.counts.entry(clause).or_default() += count);
     }
 
@@ -55,10 +63,11 @@ mod tests {
         let mut findings = Findings::default();
         let difference = |clause| Difference { clause, subject: "k1".into(), expected: "a".into(), actual: "b".into() };
         for _ in 0..100 {
-            findings.take(&mut vec![difference("SET-2"), difference("SET-4")], 0, || None);
+            findings.take(&mut vec![difference("SET-2"), difference("SET-4")], Some(0), || None);
         }
         let mut sum = findings.clone();
-        sum.add(findings);
+        sum.add(findings, 1);
         assert_eq!((sum.total(), sum.kept.len(), sum.counts["SET-4"]), (400, 20, 200));
+        assert_eq!((&sum.by_phase, sum.kept[19].phase), (&[(0, 200), (1, 200)].into(), Some(1)));
     }
 }

@@ -8,6 +8,7 @@ pub mod finding;
 pub mod render;
 pub mod reply;
 pub mod run;
+pub mod search;
 pub mod wire;
 pub mod worker;
 
@@ -177,7 +178,7 @@ impl<'a> Ground<'a> {
         let read: Vec<Option<Vec<Difference>>> = read.buffer_unordered(SIDE_BY_SIDE).collect().await;
         let count = read.iter().flatten().count();
         for mut differences in read.into_iter().flatten() {
-            findings.take(&mut differences, 0, || None);
+            findings.take(&mut differences, None, || None);
         }
         Some((count, self.messages.len()))
     }

@@ -11,6 +11,8 @@ use crate::judge::ledger::{Difference, Ledger, Ticket, leaves_doubt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Accepted,
+    /// Let through by both limits, and not done (`Class::Conflict`).
+    Conflict,
     RefusedForApp,
     RefusedForMessage,
     Error,
@@ -21,6 +23,7 @@ impl Verdict {
     pub fn class(self) -> Class {
         match self {
             Verdict::Accepted => Class::Accepted,
+            Verdict::Conflict => Class::Conflict,
             Verdict::RefusedForApp | Verdict::RefusedForMessage => Class::Refused,
             Verdict::Error => Class::Error,
             Verdict::Lost => Class::Lost,
@@ -98,6 +101,7 @@ fn said(
         let by_key = first.filter(|_| ticket.operation != Operation::Clear);
         let verdict = match class {
             Class::Accepted => Verdict::Accepted,
+            Class::Conflict => Verdict::Conflict,
             Class::Refused => Verdict::RefusedForMessage,
             Class::Error | Class::Lost => Verdict::Error,
         };

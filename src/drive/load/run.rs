@@ -13,11 +13,13 @@ use super::finding::Findings;
 use super::worker::{Common, Connections, Ended, Gauges, INTERVAL, PhaseEnd, Record, Slice, Told, Worker, WorkerError};
 use super::{Ground, LoadError};
 use crate::judge::check::{Checked, evaluate};
-use crate::judge::fit::Misfit;
+use crate::judge::doubt::{PhaseFacts, doubts};
+use crate::judge::fit::{Block, worst};
 use crate::judge::ledger::Ledger;
 use crate::judge::tally::Tally;
-use crate::scenario::load::Plan;
 use crate::scenario::load::arrivals::Schedule;
+use crate::scenario::load::check::Check;
+use crate::scenario::load::{Arrivals, Plan};
 
 /// How often whoever watches is told something.
 const TICK: Duration = Duration::from_millis(100);
@@ -29,9 +31,20 @@ pub enum Event<'a> {
     /// At most ten a second.
     Tick(Tick),
     /// A second is over; what it saw, of all phases.
-    Second { second: u64, tally: &'a Tally },
+    Second { second: u64, tally: &'a Tally, so_far: SoFar<'a> },
     /// A phase's planned time is over. Replies may still come.
     PhaseOver { phase: usize, tally: &'a Tally },
+}
+
+/// What a run has come to until now.
+#[derive(Clone, Copy)]
+pub struct SoFar<'a> {
+    pub plan: &'a Plan,
+    /// Of each phase.
+    pub phases: &'a [Tally],
+    /// Cause to connections lost, by worker.
+    pub connections: &'a [Connections],
+    pub in_flight: u64,
 }
 
 /// The moment.
@@ -45,6 +58,7 @@ pub struct Tick {
 }
 
 /// A run at its end.
+#[derive(Default)]
 pub struct Run {
     pub phases: Vec<PhaseRun>,
     pub total: Tally,
@@ -59,6 +73,37 @@ pub struct Run {
     pub incomplete: Option<String>,
 }
 
+impl Run {
+    /// Takes in a run that came after this one; its phases follow on this one's.
+    pub fn append(&mut self, mut later: Run) {
+        self.findings.add(later.findings, self.phases.len());
+        self.phases.append(&mut later.phases);
+        self.total.add(&later.total);
+        self.elapsed += later.elapsed;
+        self.records.append(&mut later.records);
+        self.connections.add(&later.connections);
+        self.cpu += later.cpu;
+        self.incomplete = self.incomplete.take().or(later.incomplete);
+    }
+
+    /// Why it cannot be trusted, where it cannot.
+    pub fn doubts(&self, plan: &Plan) -> Vec<String> {
+        let reached = plan.phases.iter().zip(&self.phases).filter(|(_, run)| run.reached);
+        let of_phase = reached.flat_map(|(phase, run)| {
+            let checks: Vec<&Check> = plan.checks.iter().chain(&phase.checks).collect();
+            doubts(&PhaseFacts {
+                name: &phase.name,
+                tally: &run.tally,
+                checks: &checks,
+                busy: run.busiest,
+                fit: run.fit,
+                closed: matches!(phase.arrivals, Arrivals::Saturate { .. }),
+            })
+        });
+        of_phase.collect()
+    }
+}
+
 /// One phase at its end.
 pub struct PhaseRun {
     pub tally: Tally,
@@ -67,7 +112,8 @@ pub struct PhaseRun {
     pub reached: bool,
     /// The share of the phase in which the busiest worker had something to do.
     pub busiest: f64,
-    pub misfit: Option<Misfit>,
+    /// The stretch whose arrivals fitted the plan worst, of any worker's.
+    pub fit: Option<Block>,
 }
 
 /// Carries out a plan; `stop` turning true ends it early.
@@ -138,6 +184,7 @@ struct Collector<'a> {
     common: &'a Common,
     zero: u64,
     spares: Vec<Sender<Box<Tally>>>,
+    connections: Vec<Connections>,
     phases: Vec<Tally>,
     ends: Vec<u64>,
     total: Tally,
@@ -154,6 +201,7 @@ impl<'a> Collector<'a> {
         Collector {
             common,
             zero,
+            connections: vec![Connections::default(); spares.len()],
             spares,
             phases,
             ends,
@@ -180,7 +228,7 @@ impl<'a> Collector<'a> {
             }
         }
         while let Some((second, (tally, _))) = self.seconds.pop_first() {
-            watch(Event::Second { second, tally: &tally });
+            watch(Event::Second { second, tally: &tally, so_far: self.so_far() });
         }
         self.phases_over(u64::MAX, watch);
     }
@@ -193,13 +241,24 @@ impl<'a> Collector<'a> {
         let now = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         let phase = self.ends.partition_point(|end| *end <= now).min(self.ends.len().saturating_sub(1));
         let sent = self.common.gauges.sent.load(Ordering::Relaxed);
+        watch(Event::Tick(Tick { phase, elapsed, sent, in_flight: self.in_flight() }));
+    }
+
+    fn in_flight(&self) -> u64 {
         let received = self.common.gauges.received.load(Ordering::Relaxed);
-        watch(Event::Tick(Tick { phase, elapsed, sent, in_flight: sent.saturating_sub(received) }));
+        self.common.gauges.sent.load(Ordering::Relaxed).saturating_sub(received)
+    }
+
+    fn so_far(&self) -> SoFar<'_> {
+        SoFar { plan: &self.common.plan, phases: &self.phases, connections: &self.connections, in_flight: self.in_flight() }
     }
 
     fn take(&mut self, told: Told, watch: &mut dyn FnMut(Event<'_>)) {
         let (second, workers) = self.seconds.entry(told.second).or_default();
         *workers += 1;
+        if let Some(own) = usize::try_from(told.worker).ok().and_then(|worker| self.connections.get_mut(worker)) {
+            *own = told.connections;
+        }
         for Slice { phase, mut tally } in told.slices {
             second.add(&tally);
             self.phases[phase].add(&tally);
@@ -211,7 +270,7 @@ impl<'a> Collector<'a> {
         }
         while let Some(first) = self.seconds.first_entry().filter(|first| first.get().1 >= self.spares.len()) {
             let (second, (tally, _)) = first.remove_entry();
-            watch(Event::Second { second, tally: &tally });
+            watch(Event::Second { second, tally: &tally, so_far: self.so_far() });
             self.phases_over((second + 1) * INTERVAL, watch);
             self.abort_on_fail((second + 1) * INTERVAL);
         }
@@ -256,7 +315,7 @@ impl<'a> Collector<'a> {
         };
         let mut of_workers: Vec<Vec<PhaseEnd>> = Vec::new();
         for worker in ended {
-            run.findings.add(worker.findings);
+            run.findings.add(worker.findings, 0);
             run.records.extend(worker.records);
             run.connections.add(&worker.connections);
             run.cpu += worker.cpu;
@@ -276,10 +335,7 @@ impl<'a> Collector<'a> {
                 elapsed: Duration::from_nanos(took),
                 reached: stopped > start,
                 busiest: if took == 0 { 0.0 } else { busy as f64 / took as f64 },
-                misfit: of_phase
-                    .iter()
-                    .filter_map(|phase| phase.fit.clone().worst())
-                    .max_by(|a, b| a.statistic.total_cmp(&b.statistic)),
+                fit: worst(of_phase.iter().map(|phase| phase.fit.clone().end())),
             });
         }
         run

@@ -40,6 +40,7 @@ const LONGEST_RETRY: u64 = 1_000_000_000;
 const MOST_STAND_INS: u32 = 64;
 /// An event's token that stands for the timer; every other is a slot's number.
 const TIMER: u64 = u64::MAX;
+const STOP_EVERY: u64 = 100_000_000;
 const NO_TIME: rustix::time::Timespec = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
 /// After the run was cut short, replies still under way are waited for so long.
 const GRACE: u64 = 2_000_000_000;
@@ -71,6 +72,8 @@ pub struct Gauges {
 /// What a worker tells once a second, and at its end.
 pub struct Told {
     pub worker: u64,
+    /// How its connections fared until now.
+    pub connections: Connections,
     /// Seconds since the plan's zero, rounded down, in which it was recorded.
     pub second: u64,
     pub slices: Vec<Slice>,
@@ -230,12 +233,6 @@ impl Worker {
             .collect();
         let total = u64::from(plan.connections.get());
         let connections = total / of + u64::from(number < total % of);
-        let ends = plan.phases.iter().map(|phase| {
-            let seconds = phase.arrivals.duration().as_secs_f64();
-            let rate = phase.arrivals.calls().map_or(0.0, |calls| calls / seconds.max(1e-9) / of as f64);
-            PhaseEnd { last_sent: 0, busy: 0, fit: Fit::new(rate) }
-        });
-        let ends = ends.collect();
         let phases = plan.phases.len();
         let slot = || Slot { connection: None, doing: Doing::Waiting, since: 0, retry: RETRY };
         Ok(Worker {
@@ -259,7 +256,7 @@ impl Worker {
             zero: 0,
             second: 0,
             tallies: (0..phases).map(|_| None).collect(),
-            ends,
+            ends: vec![PhaseEnd::default(); phases],
             phase_ends,
             phase: 0,
             random: Random::named(common.seed, &format!("worker {number}")),
@@ -344,8 +341,8 @@ impl Worker {
             self.zero + (self.second + 1) * INTERVAL,
             self.deadlines.front().map_or(u64::MAX, |(_, sent)| sent + self.timeout()),
             self.retries.iter().map(|slot| self.slots[*slot as usize].since).min().unwrap_or(u64::MAX),
-            // A stop is looked for now and then.
-            now + 100_000_000,
+            // A stop is looked for now and then: at whole multiples, so that the alarm need not be set anew each time.
+            (now / STOP_EVERY + 1) * STOP_EVERY,
         ];
         let chore = chores.into_iter().min().unwrap_or(u64::MAX);
         let due = if self.free.is_empty() || self.blocked || self.stopped.is_some() {
@@ -356,6 +353,10 @@ impl Worker {
             open.min(closed)
         };
         if due <= chore { (due, true) } else { (chore, false) }
+    }
+
+    fn end_of_plan(&self) -> u64 {
+        self.zero + self.phase_ends.last().copied().unwrap_or(0)
     }
 
     fn timeout(&self) -> u64 {
@@ -390,6 +391,10 @@ impl Worker {
         if self.stopped.is_none() && self.common.stop.load(Ordering::Relaxed) {
             self.stopped = Some(now);
         }
+        let patience = self.common.plan.patience.unwrap_or(self.common.plan.timeout);
+        if self.next.is_some() && now >= self.end_of_plan() + u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX) {
+            self.leave_unsent(u64::MAX);
+        }
     }
 
     fn is_over(&self, now: u64) -> bool {
@@ -397,12 +402,7 @@ impl Worker {
             return self.in_flight == 0 || now >= stopped + GRACE.min(self.timeout());
         }
         let all_sent = self.next.is_none() && self.saturated.is_empty();
-        let end = self.zero + self.phase_ends.last().copied().unwrap_or(0);
-        if all_sent {
-            return self.in_flight == 0 && now >= end;
-        }
-        // Calls that wait for a connection wait as long as a reply may take, and no longer.
-        now >= end + self.timeout()
+        all_sent && self.in_flight == 0 && now >= self.end_of_plan()
     }
 
     // ---------------------------------------------------------------------------------------------------- sending
@@ -418,9 +418,12 @@ impl Worker {
     /// Sends whatever is due and finds a connection.
     fn release(&mut self) -> bool {
         let mut worked = false;
-        self.blocked = false;
+        // A phase that sends as fast as it can has no due time to look at the clock for.
+        let mut now = self.common.clock.now();
         while self.stopped.is_none() {
-            let now = self.common.clock.now();
+            if worked && self.next.is_some() {
+                now = self.common.clock.now();
+            }
             if let Some(due) = self.next.filter(|due| self.zero + due.at <= now) {
                 if !self.release_due(due, now) {
                     break;
@@ -437,25 +440,28 @@ impl Worker {
     /// `false` where it has to wait for a connection, or for a key that no other call is writing.
     fn release_due(&mut self, due: Due, now: u64) -> bool {
         let at = self.zero + due.at;
+        let Some(&slot) = self.free.front() else { return false };
+        let free_since = self.slots[slot as usize].since;
+        // A call that found every key taken could go as soon as a reply freed one.
+        let ready = if self.blocked { free_since.max(self.last_reply) } else { free_since };
+        // What a call waits for a connection or a key is no fault of the generator's.
+        let from = at.max(ready);
         let (phase, limit) = (due.phase, self.common.plan.skip_later_than);
-        if limit.is_some_and(|limit| u128::from(now - at) > limit.as_nanos()) {
+        if limit.is_some_and(|limit| u128::from(now.saturating_sub(from)) > limit.as_nanos()) {
+            self.blocked = false;
             let tally = self.tally(phase);
             tally.planned += 1;
             tally.skipped += 1;
             self.ends[phase].fit.planned(due.at);
             return true;
         }
-        let Some(&slot) = self.free.front() else { return false };
-        let free_since = self.slots[slot as usize].since;
         let Some((ticket, caller)) = self.ticket(phase, due.index) else {
             self.blocked = true;
             return false;
         };
-        // A call that found every key taken could go as soon as a reply freed one.
-        let ready = if self.blocked { free_since.max(self.last_reply) } else { free_since };
+        self.blocked = false;
         self.free.pop_front();
         let sent = self.send(slot, Flight { ticket, phase, caller, random: 0, due: at, sent: 0 });
-        let from = at.max(ready);
         let (lag, wait) = (sent.saturating_sub(from), from - at);
         let tally = self.tally(phase);
         tally.planned += 1;
@@ -488,6 +494,7 @@ impl Worker {
             self.blocked = true;
             return false;
         };
+        self.blocked = false;
         self.free.pop_front();
         self.send(slot, Flight { ticket, phase, caller, random: 0, due, sent: 0 });
         self.tally(phase).planned += 1;
@@ -653,7 +660,7 @@ impl Worker {
 
     fn find(&mut self, differences: &mut Vec<Difference>, flight: &Flight, status: u16, body: &[u8], now: u64) {
         let (templates, ledger, zero) = (&self.common.templates, &self.ledger, self.zero);
-        self.findings.take(differences, flight.phase, || {
+        self.findings.take(differences, Some(flight.phase), || {
             Some(Exchange {
                 request: templates.request(flight.caller, flight.random, &flight.ticket, ledger),
                 outcome: Outcome::Replied(HttpReply { status, body: body.to_vec(), cut: None }),
@@ -761,7 +768,7 @@ impl Worker {
         let tallies = self.tallies.iter_mut().enumerate();
         let slices = tallies.filter_map(|(phase, tally)| tally.take().map(|tally| Slice { phase, tally })).collect();
         // Nobody listens any more where the run has failed elsewhere.
-        let _ = self.told.send(Told { worker: self.number, second: self.second, slices });
+        let _ = self.told.send(Told { worker: self.number, connections: self.connections.clone(), second: self.second, slices });
     }
 
     /// Calls that are still on their way, or were due and never sent, when the run ends.
@@ -772,7 +779,11 @@ impl Worker {
                 self.lose(slot, "the run ended before the reply", now);
             }
         }
-        let until = self.stopped.map_or(u64::MAX, |stopped| stopped.saturating_sub(self.zero));
+        self.leave_unsent(self.stopped.map_or(u64::MAX, |stopped| stopped.saturating_sub(self.zero)));
+    }
+
+    /// Gives up the calls that were due until then and found no connection.
+    fn leave_unsent(&mut self, until: u64) {
         while let Some(due) = self.next.filter(|due| due.at <= until) {
             let tally = self.tally(due.phase);
             tally.planned += 1;

@@ -79,7 +79,7 @@ pub enum CheckSyntax {
 }
 
 const SUBJECTS: &str = "STATISTIC TIME [of CLASS] (p99 response, max lag, mean wait, p99.9 service of accepted), COUNT \
-    (sent, accepted, refused, errors, lost, skipped, unsent, findings, codes.60007), COUNT rate (accepted rate), COUNT share";
+    (sent, accepted, conflicts, refused, errors, lost, skipped, unsent, findings, codes.60007), COUNT rate (accepted rate), COUNT share";
 
 const RELATIONS: [(&str, Relation); 6] = [
     ("<=", Relation::AtMost),
@@ -93,12 +93,13 @@ const RELATIONS: [(&str, Relation); 6] = [
 const TIMINGS: [(&str, Timing); 4] =
     [("lag", Timing::Lag), ("wait", Timing::Wait), ("service", Timing::Service), ("response", Timing::Response)];
 
-const COUNTS: [(&str, Counted); 9] = [
+const COUNTS: [(&str, Counted); 10] = [
     ("planned", Counted::Planned),
     ("sent", Counted::Sent),
     ("skipped", Counted::Skipped),
     ("unsent", Counted::Unsent),
     ("accepted", Counted::Class(Class::Accepted)),
+    ("conflicts", Counted::Class(Class::Conflict)),
     ("refused", Counted::Class(Class::Refused)),
     ("errors", Counted::Class(Class::Error)),
     ("lost", Counted::Class(Class::Lost)),

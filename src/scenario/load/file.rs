@@ -32,6 +32,7 @@ pub const BUNDLED: &[(&str, &str, &str)] = &[
 /// A day: a signature lasts no longer, and no histogram has to.
 const LONGEST: Duration = Duration::from_hours(23);
 const MOST_CALLS: f64 = 1e10;
+const MOST_SHARES: u32 = 1_000_000;
 /// A judged plan keeps every call in memory.
 const MOST_JUDGED_CALLS: f64 = 200_000.0;
 
@@ -350,6 +351,7 @@ impl Lowering<'_> {
             connections: file.connections,
             timeout: file.timeout.0,
             skip_later_than: file.skip_later_than.map(|span| span.0),
+            patience: None,
             limits: file.limits.as_ref().map(|limits| Limits { app: limits.app.0, message: limits.message.0 }),
             checks: file.checks.iter().map(|check| check.0.clone()).collect(),
         };
@@ -460,7 +462,12 @@ impl Traffic {
     pub fn problems(&self, messages: u32) -> Vec<(&'static str, String, &'static str)> {
         let Mix { set, delete, clear } = self.mix;
         let bad = [
-            ("mix", set + delete + clear == 0, "no operation has a share".to_owned(), "write mix: {set: 1}"),
+            (
+                "mix",
+                [set, delete, clear].into_iter().any(|share| share > MOST_SHARES),
+                format!("a share is at most {MOST_SHARES}"),
+                "write smaller numbers in the same proportion",
+            ),
             ("mix", set == 0, "without sets there is nothing to delete or clear".to_owned(), "give set a share"),
             ("kvs", !within(self.kvs, 1, 20), "a call has 1 to 20 pairs".to_owned(), "write a number from 1 to 20"),
             ("kvs", self.kvs.1 > self.keys, format!("a call of {} pairs needs as many keys", self.kvs.1), "give more keys"),

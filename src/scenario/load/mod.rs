@@ -30,6 +30,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// How late a call may be sent by the generator's own fault before it is left out; `None` sends it however late.
     pub skip_later_than: Option<Duration>,
+    /// How long a call may wait for a connection after the last phase; `None` waits as long as a reply may take.
+    pub patience: Option<Duration>,
     /// The limits that are judged, where the plan is there to test them.
     pub limits: Option<Limits>,
     /// Checks on the whole run.

@@ -75,6 +75,9 @@ impl Stream {
         let socket = TcpStream::from(socket);
         // A small call must not wait for the acknowledgement of the one before.
         socket.set_nodelay(true)?;
+        // A control that paces (BBR, often the system's default) holds back a call that counts as sent. A call is a segment or
+        // two, so there is no congestion for it to control; every Linux has Reno, and where it may not be chosen nothing is lost.
+        let _ = rustix::net::sockopt::set_tcp_congestion(&socket, "reno");
         Ok(Stream { socket, session: tls.map(Tls::start).transpose()? })
     }
 

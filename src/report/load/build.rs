@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::build::{counts, exchange, milliseconds};
-use super::load::{Check, Load};
-use super::secrets::Secrets;
-use super::{Clause, Finding, Overall, Place, Report, Scenario, Totals, VERSION, Verdict, curl};
+use super::{Capacity, Check, Load};
 use crate::history;
 use crate::judge::ledger::Difference;
 use crate::judge::limit_clauses::Outcome;
 use crate::judge::tally::Tally;
+use crate::report::build::{counts, exchange, milliseconds};
+use crate::report::secrets::Secrets;
+use crate::report::{Clause, Finding, Level, Overall, Place, Report, Scenario, Totals, VERSION, Verdict, curl};
 use crate::scenario::load::Plan;
 use crate::scenario::source::SourceFile;
 use crate::spec::Spec;
@@ -130,18 +130,30 @@ fn verdict(load: &Load, checks: &[Check], clauses: &[Clause], incomplete: Option
             parts.map(|(what, names)| format!("{what}: {}", names.join(", "))).collect::<Vec<_>>().join("; "),
         );
     }
+    if let Some(capacity) = load.capacity.as_ref().filter(|found| found.passes_at.is_none() && found.limited_by == "target") {
+        return (Overall::Fail, capacity.in_a_sentence());
+    }
     let unknown: Vec<String> = named(Verdict::Unknown).collect();
     let unmeasured = checks.iter().find(|check| check.holds.is_none());
     let why = incomplete
         .map(str::to_owned)
+        .or_else(|| load.capacity.as_ref().filter(|capacity| !is_known(capacity)).map(Capacity::in_a_sentence))
         .or_else(|| load.doubts.first().cloned())
         .or_else(|| (load.total.sent == 0).then(|| "nothing was sent".to_owned()))
         .or_else(|| (!unknown.is_empty()).then(|| format!("not established: {}", unknown.join(", "))))
         .or_else(|| unmeasured.map(|check| format!("{}: {}", check.name, check.actual)));
     match why {
         Some(why) => (Overall::Inconclusive, why),
-        None => (Overall::Pass, passed(load, checks, clauses)),
+        None => match &load.capacity {
+            Some(capacity) => (Overall::Pass, capacity.in_a_sentence()),
+            None => (Overall::Pass, passed(load, checks, clauses)),
+        },
     }
+}
+
+/// Whether a search came to the target's own end, or to that of what was asked.
+fn is_known(capacity: &Capacity) -> bool {
+    capacity.passes_at.is_some() && capacity.limited_by != "generator"
 }
 
 fn passed(load: &Load, checks: &[Check], clauses: &[Clause]) -> String {
@@ -166,7 +178,7 @@ fn failed(spec: &Spec, id: &str) -> Clause {
     let known = spec.clause(id);
     Clause {
         id: id.to_owned(),
-        level: known.map_or(super::Level::Must, |clause| clause.level.into()),
+        level: known.map_or(Level::Must, |clause| clause.level.into()),
         section: known.map(|clause| clause.section.clone()).unwrap_or_default(),
         statement: known.map(|clause| clause.statement.clone()).unwrap_or_default(),
         verdict: Verdict::Fail,
@@ -190,7 +202,7 @@ fn finding(spec: &Spec, found: &Found<'_>, place: Place, secrets: &Secrets) -> F
     let known = spec.clause(clause);
     Finding {
         clause: (*clause).to_owned(),
-        level: known.map_or(super::Level::Must, |clause| clause.level.into()),
+        level: known.map_or(Level::Must, |clause| clause.level.into()),
         statement: known.map(|clause| clause.statement.clone()).unwrap_or_default(),
         subject: secrets.scrub(subject),
         expected: secrets.scrub(expected),

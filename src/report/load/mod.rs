@@ -1,5 +1,13 @@
 //! What a load run came to, as a report holds it.
 
+pub mod build;
+pub mod intervals;
+pub mod openmetrics;
+pub mod text;
+
+#[cfg(test)]
+mod fixture;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,7 +15,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Class;
+use crate::judge::capacity;
 use crate::judge::tally::{Latency, Tally};
+use crate::scenario::load::check;
 
 /// The part of a report that only a load run has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +57,8 @@ pub struct Phase {
     /// For which no connection came free before the run ended.
     pub unsent: u64,
     pub accepted: u64,
+    /// Not done, and rightly: a key need not be as the last reply had left it, after a delete, a clear or a lost call.
+    pub conflicts: u64,
     pub refused: u64,
     pub errors: u64,
     pub lost: u64,
@@ -129,8 +141,12 @@ pub struct Capacity {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
+    /// Calls a second that were offered.
     pub rate: f64,
+    /// Calls a second that were accepted.
     pub achieved: f64,
+    /// A long trial, at the end.
+    pub confirms: bool,
     pub passed: bool,
     pub response_us: Times,
     /// Why it did not pass.
@@ -162,6 +178,7 @@ impl Phase {
             skipped: tally.skipped,
             unsent: tally.unsent,
             accepted: tally.of(Class::Accepted),
+            conflicts: tally.of(Class::Conflict),
             refused: tally.of(Class::Refused),
             errors: tally.of(Class::Error),
             lost: tally.of(Class::Lost),
@@ -177,6 +194,49 @@ impl Phase {
             response_by_class: by_class(&|class| tally.response(Some(class))),
         }
     }
+}
+
+impl Capacity {
+    /// `slo` has to hold; `phases` and `whys` are the trials, each with the reason for which it did not pass.
+    pub fn new(found: &capacity::Capacity, slo: &[check::Check], phases: &[Phase], whys: &[Option<String>]) -> Capacity {
+        let trials = found.curve.iter().zip(phases).zip(whys);
+        let curve = trials.map(|((trial, phase), why)| Trial {
+            rate: trial.rate,
+            achieved: trial.outcome.achieved,
+            confirms: trial.confirm,
+            passed: trial.outcome.verdict == capacity::Verdict::Passed,
+            response_us: phase.response_us.clone(),
+            why: why.clone(),
+        });
+        Capacity {
+            slo: slo.iter().map(|check| check.text.clone()).collect(),
+            passes_at: found.passes_at,
+            fails_at: found.fails_at,
+            limited_by: found.limited_by.word().to_owned(),
+            curve: curve.collect(),
+        }
+    }
+
+    /// The answer.
+    pub fn in_a_sentence(&self) -> String {
+        let slo = self.slo.join(", ");
+        let passes = match self.passes_at {
+            Some(rate) => format!("{slo}: holds at {}", per_second(rate)),
+            None => format!("{slo}: confirmed at no rate"),
+        };
+        let fails = self.fails_at.map_or(String::new(), |rate| format!(", and no longer at {}", per_second(rate)));
+        let limit = match self.limited_by.as_str() {
+            "generator" => "; beyond it the generator is the limit, not the target",
+            "limiter" => "; there a limit of the target refuses calls: what it could carry is not known",
+            "nothing" => ", the highest rate that was tried",
+            _ => "",
+        };
+        format!("{passes}{fails}{limit}")
+    }
+}
+
+fn per_second(rate: f64) -> String {
+    if rate < 100.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }
 }
 
 impl Times {

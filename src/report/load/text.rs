@@ -5,31 +5,33 @@
 use std::io;
 use std::time::Duration;
 
-use super::failure::printable;
-use super::load::{Capacity, Load, Phase, Times};
-use super::snippet::Texts;
-use super::text::{DIM, GREEN, RED, YELLOW, failures, heading, table, verdict};
-use super::{Report, Verdict};
+use super::{Capacity, Load, Phase, Times, per_second};
 use crate::api::code::meaning;
 use crate::judge::check::told;
 use crate::judge::tally::Latency;
+use crate::judge::text::counted;
+use crate::report::failure::printable;
+use crate::report::snippet::Texts;
+use crate::report::text::{DIM, GREEN, RED, YELLOW, failures, heading, table, verdict};
+use crate::report::{Report, Verdict};
 
 /// Everything of a load run. `response` is the whole run's, for the histogram.
 pub fn summary(out: &mut dyn io::Write, report: &Report, load: &Load, response: &Latency, texts: &Texts) -> io::Result<()> {
     failures(out, report, texts)?;
-    heading(out, "Phases")?;
-    phases(out, load)?;
-    if response.count() > 0 {
-        heading(out, "Response time")?;
-        histogram(out, response)?;
-    }
-    heading(out, "Percentiles")?;
-    percentiles(out, &load.total)?;
-    codes(out, &load.total)?;
     if let Some(capacity) = &load.capacity {
-        heading(out, "Capacity")?;
+        heading(out, "Trials")?;
         self::capacity(out, capacity)?;
+    } else {
+        heading(out, "Phases")?;
+        phases(out, load)?;
+        if response.count() > 0 {
+            heading(out, "Response time")?;
+            histogram(out, response)?;
+        }
+        heading(out, "Percentiles")?;
+        percentiles(out, &load.total)?;
     }
+    codes(out, &load.total)?;
     clauses(out, report)?;
     checks(out, report)?;
     if !load.doubts.is_empty() {
@@ -192,33 +194,29 @@ fn checks(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
+/// The latency-against-load curve: every trial, the slowest rate first.
 fn capacity(out: &mut dyn io::Write, capacity: &Capacity) -> io::Result<()> {
-    let rate = |rate: Option<f64>| rate.map_or("-".to_owned(), |rate| format!("{rate:.0}/s"));
-    let most = capacity.curve.iter().map(|trial| trial.response_us.p99).max().unwrap_or(1).max(1);
+    let most = capacity.curve.iter().map(|trial| trial.response_us.p99).max().unwrap_or(1).max(2);
     let mut trials: Vec<_> = capacity.curve.iter().collect();
     trials.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-    let header = ["offered", "sent", "p50", "p99", "", "p99 against load"].map(str::to_owned);
+    let header = ["", "offered", "accepted", "p50", "p99", "p99 against load", ""].map(str::to_owned);
     let rows = trials.into_iter().map(|trial| {
-        let p99 = trial.response_us.p99;
+        let Times { p50, p99, .. } = trial.response_us;
         // By logarithm: a curve that bends up at its end would else be one bar.
-        let height = (p99.max(1) as f64).ln() / (most as f64).ln().max(1.0);
+        let height = (p99.max(1) as f64).ln() / (most as f64).ln();
+        let kind = if trial.confirms { "confirmed" } else { "" };
         [
-            rate(Some(trial.rate)),
-            rate(Some(trial.achieved)),
-            in_words(trial.response_us.p50),
-            in_words(p99),
             if trial.passed { "✓" } else { "✗" }.to_owned(),
+            per_second(trial.rate),
+            per_second(trial.achieved),
+            in_words(p50),
+            in_words(p99),
             bar(height),
+            printable(trial.why.as_deref().unwrap_or(kind)),
         ]
     });
     table(out, std::iter::once(header).chain(rows))?;
-    writeln!(
-        out,
-        "  passes at {}, fails at {}, limited by: {}",
-        rate(capacity.passes_at),
-        rate(capacity.fails_at),
-        capacity.limited_by
-    )
+    writeln!(out, "  {}", capacity.in_a_sentence())
 }
 
 fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<()> {
@@ -241,7 +239,10 @@ fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<(
             format!("{} opened, {lost} lost{causes}, {} reopened", load.connections.opened, load.connections.reopened),
         ),
         ("read back", read_back),
-        ("generator", format!("{:.1} µs of processor time a call, {} threads", load.cpu_us_per_request, load.threads)),
+        (
+            "generator",
+            format!("{:.1} µs of processor time a call, {}", load.cpu_us_per_request, counted(load.threads as usize, "thread")),
+        ),
         ("target", printable(&report.target)),
         ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
     ];

@@ -1,0 +1,223 @@
+//! The plan that the arguments mean: one that is built in, a file, or a phase by flags alone.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::exit::Failure;
+use super::super::files;
+use super::super::target::span;
+use crate::judge::text::counted;
+use crate::report::snippet::{self, Texts};
+use crate::scenario::Caller;
+use crate::scenario::load::check::Check;
+use crate::scenario::load::{Arrivals, BUNDLED, Choice, Mix, Phase, Plan, Rate, Spacing, Traffic, load};
+use crate::scenario::source::SourceFile;
+
+/// What to send
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Plan")]
+pub struct PlanArgs {
+    /// A plan file, or one that is built in: limits, soak, ramp, spike. `limits` if left out, unless --rate is given
+    #[arg(value_name = "PLAN", conflicts_with = "rate")]
+    plan: Option<String>,
+    /// Without a plan: calls a second (5000/s), or `max` for as many as the connections let through
+    #[arg(long, value_name = "RATE")]
+    rate: Option<RateOrMax>,
+    /// How long to send at --rate
+    #[arg(long = "for", value_name = "SPAN", value_parser = span, requires = "rate", default_value = "10s")]
+    duration: Duration,
+    /// Sends exactly so many calls at --rate
+    #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u64).range(1..))]
+    calls: Option<u64>,
+    /// Poisson arrivals in place of even ones
+    #[arg(long, requires = "rate", conflicts_with = "calls")]
+    poisson: bool,
+    /// Most calls under way, each on a connection of its own; 16, or what the plan says
+    #[arg(long, value_name = "N")]
+    connections: Option<NonZeroU32>,
+    /// Messages that calls go to [default: 64]
+    #[arg(long, value_name = "N", conflicts_with = "plan")]
+    messages: Option<NonZeroU32>,
+    /// Sets, deletes and clears by their shares, as in 8:1:1 [default: 1:0:0]
+    #[arg(long, value_name = "MIX", value_parser = mix, conflicts_with = "plan")]
+    mix: Option<Mix>,
+    /// Which message a call goes to: spread, zipf:1.1, or hot:2 (every second call to the first) [default: spread]
+    #[arg(long, value_name = "HOW", value_parser = choice, conflicts_with = "plan")]
+    choose: Option<Choice>,
+    /// Pairs a call, as in 3 or 1-20 [default: 1]
+    #[arg(long, value_name = "N", conflicts_with = "plan")]
+    kvs: Option<Extent>,
+    /// Bytes a value, as in 1000 or 16-1000 [default: 32]
+    #[arg(long, value_name = "N", conflicts_with = "plan")]
+    value_bytes: Option<Extent>,
+    /// Who calls: admin, sender or recipient; several, separated by commas, take turns [default: admin]
+    #[arg(long = "as", value_name = "WHO", value_delimiter = ',', value_parser = caller, conflicts_with = "plan")]
+    callers: Vec<Caller>,
+    /// What has to hold, such as "p99 response < 50ms"; may be repeated
+    #[arg(long, value_name = "CHECK")]
+    check: Vec<Check>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RateOrMax {
+    Rate(Rate),
+    Max,
+}
+
+impl FromStr for RateOrMax {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<RateOrMax, String> {
+        if text == "max" { Ok(RateOrMax::Max) } else { rate(text).map(RateOrMax::Rate) }
+    }
+}
+
+/// A rate; a bare number is a second's.
+pub fn rate(text: &str) -> Result<Rate, String> {
+    if text.contains('/') { text.parse() } else { format!("{text}/s").parse() }
+}
+
+/// A number, or two joined by a hyphen.
+#[derive(Clone, Copy, Debug)]
+struct Extent(u32, u32);
+
+impl FromStr for Extent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Extent, String> {
+        let (from, to) = text.split_once('-').unwrap_or((text, text));
+        match (from.parse(), to.parse()) {
+            (Ok(from), Ok(to)) if from <= to => Ok(Extent(from, to)),
+            _ => Err("write a number, or two as in 1-20".to_owned()),
+        }
+    }
+}
+
+fn mix(text: &str) -> Result<Mix, String> {
+    let shares: Vec<u32> = text.split(':').map_while(|share| share.parse().ok()).collect();
+    match (shares.as_slice(), text.split(':').count()) {
+        (&[set, delete, clear], 3) => Ok(Mix { set, delete, clear }),
+        _ => Err("write three shares, of sets, deletes and clears, as in 8:1:1".to_owned()),
+    }
+}
+
+fn choice(text: &str) -> Result<Choice, String> {
+    let wrong = || "write spread, zipf:1.1 or hot:2".to_owned();
+    match text.split_once(':') {
+        None if text == "spread" => Ok(Choice::Spread),
+        Some(("zipf", exponent)) => exponent.parse().map(Choice::Zipf).map_err(|_| wrong()),
+        Some(("hot", one_in)) => one_in.parse().map(|one_in| Choice::Hot { one_in }).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
+
+fn caller(text: &str) -> Result<Caller, String> {
+    match text {
+        "admin" => Ok(Caller::Admin),
+        "sender" => Ok(Caller::Sender),
+        "recipient" => Ok(Caller::Recipient),
+        _ => Err("write admin, sender or recipient".to_owned()),
+    }
+}
+
+impl PlanArgs {
+    /// The plan, and the file in which it stands. A search needs no rate; where a plan does not say so, replies get `timeout`.
+    pub fn plan(&self, searches: bool, timeout: Duration) -> Result<(Plan, Arc<SourceFile>), Failure> {
+        let (mut plan, source) = match (&self.plan, self.rate) {
+            (Some(name), _) => named(name)?,
+            (None, None) if !searches => {
+                self.refuse_flags()?;
+                named("limits")?
+            }
+            (None, rate) => self.by_flags(rate, timeout)?,
+        };
+        plan.connections = self.connections.unwrap_or(plan.connections);
+        plan.checks.extend(self.check.iter().cloned());
+        Ok((plan, source))
+    }
+
+    /// A flag that would change nothing is a mistake.
+    fn refuse_flags(&self) -> Result<(), Failure> {
+        let flags = [
+            ("--messages", self.messages.is_some()),
+            ("--mix", self.mix.is_some()),
+            ("--choose", self.choose.is_some()),
+            ("--kvs", self.kvs.is_some()),
+            ("--value-bytes", self.value_bytes.is_some()),
+            ("--as", !self.callers.is_empty()),
+        ];
+        match flags.into_iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(Failure::usage(format!(
+                "{flag} goes with --rate or --find-capacity: the plan `limits` has traffic of its own"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// One phase.
+    fn by_flags(&self, rate: Option<RateOrMax>, timeout: Duration) -> Result<(Plan, Arc<SourceFile>), Failure> {
+        let duration = self.duration;
+        let arrivals = rate.map(|rate| match (rate, self.calls) {
+            (RateOrMax::Max, _) => Arrivals::Saturate { duration },
+            (RateOrMax::Rate(rate), Some(calls)) => Arrivals::Count { calls, rate },
+            (RateOrMax::Rate(rate), None) => {
+                let spacing = if self.poisson { Spacing::Poisson } else { Spacing::Even };
+                Arrivals::Ramp { from: rate, to: rate, duration, spacing }
+            }
+        });
+        let messages = self.messages.unwrap_or(NonZeroU32::MIN.saturating_add(63));
+        let extent = |given: Option<Extent>, usual| given.map_or((usual, usual), |Extent(from, to)| (from, to));
+        let traffic = Traffic {
+            mix: self.mix.unwrap_or(Mix { set: 1, delete: 0, clear: 0 }),
+            kvs: extent(self.kvs, 1),
+            value_bytes: extent(self.value_bytes, 32),
+            keys: 20,
+            messages: (0, messages.get()),
+            choice: self.choose.unwrap_or(Choice::Spread),
+            callers: if self.callers.is_empty() { vec![Caller::Admin] } else { self.callers.clone() },
+        };
+        let plan = Plan {
+            name: "quick".to_owned(),
+            title: "what the command line asks for".to_owned(),
+            phases: arrivals.into_iter().map(|arrivals| Phase::bare("load", arrivals)).collect(),
+            traffic,
+            messages,
+            connections: NonZeroU32::MIN.saturating_add(15),
+            timeout,
+            skip_later_than: None,
+            patience: None,
+            limits: None,
+            checks: Vec::new(),
+        };
+        let problems = if plan.phases.is_empty() { Vec::new() } else { plan.problems() };
+        let problem = problems.into_iter().next().map(|(_, message, help)| format!("{message}: {help}"));
+        let of_traffic = || plan.traffic.problems(messages.get()).into_iter().next();
+        match problem.or_else(|| of_traffic().map(|(field, message, help)| format!("--{field}: {message}: {help}"))) {
+            Some(problem) => Err(Failure::usage(problem)),
+            None => Ok((plan, Arc::new(SourceFile::new("the command line", "")))),
+        }
+    }
+}
+
+fn named(name: &str) -> Result<(Plan, Arc<SourceFile>), Failure> {
+    let (path, text) = match BUNDLED.iter().find(|(bundled, ..)| *bundled == name) {
+        Some((_, path, text)) => ((*path).to_owned(), (*text).to_owned()),
+        None if Path::new(name).exists() => files::read(Path::new(name))?,
+        None => {
+            let known = BUNDLED.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(format!("{name}: no such file, and no plan that is built in; those are {known}")));
+        }
+    };
+    let (source, plan) = load(&path, &text);
+    match plan {
+        Ok(plan) => Ok((plan, source)),
+        Err(problems) => {
+            let texts = Texts::from([(source.path.as_str(), source.text.as_str())]);
+            let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
+            Err(Failure::usage(format!("{}; nothing was sent", counted(problems.len(), "problem"))))
+        }
+    }
+}

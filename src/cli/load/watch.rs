@@ -1,0 +1,90 @@
+//! Whatever wants to know of a run while it goes on: progress, seconds, the interval log, live metrics.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::super::exit::Failure;
+use super::metrics::Metrics;
+use super::progress::Progress;
+use crate::drive::load::run::{Event, Run};
+use crate::drive::load::search::Stage;
+use crate::report::load::Second;
+use crate::report::load::intervals::IntervalLog;
+use crate::scenario::load::Plan;
+
+pub struct Watch {
+    progress: Progress,
+    metrics: Option<Metrics>,
+    log: IntervalLog<BufWriter<File>>,
+    /// The first thing that went wrong with the log; the run goes on without it.
+    log_error: Option<io::Error>,
+    pub seconds: Vec<Second>,
+    started: SystemTime,
+    /// When the plan that is carried out began, since the start.
+    begun: Duration,
+}
+
+impl Watch {
+    /// The interval log goes to this file.
+    pub fn start(quiet: bool, metrics: Option<Metrics>, log: &Path) -> Result<Watch, Failure> {
+        let started = SystemTime::now();
+        let log = File::create(log).and_then(|file| IntervalLog::begin(BufWriter::new(file), started));
+        let log = log.map_err(|error| Failure::could_not_test(format!("the interval log cannot be written: {error}")))?;
+        let (progress, begun) = (Progress::new(quiet), Duration::ZERO);
+        Ok(Watch { progress, metrics, log, log_error: None, seconds: Vec::new(), started, begun })
+    }
+
+    pub fn begin(&mut self, plan: &Plan) {
+        self.begun = self.started.elapsed().unwrap_or_default();
+        self.progress.begin(plan);
+    }
+
+    pub fn event(&mut self, event: &Event<'_>) {
+        self.progress.show(event);
+        let Event::Second { second, tally, so_far } = event else { return };
+        let at = self.begun + Duration::from_secs(*second);
+        self.seconds.push(Second::new(at.as_secs(), tally));
+        let written = self.log.write(None, at, Duration::from_secs(1), tally);
+        self.note(written);
+        if let Some(metrics) = &mut self.metrics {
+            metrics.update(so_far);
+        }
+    }
+
+    pub fn stage(&mut self, stage: &Stage<'_>) {
+        match stage {
+            Stage::Trial(plan) => self.begin(plan),
+            Stage::Event(event) => self.event(event),
+            Stage::Ended { plan, run, passed, why } => {
+                self.progress.verdict(*passed, *why);
+                if let Some(metrics) = &mut self.metrics {
+                    metrics.keep(plan, run);
+                }
+            }
+        }
+    }
+
+    /// Closes the log with a line for each phase; gives the seconds.
+    pub fn end(mut self, plan: &Plan, run: &Run) -> Result<Vec<Second>, Failure> {
+        self.progress.end();
+        let mut at = Duration::ZERO;
+        for (phase, measured) in plan.phases.iter().zip(&run.phases) {
+            let written = self.log.write(Some(&phase.name), at, measured.elapsed, &measured.tally);
+            self.note(written);
+            at += measured.elapsed;
+        }
+        let written = self.log_error.map_or(Ok(()), Err).and_then(|()| self.log.end());
+        match written {
+            Ok(_) => Ok(self.seconds),
+            Err(error) => Err(Failure::could_not_test(format!("the interval log cannot be written: {error}"))),
+        }
+    }
+
+    fn note(&mut self, written: io::Result<()>) {
+        if let (Err(error), None) = (written, &self.log_error) {
+            self.log_error = Some(error);
+        }
+    }
+}
