@@ -27,7 +27,7 @@ pub(crate) fn compare(out: &mut dyn Write, cores: Cores, clients: &[Client], sec
         let job = |server: &Server| Job { address: server.address, connections: CONNECTIONS, seconds, rate: Some(rate) };
         let server = Server::start(cores.server, Watch::Arrivals)?;
         bare::send(job(&server), cores.client)?;
-        tell(out, "a bare loop", rate, &server.stop()?, None)?;
+        tell(out, "a bare loop", (rate, seconds), &server.stop()?, None)?;
         for client in clients {
             let folder = TempDir::new()?;
             let server = Server::start(cores.server, Watch::Arrivals)?;
@@ -44,18 +44,21 @@ pub(crate) fn compare(out: &mut dyn Write, cores: Cores, clients: &[Client], sec
             }
             let report = std::fs::read(folder.path().join(REPORT)).ok();
             let report: Option<Value> = report.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            tell(out, client.name, rate, &seen, report.as_ref())?;
+            tell(out, client.name, (rate, seconds), &seen, report.as_ref())?;
         }
     }
     Ok(())
 }
 
-fn tell(out: &mut dyn Write, name: &str, rate: u64, seen: &Seen, report: Option<&Value>) -> io::Result<()> {
-    let lags = lags(&seen.arrivals, rate);
+fn tell(out: &mut dyn Write, name: &str, (rate, seconds): (u64, u64), seen: &Seen, report: Option<&Value>) -> io::Result<()> {
+    // What came before is a client finding out whether the server answers.
+    let planned = usize::try_from(rate * seconds).unwrap_or(usize::MAX);
+    let arrivals = &seen.arrivals[seen.arrivals.len().saturating_sub(planned)..];
+    let lags = lags(arrivals, rate);
     let us = |share: f64| quantile(&lags, share).map_or_else(|| "-".to_owned(), |lag| format!("{:.0}", lag.as_secs_f64() * 1e6));
     let own = report
         .map(|report| format!("{} us, {} calls", report["load"]["phases"][0]["lag_us"]["p99"], report["load"]["total"]["sent"]));
-    writeln!(out, "{name:14} {:>9} {:>9} {:>9} {:>9}  {}", us(0.5), us(0.99), us(1.0), seen.calls, own.unwrap_or_default())
+    writeln!(out, "{name:14} {:>9} {:>9} {:>9} {:>9}  {}", us(0.5), us(0.99), us(1.0), arrivals.len(), own.unwrap_or_default())
 }
 
 /// How much later each call came than at a steady rate whose start is the one that makes none of them early; sorted.

@@ -1,5 +1,6 @@
 //! Checks of a load plan held against what was measured.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::tally::{Latency, Tally};
@@ -22,8 +23,8 @@ pub fn evaluate(check: &Check, tally: &Tally, elapsed: Duration, findings: u64) 
     let (value, actual) = match check.subject {
         Subject::Time { statistic, timing, class } => {
             let times = match timing {
-                Timing::Lag => tally.lag.clone(),
-                Timing::Wait => tally.wait.clone(),
+                Timing::Lag => Cow::Borrowed(&tally.lag),
+                Timing::Wait => Cow::Borrowed(&tally.wait),
                 Timing::Service => tally.service(class),
                 Timing::Response => tally.response(class),
             };

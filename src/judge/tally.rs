@@ -1,5 +1,6 @@
 //! What a stretch of load came to, in numbers: counts and latency histograms, of one size however long it lasted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -148,24 +149,26 @@ impl Tally {
     }
 
     /// Service times of one class, or of all calls.
-    pub fn service(&self, class: Option<Class>) -> Latency {
+    pub fn service(&self, class: Option<Class>) -> Cow<'_, Latency> {
         selected(&self.service, class)
     }
 
     /// Response times of one class, or of all calls.
-    pub fn response(&self, class: Option<Class>) -> Latency {
+    pub fn response(&self, class: Option<Class>) -> Cow<'_, Latency> {
         selected(&self.response, class)
     }
 }
 
-fn selected(times: &[Latency; Class::COUNT], class: Option<Class>) -> Latency {
-    match class {
-        Some(class) => times[class as usize].clone(),
-        None => times.iter().fold(Latency::default(), |mut sum, more| {
-            sum.add(more);
-            sum
-        }),
+fn selected(times: &[Latency; Class::COUNT], class: Option<Class>) -> Cow<'_, Latency> {
+    if let Some(class) = class {
+        return Cow::Borrowed(&times[class as usize]);
     }
+    let mut recorded = times.iter().filter(|times| times.count() > 0);
+    let first = Cow::Borrowed(recorded.next().unwrap_or(&times[0]));
+    recorded.fold(first, |mut sum, more| {
+        sum.to_mut().add(more);
+        sum
+    })
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::exit::{Exit, Failure};
 use super::files;
 use super::output::OutputArgs;
 use super::target::{Named, TargetArgs, span};
-use crate::drive::load::run::run as carry_out;
+use crate::drive::load::run::{Watcher, run as carry_out};
 use crate::drive::load::search::{Searched, Terms, search};
 use crate::drive::load::{Ground, LoadError};
 use crate::drive::target::Target;
@@ -167,13 +167,14 @@ fn test(
     }
     let metrics = args.metrics.map(|address| serve_metrics(address, &runtime)).transpose()?;
     let mut watch = Watch::start(args.quiet, metrics, &args.output.folder("load").join("intervals.hlog"))?;
+    let ticks = watch.shows_moments();
     let (plan, mut run, searched) = if let Some(terms) = terms {
-        let searched = search(&mut ground, &plan, terms, &stop, &mut |stage| watch.stage(&stage));
+        let searched = search(&mut ground, &plan, terms, &stop, ticks, &mut |stage| watch.stage(&stage));
         let Searched { capacity, plan, run, whys } = searched.map_err(|error| failed(named, &error))?;
         (plan, run, Some(Search { slo: terms.slo.clone(), capacity, whys }))
     } else {
         watch.begin(&plan);
-        let run = carry_out(&mut ground, &plan, &stop, &mut |event| watch.event(&event));
+        let run = carry_out(&mut ground, &plan, &stop, Watcher { ticks, tell: &mut |event| watch.event(&event) });
         (plan, run.map_err(|error| failed(named, &error))?, None)
     };
     let seconds = watch.end(&plan, &run)?;
@@ -187,7 +188,7 @@ fn test(
         elapsed: run.elapsed,
         incomplete: run.incomplete.clone(),
     };
-    let response = run.total.response(None);
+    let response = run.total.response(None).into_owned();
     let measured = Measured { plan, run, searched, seconds, read_back, threads: ground.threads() };
     Ok((outcome::report(&measured, &facts, source, &named.secrets), response))
 }

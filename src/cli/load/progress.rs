@@ -60,6 +60,10 @@ impl Progress {
         Progress { bars, style, how, phases: Vec::new(), state: State::default() }
     }
 
+    pub fn has_bars(&self) -> bool {
+        self.how == How::Bars
+    }
+
     /// A plan begins.
     pub fn begin(&mut self, plan: &Plan) {
         let ends: Vec<Duration> = Schedule::new(&plan.phases, 0).ends().iter().copied().map(Duration::from_nanos).collect();
@@ -73,6 +77,7 @@ impl Progress {
 
     pub fn show(&mut self, event: &Event<'_>) {
         match event {
+            _ if self.how == How::Nothing => {}
             Event::Tick(tick) => self.tick(*tick),
             Event::Second { tally, .. } => self.state.second = in_short(tally),
             Event::PhaseOver { phase, tally } => {

@@ -36,6 +36,10 @@ impl Watch {
         Ok(Watch { progress, metrics, log, log_error: None, seconds: Vec::new(), started, begun })
     }
 
+    pub fn shows_moments(&self) -> bool {
+        self.progress.has_bars()
+    }
+
     pub fn begin(&mut self, plan: &Plan) {
         self.begun = self.started.elapsed().unwrap_or_default();
         self.progress.begin(plan);

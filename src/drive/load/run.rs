@@ -7,6 +7,9 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
+
 use super::choose::Chooser;
 use super::clock::Clock;
 use super::finding::Findings;
@@ -21,10 +24,19 @@ use crate::scenario::load::arrivals::Schedule;
 use crate::scenario::load::check::Check;
 use crate::scenario::load::{Arrivals, Plan};
 
-/// How often whoever watches is told something.
+/// A moment is told so often, where it is told.
 const TICK: Duration = Duration::from_millis(100);
+/// The nice value of a thread that gives way to every other.
+const LEAST_URGENT: i32 = 19;
 /// Workers get so long to be on their marks before the plan's zero.
 const LEAD: u64 = 20_000_000;
+
+/// Whoever watches a run.
+pub struct Watcher<'a> {
+    /// Whether to tell each moment. Who does not show them spares the workers' cores.
+    pub ticks: bool,
+    pub tell: &'a mut (dyn FnMut(Event<'_>) + Send),
+}
 
 /// Something that happened, for whoever watches.
 pub enum Event<'a> {
@@ -117,12 +129,7 @@ pub struct PhaseRun {
 }
 
 /// Carries out a plan; `stop` turning true ends it early.
-pub fn run(
-    ground: &mut Ground<'_>,
-    plan: &Plan,
-    stop: &Arc<AtomicBool>,
-    watch: &mut dyn FnMut(Event<'_>),
-) -> Result<Run, LoadError> {
+pub fn run(ground: &mut Ground<'_>, plan: &Plan, stop: &Arc<AtomicBool>, watcher: Watcher<'_>) -> Result<Run, LoadError> {
     let threads = ground.threads();
     let common = Arc::new(Common {
         choosers: plan.traffics().map(|traffic| Chooser::new(traffic, ground.seed)).collect(),
@@ -151,7 +158,15 @@ pub fn run(
     let _ = common.zero.set(zero);
     common.ready.wait();
     let mut collector = Collector::new(&common, zero, spares);
-    collector.collect(&told, watch);
+    let (sums, told) = (&mut collector, told);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            // Where a worker wants the core, whoever adds up and shows can wait. Only a thread of its own can be lowered: none
+            // may raise itself again. Where it cannot, it is merely less polite.
+            let _ = setpriority_process(Some(gettid()), LEAST_URGENT);
+            sums.collect(&told, watcher);
+        });
+    });
     let ended: Vec<Result<Ended, WorkerError>> =
         handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect();
     let elapsed = Duration::from_nanos(common.clock.now().saturating_sub(zero));
@@ -187,7 +202,6 @@ struct Collector<'a> {
     connections: Vec<Connections>,
     phases: Vec<Tally>,
     ends: Vec<u64>,
-    total: Tally,
     /// By second, what has been told of it, and by how many workers.
     seconds: BTreeMap<u64, (Tally, usize)>,
     over: usize,
@@ -205,7 +219,6 @@ impl<'a> Collector<'a> {
             spares,
             phases,
             ends,
-            total: Tally::default(),
             seconds: BTreeMap::new(),
             over: 0,
             aborted: None,
@@ -213,16 +226,18 @@ impl<'a> Collector<'a> {
     }
 
     /// Listens until every worker has ended.
-    fn collect(&mut self, told: &Receiver<Told>, watch: &mut dyn FnMut(Event<'_>)) {
+    fn collect(&mut self, told: &Receiver<Told>, watcher: Watcher<'_>) {
+        let Watcher { ticks, tell: watch } = watcher;
+        let patience = if ticks { TICK } else { Duration::MAX };
         let mut next = Duration::ZERO;
         loop {
-            match told.recv_timeout(TICK) {
+            match told.recv_timeout(patience) {
                 Ok(told) => self.take(told, watch),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             let elapsed = self.elapsed();
-            if elapsed >= next {
+            if ticks && elapsed >= next {
                 self.tick(elapsed, watch);
                 next = elapsed + TICK;
             }
@@ -262,7 +277,6 @@ impl<'a> Collector<'a> {
         for Slice { phase, mut tally } in told.slices {
             second.add(&tally);
             self.phases[phase].add(&tally);
-            self.total.add(&tally);
             tally.clear();
             // A worker that has ended wants none back.
             let spare = usize::try_from(told.worker).ok().and_then(|worker| self.spares.get(worker));
@@ -302,7 +316,7 @@ impl<'a> Collector<'a> {
     fn sum(self, ground: &mut Ground<'_>, ended: Vec<Ended>, elapsed: Duration) -> Run {
         let mut run = Run {
             phases: Vec::new(),
-            total: self.total,
+            total: Tally::default(),
             elapsed,
             findings: Findings::default(),
             records: Vec::new(),
@@ -326,6 +340,7 @@ impl<'a> Collector<'a> {
         let stopped = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         for (index, ((tally, start), end)) in self.phases.into_iter().zip(starts).zip(&self.ends).enumerate() {
+            run.total.add(&tally);
             let of_phase: Vec<&PhaseEnd> = of_workers.iter().map(|phases| &phases[index]).collect();
             let last_sent = of_phase.iter().map(|phase| phase.last_sent).max().unwrap_or(0);
             let took = (*end).min(stopped).max(last_sent).saturating_sub(start);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::run::{Event, Run, run};
+use super::run::{Event, Run, Watcher, run};
 use super::{Ground, LoadError};
 use crate::history::Class;
 use crate::judge::capacity::{Capacity, Limiter, Outcome, Search, Step, Verdict};
@@ -60,7 +60,8 @@ pub fn search(
     plan: &Plan,
     terms: &Terms,
     stop: &Arc<AtomicBool>,
-    watch: &mut dyn FnMut(Stage<'_>),
+    ticks: bool,
+    watch: &mut (dyn FnMut(Stage<'_>) + Send),
 ) -> Result<Searched, LoadError> {
     let slo: Vec<Check> = terms.slo.iter().cloned().chain(implied(&terms.slo.iter().collect::<Vec<_>>())).collect();
     let bare = Plan { phases: Vec::new(), checks: Vec::new(), limits: None, patience: Some(PATIENCE), ..plan.clone() };
@@ -70,7 +71,7 @@ pub fn search(
         let trial =
             Plan { phases: vec![phase(terms, rate, confirm, searched.whys.len() + 1)], checks: slo.clone(), ..bare.clone() };
         watch(Stage::Trial(&trial));
-        let ran = run(ground, &trial, stop, &mut |event| watch(Stage::Event(event)))?;
+        let ran = run(ground, &trial, stop, Watcher { ticks, tell: &mut |event| watch(Stage::Event(event)) })?;
         if stop.load(Ordering::Relaxed) {
             searched.run.incomplete = Some("cut short before the search had come to its end".to_owned());
             break;

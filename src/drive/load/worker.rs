@@ -185,6 +185,8 @@ pub struct Worker {
     in_flight: u32,
     schedule: Schedule,
     next: Option<Due>,
+    /// From the call before it.
+    gap: u64,
     /// Phases that send as fast as they can: phase, from, until, next call's number.
     saturated: VecDeque<(usize, u64, u64)>,
     saturated_calls: u64,
@@ -249,6 +251,7 @@ impl Worker {
             in_flight: 0,
             schedule,
             next: None,
+            gap: u64::MAX,
             saturated,
             saturated_calls: 0,
             blocked: false,
@@ -327,7 +330,7 @@ impl Worker {
         let (at, exact) = self.wake_at(now);
         // What need not be exact may come as late as a sleep ends.
         let at = if exact { at } else { at.saturating_add(1_000_000) };
-        let sleeps = !(worked && exact && at <= now) && self.alarm.set(at, now)?;
+        let sleeps = !(worked && exact && at <= now) && self.alarm.set(at, now, if exact { self.gap } else { u64::MAX })?;
         let timeout = if sleeps { None } else { Some(&NO_TIME) };
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), timeout) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
@@ -409,10 +412,12 @@ impl Worker {
 
     /// Moves to the next due call that is this worker's.
     fn advance(&mut self) {
+        let last = self.next.map_or(0, |due| due.at);
         self.next = self
             .schedule
             .by_ref()
             .find(|due| self.of == 1 || u64::from(self.common.choosers[due.phase].message(due.index)) % self.of == self.number);
+        self.gap = self.next.map_or(u64::MAX, |due| due.at - last);
     }
 
     /// Sends whatever is due and finds a connection.

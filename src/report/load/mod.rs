@@ -167,8 +167,8 @@ pub struct Check {
 
 impl Phase {
     pub fn new(name: &str, tally: &Tally, elapsed: Duration) -> Phase {
-        let by_class = |times: &dyn Fn(Class) -> Latency| {
-            let times = Class::ALL.into_iter().map(|class| (class.word().to_owned(), Times::new(&times(class))));
+        let by_class = |times: &[Latency; Class::COUNT]| {
+            let times = Class::ALL.into_iter().map(|class| (class.word().to_owned(), Times::new(&times[class as usize])));
             times.filter(|(_, times)| times.count > 0).collect()
         };
         Phase {
@@ -190,8 +190,8 @@ impl Phase {
             connection_wait_us: Times::new(&tally.wait),
             service_us: Times::new(&tally.service(None)),
             response_us: Times::new(&tally.response(None)),
-            service_by_class: by_class(&|class| tally.service(Some(class))),
-            response_by_class: by_class(&|class| tally.response(Some(class))),
+            service_by_class: by_class(&tally.service),
+            response_by_class: by_class(&tally.response),
         }
     }
 }
