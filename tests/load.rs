@@ -5,12 +5,22 @@
 mod binary;
 
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use binary::{DEADLINE, KEY, Listener, Ran, Relay, Serve, command, end, msgext, msgext_in, read_http, report_of};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use tempfile::TempDir;
+
+use binary::{DEADLINE, KEY, Listener, Ran, Serve, command, end, msgext, msgext_in, read_http, report_of};
 use serde_json::Value;
 
 /// Runs a load against an endpoint with the app of `serve`.
@@ -33,6 +43,153 @@ fn broken(report: &Value) -> Vec<&str> {
     clauses.filter(|clause| clause["verdict"] == "fail").map(|clause| clause["id"].as_str().expect("an id")).collect()
 }
 
+/// Calls in the interval log under this tag, as `HdrHistogram`'s own reader has them.
+fn logged(folder: &Path, tag: &str) -> u64 {
+    let log = fs::read(folder.join("reports/load/intervals.hlog")).expect("an interval log");
+    let entries = IntervalLogIterator::new(&log).map(|entry| entry.expect("a line of the format"));
+    let counts = entries.filter_map(|entry| match entry {
+        LogEntry::Interval(line) if line.tag().is_some_and(|own| own.as_str() == tag) => {
+            let encoded = STANDARD.decode(line.encoded_histogram()).expect("base 64");
+            let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut encoded.as_slice()).expect("a histogram");
+            Some(histogram.len())
+        }
+        _ => None,
+    });
+    counts.sum()
+}
+
+/// A run that goes on, and its live metrics.
+struct Going {
+    child: Child,
+    folder: TempDir,
+    /// Address of the metrics.
+    metrics: String,
+    /// What it says after that.
+    said: Receiver<String>,
+}
+
+impl Going {
+    fn start(url: &str, more: &[&str]) -> Going {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = command();
+        command.args(["load", "--target", url, "--sdkappid", "1400000000", "--admin", "administrator", "--quiet"]);
+        command.args(["--metrics", "127.0.0.1:0"]).args(more).env("MSGEXT_SECRET_KEY", KEY).current_dir(&folder);
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary can be run");
+        let (send, said) = channel();
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));
+        let first = said.recv_timeout(DEADLINE);
+        let metrics =
+            first.as_deref().unwrap_or("").trim_start_matches("metrics: http://").trim_end_matches("/metrics").to_owned();
+        Going { child, folder, metrics, said }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.metrics).expect("metrics are served");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: metrics\r\nConnection: close\r\n\r\n").expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Waits until so many calls were accepted; gives the page that says so.
+    fn accepted(&self, calls: u64) -> String {
+        let started = Instant::now();
+        loop {
+            let page = self.get("/metrics");
+            let of =
+                |line: &str| line.strip_prefix("msgext_calls_total{phase=\"load\",class=\"accepted\"} ")?.parse::<u64>().ok();
+            if page.lines().find_map(of) >= Some(calls) {
+                return page;
+            }
+            assert!(started.elapsed() < DEADLINE, "the run does not go on: {page}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Exit code, what was said, and the report.
+    fn end(mut self) -> (Option<i32>, String, Value) {
+        let code = self.child.wait().expect("an end").code();
+        let said: Vec<String> = self.said.iter().collect();
+        (code, said.join("\n"), report_of(self.folder.path(), "load"))
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+fn signal(name: &str, child: &Child) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([name, &pid]).status().expect("kill can be run").success());
+}
+
+#[test]
+fn an_interrupt_ends_a_run_whose_metrics_told_of_it_and_keeps_what_was_measured() {
+    let serve = free_of_limits(&[]);
+    let going = Going::start(serve.url(), &["--rate", "200/s", "--for", "60s"]);
+    let page = going.accepted(150);
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("application/openmetrics-text"), "{page}");
+    assert!(
+        page.contains("msgext_response_seconds_bucket{class=\"accepted\",le=\"+Inf\"}") && page.ends_with("# EOF\n"),
+        "{page}"
+    );
+    assert!(!page.contains(KEY) && !page.contains("usersig"), "{page}");
+    assert!(going.get("/other").starts_with("HTTP/1.1 404"));
+    signal("-INT", &going.child);
+    let (code, _, report) = going.end();
+    assert_eq!((code, &report["verdict"], &report["incomplete"]), (Some(4), &"inconclusive".into(), &true.into()));
+    let sent = report["load"]["total"]["sent"].as_u64();
+    assert!((Some(150)..Some(12_000)).contains(&sent), "{sent:?}");
+}
+
+#[test]
+fn a_generator_that_stood_still_blames_itself_and_not_the_target() {
+    let serve = free_of_limits(&[]);
+    let going = Going::start(serve.url(), &["--rate", "200/s", "--for", "5s", "--check", "p99 response < 50ms"]);
+    going.accepted(150);
+    signal("-STOP", &going.child);
+    thread::sleep(Duration::from_millis(300));
+    signal("-CONT", &going.child);
+    let (code, said, report) = going.end();
+    assert_eq!(code, Some(4), "{said}");
+    assert_eq!(report["checks"][0]["holds"], Value::Null, "{said}");
+    assert!(report["load"]["total"]["lag_us"]["max"].as_u64() > Some(250_000), "{said}");
+    assert!(report["reason"].as_str().expect("a reason").contains("the generator was late"), "{said}");
+}
+
+#[test]
+fn a_target_that_stood_still_is_measured_from_when_calls_were_due() {
+    let serve = free_of_limits(&[]);
+    let going = Going::start(serve.url(), &["--rate", "200/s", "--for", "5s", "--connections", "5"]);
+    going.accepted(150);
+    signal("-STOP", &serve.child);
+    thread::sleep(Duration::from_secs(1));
+    signal("-CONT", &serve.child);
+    let (_, said, report) = going.end();
+    let phase = &report["load"]["phases"][0];
+    let p99 = |times: &str| phase[times]["p99"].as_u64().expect("a time");
+    assert_eq!((&phase["sent"], &phase["accepted"]), (&1000.into(), &1000.into()), "{said}");
+    // Five calls of a thousand were under way, two hundred were due meanwhile.
+    assert!(p99("response_us") > 700_000 && p99("connection_wait_us") > 600_000, "{said}");
+    assert!(p99("service_us") < 350_000 && p99("lag_us") < 350_000, "{said}");
+}
+
+#[test]
+fn a_search_finds_where_a_limit_refuses_and_says_that_it_is_one() {
+    let serve = Serve::start(&["--app-limit", "sliding-log:20/200ms", "--message-limit", "none"]);
+    let search = ["--find-capacity", "--slo", "refused = 0", "--start-rate", "50/s", "--max-rate", "400/s"];
+    let ran = load(serve.url(), &[search.as_slice(), &["--trial", "500ms", "--confirm", "1s"]].concat()).exits(0);
+    let report = report(&ran);
+    let capacity = &report["load"]["capacity"];
+    assert_eq!((&capacity["limited_by"], &report["verdict"]), (&"limiter".into(), &"pass".into()), "{}", ran.stderr);
+    let [passes, fails] = ["passes_at", "fails_at"].map(|name| capacity[name].as_f64().expect("a rate"));
+    assert!((50.0..=105.0).contains(&passes) && (passes..=200.0).contains(&fails), "{}", ran.stderr);
+    assert_eq!(capacity["curve"].as_array().map(Vec::len), report["load"]["phases"].as_array().map(Vec::len));
+}
+
 #[test]
 fn a_quick_run_counts_every_call_and_leaves_its_report() {
     let serve = free_of_limits(&[]);
@@ -45,6 +202,8 @@ fn a_quick_run_counts_every_call_and_leaves_its_report() {
         assert_eq!(phase[times]["count"], 700, "{times}");
     }
     assert_eq!(report["load"]["read_back"]["read"], report["load"]["read_back"]["messages"]);
+    assert_eq!(logged(ran.folder.path(), "response"), 700);
+    assert_eq!(logged(ran.folder.path(), "load-response"), 700);
     let schema = msgext::<&str>(None, &["schema", "report"]).exits(0).stdout;
     let schema: Value = serde_json::from_str(&schema).expect("a schema");
     assert!(jsonschema::is_valid(&schema, &report));
@@ -88,7 +247,7 @@ fn a_refused_call_that_is_carried_out_breaks_lim_5() {
 fn mixed_calls_of_members_are_judged_whatever_a_deleted_key_expects() {
     let plan = "title: t\nconnections: 8\nmessages: 20\ntraffic: {mix: {set: 3, delete: 2, clear: 1}, kvs: {from: 1, to: 4}, \
                 value-bytes: {from: 1, to: 1000}, as: [sender, recipient, admin]}\nphases:\n  - {name: a, rate: 1000/s, calls: 1500, \
-                checks: [\"findings = 0\"]}\nchecks: [\"errors >= 0\"]\n";
+                checks: [\"findings = 0\", \"errors = 0\"]}\n";
     for readings in [
         ["deleted-key=tombstone", "cleared-key=tombstone", "seq=per-message"],
         ["deleted-key=reset", "cleared-key=reset", "seq=per-key"],
@@ -114,30 +273,6 @@ fn lost_replies_are_counted_by_cause_and_never_pass() {
 }
 
 #[test]
-fn an_interrupt_ends_the_run_early_and_keeps_what_was_measured() {
-    let serve = free_of_limits(&[]);
-    let relay = Relay::start(serve.url(), |_| false);
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut command = command();
-    command.args(["load", "--target", &relay.url, "--sdkappid", "1400000000", "--admin", "administrator"]);
-    command.args(["--rate", "200/s", "--for", "60s", "--quiet"]).env("MSGEXT_SECRET_KEY", KEY).current_dir(&folder);
-    let mut child = command.stderr(Stdio::null()).spawn().expect("the binary can be run");
-    let pid = child.id().to_string();
-    let started = Instant::now();
-    while relay.calls() < 20 {
-        assert!(started.elapsed() < DEADLINE, "the run does not begin");
-        thread::sleep(Duration::from_millis(10));
-    }
-    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill can be run").success());
-    let status = child.wait();
-    end(&mut child);
-    assert_eq!(status.expect("an end").code(), Some(4));
-    let report = report_of(folder.path(), "load");
-    assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
-    assert!(report["load"]["total"]["sent"].as_u64() < Some(12_000));
-}
-
-#[test]
 fn what_cannot_be_run_says_why_and_has_its_exit_code() {
     let unreachable = load("http://127.0.0.1:9", &["--rate", "10/s"]).exits(3);
     assert!(unreachable.stderr.contains("cannot be reached"), "{}", unreachable.stderr);
@@ -146,7 +281,11 @@ fn what_cannot_be_run_says_why_and_has_its_exit_code() {
         (vec!["load", "--rate", "fast"], "is no rate"),
         (vec!["load", "--rate", "5/s", "--check", "p99 < 5"], "nothing that can be checked"),
         (vec!["load", "soak", "--rate", "5/s"], "cannot be used with"),
-        (vec!["load", "--rate", "5/s", "--kvs", "21"], "21"),
+        (vec!["load", "--rate", "5/s", "--kvs", "21"], "1 to 20 pairs"),
+        (vec!["load", "--rate", "5/s", "--mix", "1:2"], "three shares"),
+        (vec!["load", "--mix", "1:2:1"], "goes with --rate"),
+        (vec!["load", "--rate", "5/s", "--slo", "refused = 0"], "goes with --find-capacity"),
+        (vec!["load", "--find-capacity"], "--slo"),
     ];
     for (args, part) in usage {
         let ran = msgext(None, &args).exits(2);

@@ -29,46 +29,61 @@ pub struct PhaseFacts<'a> {
     pub closed: bool,
 }
 
-/// Every reason to doubt a phase, each in one sentence.
-pub fn doubts(phase: &PhaseFacts<'_>) -> Vec<String> {
+/// A reason not to trust a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// One sentence, with its numbers.
+    pub reason: String,
+    /// The generator is at fault: what was measured says nothing bad of the target.
+    pub of_generator: bool,
+}
+
+/// Every reason to doubt a phase.
+pub fn doubts(phase: &PhaseFacts<'_>) -> Vec<Doubt> {
     let PhaseFacts { name, tally, .. } = phase;
     let mut doubts = Vec::new();
     if phase.closed {
         return doubts;
     }
+    let mut doubt = |of_generator, reason| doubts.push(Doubt { reason, of_generator });
     let lag = tally.lag.quantile(0.99);
     if let Some(bound) = tightest(phase.checks).filter(|bound| tally.lag.count() > 0 && lag > *bound / LAG_SHARE) {
-        doubts.push(format!(
-            "{name}: the generator was late by {} (p99), over a tenth of the {} that is checked",
-            told(lag),
-            told(bound)
-        ));
+        doubt(
+            true,
+            format!("{name}: the generator was late by {} (p99), over a tenth of the {} that is checked", told(lag), told(bound)),
+        );
     }
     if tally.skipped * ONE_IN > tally.planned {
-        doubts.push(format!(
-            "{name}: {} of {} calls were left out, for which the generator was too late",
-            tally.skipped, tally.planned
-        ));
+        doubt(
+            true,
+            format!("{name}: {} of {} calls were left out, for which the generator was too late", tally.skipped, tally.planned),
+        );
     }
     if tally.unsent * ONE_IN > tally.planned {
-        doubts.push(format!(
-            "{name}: for {} of {} calls no connection came free: the target, or the number of connections, is the limit",
-            tally.unsent, tally.planned
-        ));
+        doubt(
+            false,
+            format!(
+                "{name}: for {} of {} calls no connection came free: the target, or the number of connections, is the limit",
+                tally.unsent, tally.planned
+            ),
+        );
     }
     if phase.busy > BUSY {
-        doubts.push(format!("{name}: a thread of the generator was busy {:.0} % of the time", phase.busy * 100.0));
+        doubt(true, format!("{name}: a thread of the generator was busy {:.0} % of the time", phase.busy * 100.0));
     }
     if let Some(block) = phase.fit.filter(|block| !block.is_as_planned()) {
-        doubts.push(format!(
-            "{name}: arrivals were not as planned: {} calls in place of {} in the {} from {:.1} s on (chi-square {:.0}, over {:.0})",
-            block.released,
-            block.planned,
-            told(block.length),
-            block.at.as_secs_f64(),
-            block.statistic,
-            block.critical
-        ));
+        doubt(
+            true,
+            format!(
+                "{name}: arrivals were not as planned: {} calls in place of {} in the {} from {:.1} s on (chi-square {:.0}, over {:.0})",
+                block.released,
+                block.planned,
+                told(block.length),
+                block.at.as_secs_f64(),
+                block.statistic,
+                block.critical
+            ),
+        );
     }
     doubts
 }
@@ -87,7 +102,7 @@ fn tightest(checks: &[&Check]) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn told_of(change: impl Fn(&mut Tally), busy: f64, closed: bool) -> Vec<String> {
+    fn told_of(change: impl Fn(&mut Tally), busy: f64, closed: bool) -> Vec<Doubt> {
         let mut tally = Tally { planned: 10_000, sent: 10_000, ..Tally::default() };
         (0..10_000).for_each(|_| tally.lag.record(Duration::from_micros(90)));
         change(&mut tally);
@@ -97,13 +112,14 @@ mod tests {
 
     #[test]
     fn a_good_run_is_not_doubted_and_each_failing_is_told() {
-        assert_eq!(told_of(|_| {}, 0.5, false), Vec::<String>::new());
+        assert_eq!(told_of(|_| {}, 0.5, false), vec![]);
         let late = |tally: &mut Tally| (0..200).for_each(|_| tally.lag.record(Duration::from_micros(150)));
-        assert!(told_of(late, 0.5, false)[0].contains("late by"));
-        assert!(told_of(|tally| tally.skipped = 11, 0.5, false)[0].contains("left out"));
-        assert_eq!(told_of(|tally| tally.skipped = 10, 0.5, false), Vec::<String>::new());
-        assert!(told_of(|tally| tally.unsent = 11, 0.5, false)[0].contains("no connection"));
-        assert!(told_of(|_| {}, 0.97, false)[0].contains("busy 97 %"));
-        assert_eq!(told_of(|_| {}, 1.0, true), Vec::<String>::new());
+        assert!(told_of(late, 0.5, false)[0].reason.contains("late by"));
+        assert!(told_of(|tally| tally.skipped = 11, 0.5, false)[0].reason.contains("left out"));
+        assert_eq!(told_of(|tally| tally.skipped = 10, 0.5, false), vec![]);
+        let unsent = told_of(|tally| tally.unsent = 11, 0.5, false);
+        assert!(unsent[0].reason.contains("no connection") && !unsent[0].of_generator, "{unsent:?}");
+        assert!(told_of(|_| {}, 0.97, false)[0].reason.contains("busy 97 %"));
+        assert_eq!(told_of(|_| {}, 1.0, true), vec![]);
     }
 }

@@ -16,7 +16,7 @@ use super::finding::Findings;
 use super::worker::{Common, Connections, Ended, Gauges, INTERVAL, PhaseEnd, Record, Slice, Told, Worker, WorkerError};
 use super::{Ground, LoadError};
 use crate::judge::check::{Checked, evaluate};
-use crate::judge::doubt::{PhaseFacts, doubts};
+use crate::judge::doubt::{Doubt, PhaseFacts, doubts};
 use crate::judge::fit::{Block, worst};
 use crate::judge::ledger::Ledger;
 use crate::judge::tally::Tally;
@@ -98,19 +98,20 @@ impl Run {
         self.incomplete = self.incomplete.take().or(later.incomplete);
     }
 
-    /// Why it cannot be trusted, where it cannot.
-    pub fn doubts(&self, plan: &Plan) -> Vec<String> {
-        let reached = plan.phases.iter().zip(&self.phases).filter(|(_, run)| run.reached);
-        let of_phase = reached.flat_map(|(phase, run)| {
+    /// Why it cannot be trusted, where it cannot; each with its phase.
+    pub fn doubts(&self, plan: &Plan) -> Vec<(usize, Doubt)> {
+        let phases = plan.phases.iter().zip(&self.phases).enumerate();
+        let of_phase = phases.filter(|(_, (_, run))| run.reached).flat_map(|(index, (phase, run))| {
             let checks: Vec<&Check> = plan.checks.iter().chain(&phase.checks).collect();
-            doubts(&PhaseFacts {
+            let doubts = doubts(&PhaseFacts {
                 name: &phase.name,
                 tally: &run.tally,
                 checks: &checks,
                 busy: run.busiest,
                 fit: run.fit,
                 closed: matches!(phase.arrivals, Arrivals::Saturate { .. }),
-            })
+            });
+            doubts.into_iter().map(move |doubt| (index, doubt))
         });
         of_phase.collect()
     }

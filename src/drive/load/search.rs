@@ -118,8 +118,8 @@ fn judged(plan: &Plan, run: &Run, slo: &[Check]) -> (Verdict, Option<String>) {
         let why = format!("{} of {} calls found no connection free", tally.unsent, tally.planned);
         return (Verdict::Failed, Some(why));
     }
-    if let Some(doubt) = run.doubts(plan).into_iter().next() {
-        return (Verdict::Limited(Limiter::Generator), Some(doubt));
+    if let Some((_, doubt)) = run.doubts(plan).into_iter().find(|(_, doubt)| doubt.of_generator) {
+        return (Verdict::Limited(Limiter::Generator), Some(doubt.reason));
     }
     let elapsed = run.phases[0].elapsed;
     let checked = slo.iter().map(|check| evaluate(check, tally, elapsed, run.findings.total()));

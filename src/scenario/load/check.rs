@@ -15,6 +15,14 @@ pub struct Check {
     pub bound: f64,
 }
 
+impl Check {
+    /// Whether only the target can make it fail, however badly calls were sent.
+    pub fn is_on_the_target_alone(&self) -> bool {
+        let (Subject::Count(counted) | Subject::Share(counted)) = self.subject else { return false };
+        matches!(counted, Counted::Class(Class::Error | Class::Lost) | Counted::Findings)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Subject {
     /// A time, in microseconds, of all calls or of one class. Lag and wait know no class.
