@@ -193,6 +193,9 @@ pub struct Worker {
     /// A due call found no free key; the time of the last reply tells since when there is one.
     blocked: bool,
     last_reply: u64,
+    /// When a call was last found due that could have gone before: whatever was due by then is late by the generator's fault,
+    /// also where it has to wait for a connection now, because the others are late, too.
+    behind: u64,
     zero: u64,
     second: u64,
     /// By phase, what this second has seen of it.
@@ -256,6 +259,7 @@ impl Worker {
             saturated_calls: 0,
             blocked: false,
             last_reply: 0,
+            behind: 0,
             zero: 0,
             second: 0,
             tallies: (0..phases).map(|_| None).collect(),
@@ -449,10 +453,14 @@ impl Worker {
         let free_since = self.slots[slot as usize].since;
         // A call that found every key taken could go as soon as a reply freed one.
         let ready = if self.blocked { free_since.max(self.last_reply) } else { free_since };
+        if ready <= at {
+            self.behind = now;
+        }
         // What a call waits for a connection or a key is no fault of the generator's.
-        let from = at.max(ready);
+        let in_line = if at <= self.behind { self.behind } else { at };
+        let wait = ready.saturating_sub(in_line);
         let (phase, limit) = (due.phase, self.common.plan.skip_later_than);
-        if limit.is_some_and(|limit| u128::from(now.saturating_sub(from)) > limit.as_nanos()) {
+        if limit.is_some_and(|limit| u128::from((now - at).saturating_sub(wait)) > limit.as_nanos()) {
             self.blocked = false;
             let tally = self.tally(phase);
             tally.planned += 1;
@@ -467,7 +475,7 @@ impl Worker {
         self.blocked = false;
         self.free.pop_front();
         let sent = self.send(slot, Flight { ticket, phase, caller, random: 0, due: at, sent: 0 });
-        let (lag, wait) = (sent.saturating_sub(from), from - at);
+        let lag = (sent - at).saturating_sub(wait);
         let tally = self.tally(phase);
         tally.planned += 1;
         tally.lag.record_ns(lag);
