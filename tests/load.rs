@@ -236,6 +236,19 @@ fn a_target_that_loses_one_acknowledged_write_in_500_is_caught() {
 }
 
 #[test]
+fn a_phase_that_may_not_fail_ends_the_run_when_it_does() {
+    let serve = free_of_limits(&["--lose-one-in", "50"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = "title: t\nphases:\n  - {name: a, rate: 500/s, for: 30s, checks: [\"findings = 0\"], abort-on-fail: true}\n";
+    fs::write(folder.path().join("plan.yaml"), plan).expect("written");
+    let target = ["load", "plan.yaml", "--target", serve.url(), "--sdkappid", "1400000000", "--admin", "administrator"];
+    let ran = msgext_in(folder, Some(KEY), &target).exits(1);
+    let report = report(&ran);
+    assert_eq!((broken(&report), &report["checks"][2]["holds"]), (vec!["SET-2"], &false.into()));
+    assert!(report["incomplete_why"].as_str().expect("a reason").contains("abort-on-fail"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_refused_call_that_is_carried_out_breaks_lim_5() {
     let mutant = ["--mutant", "a call over its limit is carried out", "--message-limit", "none"];
     let serve = Serve::start(&[["--app-limit", "sliding-log:20/60s"].as_slice(), &mutant].concat());

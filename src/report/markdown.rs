@@ -55,13 +55,17 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
 fn figures(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
     writeln!(
         out,
-        "\n## Phases\n\n| phase | sent | rate | accepted | refused | errors | lost | p50 ms | p99 ms | p99.9 ms | lag p99 ms |"
+        "\n## Phases\n\n| phase | sent | rate | accepted | conflicts | refused | errors | lost | p50 ms | p99 ms | p99.9 ms | lag p99 ms |"
     )?;
-    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
+    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")?;
     let ms = |us: u64| us as f64 / 1000.0;
     for phase in load.phases.iter().filter(|phase| phase.planned > 0) {
         let (name, response) = (text(&phase.name), &phase.response_us);
-        write!(out, "| {name} | {} | {:.1}/s | {} | {} | ", phase.sent, phase.rate, phase.accepted, phase.refused)?;
+        write!(
+            out,
+            "| {name} | {} | {:.1}/s | {} | {} | {} | ",
+            phase.sent, phase.rate, phase.accepted, phase.conflicts, phase.refused
+        )?;
         write!(out, "{} | {} | {:.3} | {:.3} | ", phase.errors, phase.lost, ms(response.p50), ms(response.p99))?;
         writeln!(out, "{:.3} | {:.3} |", ms(response.p999), ms(phase.lag_us.p99))?;
     }

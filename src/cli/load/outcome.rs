@@ -43,10 +43,10 @@ pub fn report(measured: &Measured, facts: &LoadFacts, source: &SourceFile, secre
     });
     let of_limits = of_limits.iter().map(|(phase, difference)| Found { difference, phase: Some(*phase), exchange: None });
     let found: Vec<Found<'_>> = of_replies.chain(of_limits).collect();
-    let checks = if measured.searched.is_some() { Vec::new() } else { checks(plan, run) };
     let phases: Vec<PhaseRun<'_>> =
         run.phases.iter().map(|phase| PhaseRun { tally: &phase.tally, elapsed: phase.elapsed, reached: phase.reached }).collect();
     let figures = figures(measured);
+    let checks = figures.capacity.as_ref().map_or_else(|| checks(plan, run), |capacity| vec![capacity.check()]);
     build(spec::bundled(), facts, (plan, source), &phases, &found, &limits, (figures, checks), secrets)
 }
 

@@ -201,6 +201,8 @@ struct Collector<'a> {
     zero: u64,
     spares: Vec<Sender<Box<Tally>>>,
     connections: Vec<Connections>,
+    /// By worker, phase to findings.
+    findings: Vec<BTreeMap<usize, u64>>,
     phases: Vec<Tally>,
     ends: Vec<u64>,
     /// By second, what has been told of it, and by how many workers.
@@ -217,6 +219,7 @@ impl<'a> Collector<'a> {
             common,
             zero,
             connections: vec![Connections::default(); spares.len()],
+            findings: vec![BTreeMap::new(); spares.len()],
             spares,
             phases,
             ends,
@@ -275,6 +278,9 @@ impl<'a> Collector<'a> {
         if let Some(own) = usize::try_from(told.worker).ok().and_then(|worker| self.connections.get_mut(worker)) {
             *own = told.connections;
         }
+        if let Some(own) = usize::try_from(told.worker).ok().and_then(|worker| self.findings.get_mut(worker)) {
+            *own = told.findings;
+        }
         for Slice { phase, mut tally } in told.slices {
             second.add(&tally);
             self.phases[phase].add(&tally);
@@ -306,7 +312,8 @@ impl<'a> Collector<'a> {
         }
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         let elapsed = Duration::from_nanos(now - start);
-        let of_phase = phase.checks.iter().map(|check| evaluate(check, &self.phases[index], elapsed, 0));
+        let findings = self.findings.iter().filter_map(|findings| findings.get(&index)).sum();
+        let of_phase = phase.checks.iter().map(|check| evaluate(check, &self.phases[index], elapsed, findings));
         let failed: Option<Checked> = of_phase.into_iter().find(|checked| checked.holds == Some(false));
         if let Some(failed) = failed {
             self.aborted = Some(format!("{}: {} does not hold (abort-on-fail): {}", phase.name, failed.text, failed.actual));

@@ -74,6 +74,8 @@ pub struct Told {
     pub worker: u64,
     /// How its connections fared until now.
     pub connections: Connections,
+    /// Phase to findings until now.
+    pub findings: BTreeMap<usize, u64>,
     /// Seconds since the plan's zero, rounded down, in which it was recorded.
     pub second: u64,
     pub slices: Vec<Slice>,
@@ -781,7 +783,13 @@ impl Worker {
         let tallies = self.tallies.iter_mut().enumerate();
         let slices = tallies.filter_map(|(phase, tally)| tally.take().map(|tally| Slice { phase, tally })).collect();
         // Nobody listens any more where the run has failed elsewhere.
-        let _ = self.told.send(Told { worker: self.number, connections: self.connections.clone(), second: self.second, slices });
+        let _ = self.told.send(Told {
+            worker: self.number,
+            connections: self.connections.clone(),
+            findings: self.findings.by_phase.clone(),
+            second: self.second,
+            slices,
+        });
     }
 
     /// Calls that are still on their way, or were due and never sent, when the run ends.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Capacity, Check, Load};
+use super::{Check, Load};
 use crate::history;
 use crate::judge::ledger::Difference;
 use crate::judge::limit_clauses::Outcome;
@@ -130,33 +130,24 @@ fn verdict(load: &Load, checks: &[Check], clauses: &[Clause], incomplete: Option
             parts.map(|(what, names)| format!("{what}: {}", names.join(", "))).collect::<Vec<_>>().join("; "),
         );
     }
-    if let Some(capacity) = load.capacity.as_ref().filter(|found| found.passes_at.is_none() && found.limited_by == "target") {
-        return (Overall::Fail, capacity.in_a_sentence());
-    }
     let unknown: Vec<String> = named(Verdict::Unknown).collect();
     let unmeasured = checks.iter().find(|check| check.holds.is_none());
     let why = incomplete
         .map(str::to_owned)
-        .or_else(|| load.capacity.as_ref().filter(|capacity| !is_known(capacity)).map(Capacity::in_a_sentence))
         .or_else(|| load.doubts.first().cloned())
         .or_else(|| (load.total.sent == 0).then(|| "nothing was sent".to_owned()))
         .or_else(|| (!unknown.is_empty()).then(|| format!("not established: {}", unknown.join(", "))))
         .or_else(|| unmeasured.map(|check| format!("{}: {}", check.name, check.actual)));
     match why {
         Some(why) => (Overall::Inconclusive, why),
-        None => match &load.capacity {
-            Some(capacity) => (Overall::Pass, capacity.in_a_sentence()),
-            None => (Overall::Pass, passed(load, checks, clauses)),
-        },
+        None => (Overall::Pass, passed(load, checks, clauses)),
     }
 }
 
-/// Whether a search came to the target's own end, or to that of what was asked.
-fn is_known(capacity: &Capacity) -> bool {
-    capacity.passes_at.is_some() && capacity.limited_by != "generator"
-}
-
 fn passed(load: &Load, checks: &[Check], clauses: &[Clause]) -> String {
+    if let Some(capacity) = &load.capacity {
+        return capacity.in_a_sentence();
+    }
     let mut parts = vec![format!("{} calls judged", load.total.sent)];
     if !clauses.is_empty() {
         parts.push(format!("{} clauses hold", clauses.len()));

@@ -217,6 +217,15 @@ impl Capacity {
         }
     }
 
+    /// The answer as a check: it holds where a rate was confirmed, and is open where only the generator set the limit.
+    pub fn check(&self) -> Check {
+        let holds = match (self.passes_at, self.limited_by.as_str()) {
+            (_, "generator") | (None, "limiter") => None,
+            (passes_at, _) => Some(passes_at.is_some()),
+        };
+        Check { name: "capacity".to_owned(), holds, actual: self.in_a_sentence() }
+    }
+
     /// The answer.
     pub fn in_a_sentence(&self) -> String {
         let slo = self.slo.join(", ");

@@ -46,7 +46,8 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, load: &Load, response: 
 }
 
 fn phases(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
-    let header = ["phase", "sent", "rate", "accepted", "refused", "failed", "p50", "p99", "p99.9", "lag p99"].map(str::to_owned);
+    let header = ["phase", "sent", "rate", "accepted", "conflicts", "refused", "failed", "p50", "p99", "p99.9", "lag p99"]
+        .map(str::to_owned);
     let row = |phase: &Phase| {
         let [response, lag] = [&phase.response_us, &phase.lag_us];
         let time = |us: u64| if response.count == 0 { "-".to_owned() } else { in_words(us) };
@@ -55,6 +56,7 @@ fn phases(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
             phase.sent.to_string(),
             format!("{:.1}/s", phase.rate),
             phase.accepted.to_string(),
+            phase.conflicts.to_string(),
             phase.refused.to_string(),
             (phase.errors + phase.lost).to_string(),
             time(response.p50),
@@ -215,8 +217,7 @@ fn capacity(out: &mut dyn io::Write, capacity: &Capacity) -> io::Result<()> {
             printable(trial.why.as_deref().unwrap_or(kind)),
         ]
     });
-    table(out, std::iter::once(header).chain(rows))?;
-    writeln!(out, "  {}", capacity.in_a_sentence())
+    table(out, std::iter::once(header).chain(rows))
 }
 
 fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<()> {

@@ -33,6 +33,10 @@ pub const BUNDLED: &[(&str, &str, &str)] = &[
 const LONGEST: Duration = Duration::from_hours(23);
 const MOST_CALLS: f64 = 1e10;
 const MOST_SHARES: u32 = 1_000_000;
+/// More have no ports on one address, or nearly so.
+const MOST_CONNECTIONS: u32 = 20_000;
+/// Each is made by a call before the run.
+const MOST_MESSAGES: u32 = 1_000_000;
 /// A judged plan keeps every call in memory.
 const MOST_JUDGED_CALLS: f64 = 200_000.0;
 
@@ -122,7 +126,7 @@ struct BurstFile {
     times: u64,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct TrafficFile {
     #[serde(default)]
@@ -146,7 +150,7 @@ struct TrafficFile {
 }
 
 /// Shares of the operations.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct MixFile {
     #[serde(default)]
@@ -189,7 +193,7 @@ enum RateOrMax {
 struct CheckText(Check);
 
 /// A number, or `{from: 1, to: 20}`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Json")]
 struct Extent(u32, u32);
 
@@ -388,6 +392,7 @@ impl Lowering<'_> {
             self.problem(place, "a phase has exactly one of rate, from and to, burst, rest", "write one of them");
             return Vec::new();
         }
+        self.stray_fields(phase, place);
         let named = |arrivals| vec![(phase.name.clone(), arrivals)];
         if let Some(Span(rest)) = phase.rest {
             return named(Arrivals::Rest(rest));
@@ -429,6 +434,37 @@ impl Lowering<'_> {
                 );
                 Vec::new()
             }
+        }
+    }
+
+    /// A field that would change nothing is a mistake.
+    fn stray_fields(&mut self, phase: &PhaseFile, place: &str) {
+        let kind = match phase {
+            PhaseFile { rest: Some(_), .. } => "rest",
+            PhaseFile { burst: Some(_), .. } => "burst",
+            PhaseFile { rate: Some(RateOrMax::Max), .. } => "rate: max",
+            PhaseFile { rate: Some(_), .. } => "rate",
+            _ => "from and to",
+        };
+        let paced: &[&str] = &["rate", "from and to"];
+        let timed: &[&str] = &["rate", "rate: max", "from and to"];
+        let sending: &[&str] = &["rate", "rate: max", "from and to", "burst"];
+        let fields = [
+            ("for", phase.duration.is_some(), timed),
+            ("calls", phase.calls.is_some(), &["rate"]),
+            ("by", phase.by.is_some(), &["from and to"]),
+            ("each", phase.each.is_some(), &["from and to"]),
+            ("arrivals", phase.arrivals != Spacing::Even, paced),
+            ("traffic", phase.traffic != TrafficFile::default(), sending),
+            ("checks", !phase.checks.is_empty(), sending),
+            ("abort-on-fail", phase.abort_on_fail, sending),
+        ];
+        for (field, _, _) in fields.iter().filter(|(_, given, kinds)| *given && !kinds.contains(&kind)) {
+            self.problem(&format!("{place}/{field}"), format!("`{field}` says nothing of a phase with {kind}"), "leave it out");
+        }
+        if phase.abort_on_fail && phase.checks.is_empty() {
+            let help = "add checks to this phase, such as [\"errors = 0\"]";
+            self.problem(&format!("{place}/abort-on-fail"), "this phase has no check that could fail", help);
         }
     }
 
@@ -527,6 +563,25 @@ impl Plan {
         let judged = self.limits.is_some();
         let bad = [
             ("/phases", !sends, "no phase sends anything".to_owned(), "write one with a rate or a burst"),
+            (
+                "/phases",
+                self.phases.iter().any(|phase| phase.arrivals.duration().is_zero()),
+                "a phase takes no time".to_owned(),
+                "write spans, calls and times above zero",
+            ),
+            ("/timeout", self.timeout.is_zero(), "no reply comes in no time".to_owned(), "write a time-out above zero"),
+            (
+                "/connections",
+                self.connections.get() > MOST_CONNECTIONS,
+                format!("a run has at most {MOST_CONNECTIONS} connections"),
+                "take fewer",
+            ),
+            (
+                "/messages",
+                self.messages.get() > MOST_MESSAGES,
+                format!("a run has at most {MOST_MESSAGES} messages"),
+                "take fewer",
+            ),
             ("/phases", duration > LONGEST, format!("the plan lasts {duration:?}"), "a plan lasts at most 23 hours"),
             ("/phases", calls > MOST_CALLS, format!("the plan has {calls:.0} calls"), "a plan has at most 10,000,000,000 calls"),
             (
@@ -611,6 +666,13 @@ mod tests {
             ("  - {name: a, rate: 1/s, for: 1s, traffic: {messages: 65}}\n", "messages 1 to 64"),
             ("  - {name: a, rate: 1/s, for: 1s, traffic: {as: [stranger]}}\n", "admin, sender and recipient"),
             ("  - {name: a, rate: 1/s, fro: 1s}\n", "fro"),
+            ("  - {name: a, rate: 1/s, for: 1s}\n  - {name: b, rest: 1s, checks: [\"sent = 0\"]}\n", "`checks` says nothing"),
+            ("  - {name: a, burst: {calls: 1, rate: 1/s, every: 1s}, for: 1s}\n", "`for` says nothing"),
+            ("  - {name: a, rate: max, for: 1s, arrivals: poisson}\n", "`arrivals` says nothing"),
+            ("  - {name: a, rate: 1/s, for: 1s, abort-on-fail: true}\n", "no check that could fail"),
+            ("  - {name: a, rate: 1/s, for: 0s}\n", "takes no time"),
+            ("  - {name: a, rate: 1/s, for: 1s}\ntimeout: 0s\n", "no reply comes in no time"),
+            ("  - {name: a, rate: 1/s, for: 1s}\nconnections: 100000\n", "at most 20000 connections"),
             ("  - {name: a, rate: 10000/s, for: 60s}\nlimits: {app: 200/1s, message: 200/60s}\n", "at most 200000 calls"),
         ];
         for (phase, part) in cases {

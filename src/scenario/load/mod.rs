@@ -46,7 +46,7 @@ pub struct Phase {
     /// Overrides the plan's, for this phase.
     pub traffic: Option<Traffic>,
     pub checks: Vec<Check>,
-    /// Ends the run as soon as a check of this phase, or of the plan, fails at the end of a second.
+    /// Ends the run as soon as a check of this phase fails at the end of a second.
     pub abort_on_fail: bool,
     /// Index path of the phase in its file.
     pub place: String,
