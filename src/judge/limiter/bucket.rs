@@ -19,12 +19,12 @@ pub(super) fn replay(held_back: &Evidence, prompt: &Evidence) -> Tally {
 }
 
 /// Where refused calls count, one that is refused empties the bucket: it never lacks more than the limit.
-pub(super) fn replay_counting_refused(evidence: &Evidence) -> Tally {
-    let mut tally = Tally::new(evidence.limit);
-    check_refusals(evidence, &evidence.all, &mut tally);
-    let (admitted, all) = (least_lacking(evidence, false), least_lacking(evidence, true));
+pub(super) fn replay_counting_refused(held_back: &Evidence, prompt: &Evidence) -> Tally {
+    let mut tally = Tally::new(prompt.limit);
+    check_refusals(prompt, &prompt.all, &mut tally);
+    let (admitted, all) = (least_lacking(held_back, false), least_lacking(held_back, true));
     let least: Vec<u128> = admitted.into_iter().zip(all).map(|(admitted, all)| admitted.max(all)).collect();
-    check_admissions(evidence, &least, &mut tally);
+    check_admissions(held_back, &least, &mut tally);
     tally
 }
 

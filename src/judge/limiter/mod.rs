@@ -108,7 +108,7 @@ pub fn judge(limit: u64, window: Duration, calls: &[Timed]) -> Judgement {
     let prompt = prompt.as_ref().unwrap_or(&held_back);
     let replays = [
         ("token-bucket", bucket::replay(&held_back, prompt)),
-        ("token-bucket+rejected", bucket::replay_counting_refused(prompt)),
+        ("token-bucket+rejected", bucket::replay_counting_refused(&held_back, prompt)),
         ("fixed-window-aligned", windows::replay_aligned(prompt)),
         ("fixed-window-anchored", windows::replay_anchored(prompt)),
         ("sliding-log", log::replay(prompt)),

@@ -225,6 +225,21 @@ fn every_lawful_limit_of_an_app_is_explained_while_the_target_stalls() {
     assert_explained(&judge_apps(LIMIT, |target| target.stall = beyond..beyond + 4 * NANOSECONDS / 5));
 }
 
+/// A call of a queue that is admitted may have stood on the way for longer than any that is refused.
+#[test]
+fn no_lawful_queue_of_an_app_is_blamed_while_the_target_stalls_for_moments() {
+    let plan = plan();
+    for app in limiters(LIMIT, SECOND).filter(|limit| matches!(limit.kind, Kind::LeakyQueue { .. })) {
+        for (ms, seed) in [3, 10, 25, 45].into_iter().flat_map(|ms| (0..60).step_by(5).map(move |seed| (ms, seed))) {
+            let mut target = Target::new(Some(app.clone()), Some(lawful(MINUTE)), seed);
+            let stalled = (55_000 + seed * 101) * 1_000_000;
+            target.stall = stalled..stalled + ms * 1_000_000;
+            let judgement = judge(LIMIT, SECOND, &target.play(&plan, seed).app);
+            assert!(judgement.is_lawful(), "{app}, stalled for {ms} ms at {stalled}: {judgement:?}");
+        }
+    }
+}
+
 #[test]
 fn every_lawful_limit_of_a_message_is_explained_by_its_own_kind() {
     assert_explained(&judge_messages(LIMIT, 12, |_| {}));
