@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use rustls_platform_verifier::ConfigVerifierExt;
@@ -106,7 +106,8 @@ impl Stream {
 
     /// Zero is the end, in order. Without TLS's own farewell the end is an [`ErrorKind::UnexpectedEof`].
     pub(super) fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        let Some(session) = &mut self.session else { return self.socket.read(space) };
+        // Not by the standard library: the C library's call is a point of cancellation, which is not free.
+        let Some(session) = &mut self.session else { return Ok(rustix::net::recv(&self.socket, space, RecvFlags::empty())?.1) };
         loop {
             match session.reader().read(space) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => read_records(session, &self.socket)?,
@@ -117,7 +118,9 @@ impl Stream {
 
     /// Takes some of the bytes, or all.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(session) = &mut self.session else { return self.socket.write(bytes) };
+        let Some(session) = &mut self.session else {
+            return Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?);
+        };
         let taken = session.writer().write(bytes)?;
         write_records(session, &self.socket)?;
         Ok(taken)
