@@ -126,6 +126,13 @@ fn signal(name: &str, child: &Child) {
     assert!(Command::new("kill").args([name, &pid]).status().expect("kill can be run").success());
 }
 
+/// Stops a process for so long.
+fn stands_still(child: &Child, time: Duration) {
+    signal("-STOP", child);
+    thread::sleep(time);
+    signal("-CONT", child);
+}
+
 #[test]
 fn an_interrupt_ends_a_run_whose_metrics_told_of_it_and_keeps_what_was_measured() {
     let serve = free_of_limits(&[]);
@@ -150,9 +157,7 @@ fn a_generator_that_stood_still_blames_itself_and_not_the_target() {
     let serve = free_of_limits(&[]);
     let going = Going::start(serve.url(), &["--rate", "200/s", "--for", "5s", "--check", "p99 response < 50ms"]);
     going.accepted(150);
-    signal("-STOP", &going.child);
-    thread::sleep(Duration::from_millis(300));
-    signal("-CONT", &going.child);
+    stands_still(&going.child, Duration::from_millis(300));
     let (code, said, report) = going.end();
     assert_eq!(code, Some(4), "{said}");
     assert_eq!(report["checks"][0]["holds"], Value::Null, "{said}");
@@ -165,9 +170,7 @@ fn a_target_that_stood_still_is_measured_from_when_calls_were_due() {
     let serve = free_of_limits(&[]);
     let going = Going::start(serve.url(), &["--rate", "200/s", "--for", "5s", "--connections", "5"]);
     going.accepted(150);
-    signal("-STOP", &serve.child);
-    thread::sleep(Duration::from_secs(1));
-    signal("-CONT", &serve.child);
+    stands_still(&serve.child, Duration::from_secs(1));
     let (_, said, report) = going.end();
     let phase = &report["load"]["phases"][0];
     let p99 = |times: &str| phase[times]["p99"].as_u64().expect("a time");

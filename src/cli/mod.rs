@@ -1,6 +1,7 @@
 //! Arguments, progress, exit codes; the only floor that prints.
 
 pub mod check;
+pub mod conduct;
 pub mod embedded;
 pub mod exit;
 pub mod files;

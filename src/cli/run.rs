@@ -8,12 +8,12 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::conduct::ConductArgs;
 use super::embedded;
 use super::exit::{Exit, Failure};
 use super::files;
-use super::output::OutputArgs;
 use super::progress::Progress;
-use super::target::{Named, TargetArgs};
+use super::target::Named;
 use crate::drive::conform::{self, Options, RunError, counts};
 use crate::drive::target::{Target, TargetPlace};
 use crate::judge::summary::{Summary, summarise};
@@ -21,7 +21,7 @@ use crate::judge::text::counted;
 use crate::random::Random;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::{self, Texts};
-use crate::report::{Overall, Report, RunFacts, build, curl, text};
+use crate::report::{Facts, Overall, Report, RunFacts, build, curl, text};
 use crate::scenario::filter::Filter;
 use crate::scenario::plan::{self, Planned};
 use crate::spec;
@@ -52,9 +52,6 @@ pub struct Args {
     /// Runs the scenarios in a random order
     #[arg(long)]
     shuffle: bool,
-    /// Repeats a run's random choices
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
     /// Ends at the first failure
     #[arg(long)]
     fail_fast: bool,
@@ -64,13 +61,8 @@ pub struct Args {
     /// Prints the requests, as they would be if the target answered as the reference endpoint does, and sends none
     #[arg(long)]
     dry_run: bool,
-    /// Shows no progress
-    #[arg(long, short)]
-    quiet: bool,
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    output: OutputArgs,
+    conduct: ConductArgs,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,23 +74,24 @@ enum Rate {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let options = options(args);
     let plan = plan(args, options.seed)?;
-    let named = args.target.resolve()?;
+    let named = args.conduct.target.resolve()?;
     if args.dry_run {
         return dry_run(&plan, named.target, &options);
     }
-    let outputs = args.output.files("run");
+    let outputs = args.conduct.output.files("run");
     for (path, _) in &outputs {
         files::prepare(path)?;
     }
     let texts = snippet::texts(&plan);
-    let (report, could_not_test) = conform(&plan, &named, &options, &texts, args.quiet)?;
+    let (report, could_not_test) = conform(&plan, &named, &options, &texts, args.conduct.quiet)?;
     for (path, render) in &outputs {
         files::write(path, |out| render(out, &report))?;
     }
     if let Some(failure) = could_not_test {
         return Err(failure);
     }
-    tell(&report, &texts, &args.output.out).map_err(|error| Failure::could_not_test(format!("nothing can be told: {error}")))?;
+    tell(&report, &texts, &args.conduct.output.out)
+        .map_err(|error| Failure::could_not_test(format!("nothing can be told: {error}")))?;
     Ok(match report.verdict {
         Overall::Pass => Exit::Holds,
         Overall::Fail => Exit::FellShort,
@@ -137,11 +130,11 @@ fn options(args: &Args) -> Options {
     let rate = match args.rate {
         Some(Rate::PerSecond(rate)) => Some(rate),
         Some(Rate::Unlimited) => None,
-        None if args.target.is_embedded() => None,
+        None if args.conduct.target.is_embedded() => None,
         None => Some(DEFAULT_RATE),
     };
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seed = args.seed.unwrap_or_else(|| u64::from(now.subsec_nanos()));
+    let seed = args.conduct.seed(now);
     Options { rate, fast: args.fast, fail_fast: args.fail_fast, strict: args.strict, seed }
 }
 
@@ -163,17 +156,19 @@ fn conform(
     let facts = |outcomes: &[ScenarioOutcome], member_calls: &str, read_back: &str, elapsed, incomplete| {
         let (requests, retries) = counts(outcomes);
         RunFacts {
-            target: named.name.clone(),
-            member_calls: member_calls.to_owned(),
-            read_back: read_back.to_owned(),
-            seed: options.seed,
-            started_unix_s: i64::try_from(started.as_secs()).unwrap_or(i64::MAX),
-            elapsed,
+            facts: Facts {
+                target: named.name.clone(),
+                member_calls: member_calls.to_owned(),
+                read_back: read_back.to_owned(),
+                seed: options.seed,
+                started_unix_s: i64::try_from(started.as_secs()).unwrap_or(i64::MAX),
+                elapsed,
+                incomplete,
+            },
             requests,
             retries,
             strict: options.strict,
             pinned: named.pinned.clone(),
-            incomplete,
         }
     };
     let sum = |outcomes: &[ScenarioOutcome], caller: Option<&str>, incomplete: Option<&str>| -> Summary {

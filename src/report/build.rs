@@ -1,6 +1,6 @@
 //! From what a run recorded to its report.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::secrets::{MASK, Secrets};
@@ -17,9 +17,9 @@ use crate::verdict::{self, ScenarioOutcome};
 /// A body longer than this is cut.
 const MAX_BODY_BYTES: usize = 4096;
 
-/// What a report says of the run itself.
+/// What a report says of any run itself.
 #[derive(Clone, Debug)]
-pub struct RunFacts {
+pub struct Facts {
     pub target: String,
     /// How members were called.
     pub member_calls: String,
@@ -29,13 +29,58 @@ pub struct RunFacts {
     /// Seconds since 1970.
     pub started_unix_s: i64,
     pub elapsed: Duration,
+    /// Why the run was cut short; `None` where it was not.
+    pub incomplete: Option<String>,
+}
+
+/// What a report says of a run of scenarios besides.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    pub facts: Facts,
     /// Requests sent, retries included.
     pub requests: u64,
     pub retries: u64,
     pub strict: bool,
     pub pinned: Profile,
-    /// Why the run was cut short; `None` where it was not.
-    pub incomplete: Option<String>,
+}
+
+/// A report of a command with nothing in it yet but what is true of any run.
+pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
+    Report {
+        version: VERSION,
+        generator: concat!("msgext ", env!("CARGO_PKG_VERSION")).to_owned(),
+        command: command.to_owned(),
+        verdict: Overall::Inconclusive,
+        reason: String::new(),
+        target: secrets.scrub(&facts.target),
+        member_calls: facts.member_calls.clone(),
+        read_back: facts.read_back.clone(),
+        seed: facts.seed,
+        started: jiff::Timestamp::from_second(facts.started_unix_s).unwrap_or_default().to_string(),
+        elapsed_ms: milliseconds(facts.elapsed),
+        strict: false,
+        incomplete: facts.incomplete.is_some(),
+        incomplete_why: facts.incomplete.as_ref().map(|why| secrets.scrub(why)),
+        totals: Totals { scenarios: Counts::default(), clauses: Counts::default(), findings: 0, requests: 0, retries: 0 },
+        clauses: Vec::new(),
+        readings: BTreeMap::new(),
+        pinned: BTreeMap::new(),
+        contradictions: Vec::new(),
+        scenarios: Vec::new(),
+        checks: Vec::new(),
+        load: None,
+    }
+}
+
+/// What the scenarios and clauses of a report come to, and the requests that they took.
+pub fn totals(scenarios: &[Scenario], clauses: &[Clause], requests: u64, retries: u64) -> Totals {
+    Totals {
+        scenarios: counts(scenarios.iter().map(|scenario| scenario.verdict)),
+        clauses: counts(clauses.iter().map(|clause| clause.verdict)),
+        findings: scenarios.iter().map(|scenario| scenario.findings.len()).sum(),
+        requests,
+        retries,
+    }
 }
 
 /// Builds the report. What `secrets` holds, and every signature that the run sent, is masked in all of it.
@@ -49,7 +94,7 @@ pub fn build(
 ) -> Report {
     let secrets = Secrets::new(secrets, outcomes);
     let by_id: HashMap<&str, &ScenarioOutcome> = outcomes.iter().map(|outcome| (outcome.id.as_str(), outcome)).collect();
-    let incomplete = facts.incomplete.as_deref();
+    let incomplete = facts.facts.incomplete.as_deref();
     let scenarios: Vec<Scenario> = planned
         .iter()
         .map(|planned| match by_id.get(planned.id.as_str()) {
@@ -60,34 +105,16 @@ pub fn build(
     let clauses: Vec<Clause> = summary.clauses.iter().map(|verdict| clause(spec, verdict, &secrets)).collect();
 
     Report {
-        version: VERSION,
-        generator: concat!("msgext ", env!("CARGO_PKG_VERSION")).to_owned(),
-        command: "run".to_owned(),
         verdict: summary.overall.into(),
         reason: secrets.scrub(&summary.reason),
-        target: secrets.scrub(&facts.target),
-        member_calls: facts.member_calls.clone(),
-        read_back: facts.read_back.clone(),
-        seed: facts.seed,
-        started: jiff::Timestamp::from_second(facts.started_unix_s).unwrap_or_default().to_string(),
-        elapsed_ms: milliseconds(facts.elapsed),
         strict: facts.strict,
-        incomplete: incomplete.is_some(),
-        incomplete_why: incomplete.map(|why| secrets.scrub(why)),
-        totals: Totals {
-            scenarios: counts(scenarios.iter().map(|scenario| scenario.verdict)),
-            clauses: counts(clauses.iter().map(|clause| clause.verdict)),
-            findings: scenarios.iter().map(|scenario| scenario.findings.len()).sum(),
-            requests: facts.requests,
-            retries: facts.retries,
-        },
+        totals: totals(&scenarios, &clauses, facts.requests, facts.retries),
         clauses,
         readings: summary.readings.clone(),
         pinned: facts.pinned.clone(),
         contradictions: summary.contradictions.iter().map(|contradicted| contradiction(planned, contradicted)).collect(),
         scenarios,
-        checks: Vec::new(),
-        load: None,
+        ..begun("run", &facts.facts, &secrets)
     }
 }
 

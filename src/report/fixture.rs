@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_yaml::with::singleton_map_recursive;
 
-use super::{Place, Report, RunFacts, build};
+use super::{Facts, Place, Report, RunFacts, build};
 use crate::api::HttpRequest;
 use crate::history::{Exchange, HttpReply, Outcome};
 use crate::judge::summary::summarise;
@@ -26,17 +26,19 @@ pub(super) const USERSIG: &str = "eJwSecretSecret*-_";
 
 pub(super) fn facts() -> RunFacts {
     RunFacts {
-        target: "https://console.tim.qq.com".to_owned(),
-        member_calls: "identifier".to_owned(),
-        read_back: "get_key_values".to_owned(),
-        seed: 42,
-        started_unix_s: 1_700_000_000,
-        elapsed: Duration::from_millis(12_345),
+        facts: Facts {
+            target: "https://console.tim.qq.com".to_owned(),
+            member_calls: "identifier".to_owned(),
+            read_back: "get_key_values".to_owned(),
+            seed: 42,
+            started_unix_s: 1_700_000_000,
+            elapsed: Duration::from_millis(12_345),
+            incomplete: None,
+        },
         requests: 7,
         retries: 1,
         strict: false,
         pinned: Profile::new(),
-        incomplete: None,
     }
 }
 

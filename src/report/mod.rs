@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use build::{RunFacts, build};
+pub use build::{Facts, RunFacts, build};
 
 /// Version of the JSON form. Grows when a field changes its meaning or goes; a new field does not change it.
 pub const VERSION: u32 = 1;

@@ -16,20 +16,19 @@ use std::time::{Duration, SystemTime};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::conduct::ConductArgs;
 use super::embedded;
 use super::exit::{Exit, Failure};
 use super::files;
-use super::output::OutputArgs;
-use super::target::{Named, TargetArgs, span};
+use super::target::{Named, span};
 use crate::drive::load::run::{Watcher, run as carry_out};
 use crate::drive::load::search::{Searched, Terms, search};
 use crate::drive::load::{Ground, LoadError};
 use crate::drive::target::Target;
 use crate::judge::tally::Latency;
-use crate::report::load::build::LoadFacts;
 use crate::report::load::text;
 use crate::report::snippet::Texts;
-use crate::report::{Overall, Report};
+use crate::report::{Facts, Overall, Report};
 use crate::scenario::load::check::Check;
 use crate::scenario::load::{Plan, Rate};
 use crate::scenario::source::SourceFile;
@@ -56,16 +55,8 @@ pub struct Args {
     /// Serves live metrics in the `OpenMetrics` form at this address while it runs; port 0 lets the system choose
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
-    /// Repeats a run's random choices
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Shows no progress
-    #[arg(long, short)]
-    quiet: bool,
     #[command(flatten)]
-    target: TargetArgs,
-    #[command(flatten)]
-    output: OutputArgs,
+    conduct: ConductArgs,
 }
 
 /// How much the target bears
@@ -120,13 +111,13 @@ impl SearchArgs {
 
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let terms = args.search.terms()?;
-    let (plan, source) = args.plan.plan(args.search.find_capacity, args.target.timeout())?;
-    let mut named = args.target.resolve()?;
-    let served = if args.target.is_embedded() { Some(serve()?) } else { None };
+    let (plan, source) = args.plan.plan(args.search.find_capacity, args.conduct.target.timeout())?;
+    let mut named = args.conduct.target.resolve()?;
+    let served = if args.conduct.target.is_embedded() { Some(serve()?) } else { None };
     if let Some(served) = &served {
         named.target = Target { timeout: named.target.timeout, ..served.target.clone() };
     }
-    let outputs = args.output.files("load");
+    let outputs = args.conduct.output.files("load");
     for (path, _) in &outputs {
         files::prepare(path)?;
     }
@@ -134,7 +125,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     for (path, render) in &outputs {
         files::write(path, |out| render(out, &report))?;
     }
-    tell(&report, &response, &source, &args.output.out)
+    tell(&report, &response, &source, &args.conduct.output.folder("load"))
         .map_err(|error| Failure::could_not_test(format!("nothing can be told: {error}")))?;
     Ok(match report.verdict {
         Overall::Pass => Exit::Holds,
@@ -156,17 +147,17 @@ fn test(
     named: &Named,
 ) -> Result<(Report, Latency), Failure> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seed = args.seed.unwrap_or_else(|| u64::from(now.subsec_nanos()));
+    let seed = args.conduct.seed(now);
     let runtime = Runtime::new().map_err(|error| Failure::could_not_test(format!("no runtime can be started: {error}")))?;
     let stop = interrupts(&runtime);
-    let budget = (!args.target.is_embedded()).then_some(MAKING);
+    let budget = (!args.conduct.target.is_embedded()).then_some(MAKING);
     let prepared = runtime.block_on(Ground::prepare(&named.target, &plan, threads(args, &plan, terms), seed, budget));
     let mut ground = prepared.map_err(|error| failed(named, &error))?;
     if stop.load(Ordering::Relaxed) {
         return Err(failed(named, &LoadError::Interrupted));
     }
     let metrics = args.metrics.map(|address| serve_metrics(address, &runtime)).transpose()?;
-    let mut watch = Watch::start(args.quiet, metrics, &args.output.folder("load").join("intervals.hlog"))?;
+    let mut watch = Watch::start(args.conduct.quiet, metrics, &args.conduct.output.folder("load").join("intervals.hlog"))?;
     let ticks = watch.shows_moments();
     let (plan, mut run, searched) = if let Some(terms) = terms {
         let searched = search(&mut ground, &plan, terms, &stop, ticks, &mut |stage| watch.stage(&stage));
@@ -179,7 +170,7 @@ fn test(
     };
     let seconds = watch.end(&plan, &run)?;
     let read_back = runtime.block_on(ground.read_back(&mut run.findings));
-    let facts = LoadFacts {
+    let facts = Facts {
         target: named.name.clone(),
         member_calls: ground.found.member_calls.answer().to_owned(),
         read_back: ground.found.read_back.word().to_owned(),
@@ -233,10 +224,10 @@ fn interrupts(runtime: &Runtime) -> Arc<AtomicBool> {
     stop
 }
 
-fn tell(report: &Report, response: &Latency, source: &SourceFile, out: &Path) -> io::Result<()> {
+fn tell(report: &Report, response: &Latency, source: &SourceFile, folder: &Path) -> io::Result<()> {
     let Some(load) = &report.load else { return Ok(()) };
     let texts = Texts::from([(source.path.as_str(), source.text.as_str())]);
     let mut err = anstream::stderr().lock();
     text::summary(&mut err, report, load, response, &texts)?;
-    io::Write::write_fmt(&mut err, format_args!("reports: {}\n", out.join("load").display()))
+    io::Write::write_fmt(&mut err, format_args!("reports: {}\n", folder.display()))
 }

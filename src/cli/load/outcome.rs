@@ -4,11 +4,12 @@ use crate::drive::load::reply::Verdict;
 use crate::drive::load::run::Run;
 use crate::drive::load::worker::Record;
 use crate::judge::check::{evaluate, implied};
+use crate::judge::doubt::Doubt;
 use crate::judge::ledger::Difference;
 use crate::judge::limit_clauses::{Answer, Broken, Call, Limit, Outcome, outcomes};
-use crate::report::Report;
-use crate::report::load::build::{Found, LoadFacts, PhaseRun, build};
+use crate::report::load::build::{Found, PhaseRun, build};
 use crate::report::load::{Capacity, Check as Checked, Connections, Load, Phase, ReadBack, Second};
+use crate::report::{Facts, Report};
 use crate::scenario::load::check::Check;
 use crate::scenario::load::{Plan, Rate};
 use crate::scenario::source::SourceFile;
@@ -32,7 +33,7 @@ pub struct Search {
     pub whys: Vec<Option<String>>,
 }
 
-pub fn report(measured: &Measured, facts: &LoadFacts, source: &SourceFile, secrets: &[String]) -> Report {
+pub fn report(measured: &Measured, facts: &Facts, source: &SourceFile, secrets: &[String]) -> Report {
     let Measured { plan, run, .. } = measured;
     let limits = limit_outcomes(plan, run);
     let of_limits = limit_differences(&limits);
@@ -45,12 +46,14 @@ pub fn report(measured: &Measured, facts: &LoadFacts, source: &SourceFile, secre
     let found: Vec<Found<'_>> = of_replies.chain(of_limits).collect();
     let phases: Vec<PhaseRun<'_>> =
         run.phases.iter().map(|phase| PhaseRun { tally: &phase.tally, elapsed: phase.elapsed, reached: phase.reached }).collect();
-    let figures = figures(measured);
-    let checks = figures.capacity.as_ref().map_or_else(|| checks(plan, run), |capacity| vec![capacity.check()]);
+    // A trial that cannot be trusted has told its search so.
+    let doubts = if measured.searched.is_some() { Vec::new() } else { run.doubts(plan) };
+    let figures = figures(measured, &doubts);
+    let checks = figures.capacity.as_ref().map_or_else(|| checks(plan, run, &doubts), |capacity| vec![capacity.check()]);
     build(spec::bundled(), facts, (plan, source), &phases, &found, &limits, (figures, checks), secrets)
 }
 
-fn figures(measured: &Measured) -> Load {
+fn figures(measured: &Measured, doubts: &[(usize, Doubt)]) -> Load {
     let Measured { plan, run, searched, .. } = measured;
     let phases = plan.phases.iter().zip(&run.phases);
     let phases: Vec<Phase> = phases.map(|(phase, run)| Phase::new(&phase.name, &run.tally, run.elapsed)).collect();
@@ -65,12 +68,7 @@ fn figures(measured: &Measured) -> Load {
             lost: run.connections.lost.clone(),
         },
         cpu_us_per_request: (run.cpu.as_secs_f64() * 1e7 / run.total.sent.max(1) as f64).round() / 10.0,
-        // A trial that cannot be trusted has told its search so.
-        doubts: if searched.is_some() {
-            Vec::new()
-        } else {
-            run.doubts(plan).into_iter().map(|(_, doubt)| doubt.reason).collect()
-        },
+        doubts: doubts.iter().map(|(_, doubt)| doubt.reason.clone()).collect(),
         seconds: measured.seconds.clone(),
         findings_by_clause: run.findings.counts.iter().map(|(clause, count)| ((*clause).to_owned(), *count)).collect(),
         read_back: measured.read_back.map(|(read, messages)| ReadBack { read, messages }),
@@ -83,9 +81,8 @@ fn figures(measured: &Measured) -> Load {
 ///
 /// A generator that was late, or bunched its calls, makes a good target look slow and a limit refuse: then a check that does
 /// not hold decides nothing, unless it is on what only the target can do.
-fn checks(plan: &Plan, run: &Run) -> Vec<Checked> {
-    let doubted: Vec<usize> =
-        run.doubts(plan).into_iter().filter(|(_, doubt)| doubt.of_generator).map(|(phase, _)| phase).collect();
+fn checks(plan: &Plan, run: &Run, doubts: &[(usize, Doubt)]) -> Vec<Checked> {
+    let doubted: Vec<usize> = doubts.iter().filter(|(_, doubt)| doubt.of_generator).map(|(phase, _)| *phase).collect();
     let decides = |check: &Check, holds: bool, phase: Option<usize>| {
         let is_doubted = phase.map_or(!doubted.is_empty(), |phase| doubted.contains(&phase));
         holds || !is_doubted || check.is_on_the_target_alone()

@@ -20,7 +20,7 @@ pub struct Watch {
     log: IntervalLog<BufWriter<File>>,
     /// The first thing that went wrong with the log; the run goes on without it.
     log_error: Option<io::Error>,
-    pub seconds: Vec<Second>,
+    seconds: Vec<Second>,
     started: SystemTime,
     /// When the plan that is carried out began, since the start.
     begun: Duration,

@@ -54,7 +54,7 @@ pub struct SoFar<'a> {
     pub plan: &'a Plan,
     /// Of each phase.
     pub phases: &'a [Tally],
-    /// Cause to connections lost, by worker.
+    /// By worker, how its connections fared.
     pub connections: &'a [Connections],
     pub in_flight: u64,
 }
@@ -275,19 +275,14 @@ impl<'a> Collector<'a> {
     fn take(&mut self, told: Told, watch: &mut dyn FnMut(Event<'_>)) {
         let (second, workers) = self.seconds.entry(told.second).or_default();
         *workers += 1;
-        if let Some(own) = usize::try_from(told.worker).ok().and_then(|worker| self.connections.get_mut(worker)) {
-            *own = told.connections;
-        }
-        if let Some(own) = usize::try_from(told.worker).ok().and_then(|worker| self.findings.get_mut(worker)) {
-            *own = told.findings;
-        }
+        self.connections[told.worker] = told.connections;
+        self.findings[told.worker] = told.findings;
         for Slice { phase, mut tally } in told.slices {
             second.add(&tally);
             self.phases[phase].add(&tally);
             tally.clear();
             // A worker that has ended wants none back.
-            let spare = usize::try_from(told.worker).ok().and_then(|worker| self.spares.get(worker));
-            let _ = spare.map(|spare| spare.send(tally));
+            let _ = self.spares[told.worker].send(tally);
         }
         while let Some(first) = self.seconds.first_entry().filter(|first| first.get().1 >= self.spares.len()) {
             let (second, (tally, _)) = first.remove_entry();

@@ -64,19 +64,18 @@ pub fn search(
     watch: &mut (dyn FnMut(Stage<'_>) + Send),
 ) -> Result<Searched, LoadError> {
     let slo: Vec<Check> = terms.slo.iter().cloned().chain(implied(&terms.slo.iter().collect::<Vec<_>>())).collect();
-    let bare = Plan { phases: Vec::new(), checks: Vec::new(), limits: None, patience: Some(PATIENCE), ..plan.clone() };
+    let bare = Plan { phases: Vec::new(), checks: slo, limits: None, patience: Some(PATIENCE), ..plan.clone() };
     let mut searched = Searched { capacity: Capacity::default(), plan: bare.clone(), run: Run::default(), whys: Vec::new() };
     let mut search = Search::new(terms.start, terms.max, PRECISION);
     while let Step::Trial { rate, confirm } = search.next() {
-        let trial =
-            Plan { phases: vec![phase(terms, rate, confirm, searched.whys.len() + 1)], checks: slo.clone(), ..bare.clone() };
+        let trial = Plan { phases: vec![phase(terms, rate, confirm, searched.whys.len() + 1)], ..bare.clone() };
         watch(Stage::Trial(&trial));
         let ran = run(ground, &trial, stop, Watcher { ticks, tell: &mut |event| watch(Stage::Event(event)) })?;
         if stop.load(Ordering::Relaxed) {
             searched.run.incomplete = Some("cut short before the search had come to its end".to_owned());
             break;
         }
-        let (verdict, why) = judged(&trial, &ran, &slo);
+        let (verdict, why) = judged(&trial, &ran);
         watch(Stage::Ended { plan: &trial, run: &ran, passed: verdict == Verdict::Passed, why: why.as_deref() });
         let tally = &ran.total;
         let response = tally.response(None);
@@ -105,16 +104,15 @@ fn phase(terms: &Terms, rate: f64, confirm: bool, number: usize) -> Phase {
 }
 
 /// What a trial came to, and why it did not pass. First what says nothing of the target, then what it did itself.
-fn judged(plan: &Plan, run: &Run, slo: &[Check]) -> (Verdict, Option<String>) {
+fn judged(plan: &Plan, run: &Run) -> (Verdict, Option<String>) {
     let tally = &run.total;
-    let no_connection = tally.unsent * ONE_IN > tally.planned;
     let refused = tally.of(Class::Refused);
     if refused * ONE_IN > tally.sent {
         let codes: Vec<String> =
             tally.codes.iter().filter(|(code, _)| **code != 0).map(|(code, calls)| format!("{calls} with {code}")).collect();
         return (Verdict::Limited(Limiter::Limit), Some(format!("a limit refused {refused} calls: {}", codes.join(", "))));
     }
-    if no_connection {
+    if tally.unsent * ONE_IN > tally.planned {
         let why = format!("{} of {} calls found no connection free", tally.unsent, tally.planned);
         return (Verdict::Failed, Some(why));
     }
@@ -122,7 +120,7 @@ fn judged(plan: &Plan, run: &Run, slo: &[Check]) -> (Verdict, Option<String>) {
         return (Verdict::Limited(Limiter::Generator), Some(doubt.reason));
     }
     let elapsed = run.phases[0].elapsed;
-    let checked = slo.iter().map(|check| evaluate(check, tally, elapsed, run.findings.total()));
+    let checked = plan.checks.iter().map(|check| evaluate(check, tally, elapsed, run.findings.total()));
     match checked.into_iter().find(|checked| checked.holds != Some(true)) {
         Some(checked) => (Verdict::Failed, Some(format!("{}: {}", checked.text, checked.actual))),
         None => (Verdict::Passed, None),

@@ -71,7 +71,7 @@ pub struct Gauges {
 
 /// What a worker tells once a second, and at its end.
 pub struct Told {
-    pub worker: u64,
+    pub worker: usize,
     /// How its connections fared until now.
     pub connections: Connections,
     /// Phase to findings until now.
@@ -784,7 +784,7 @@ impl Worker {
         let slices = tallies.filter_map(|(phase, tally)| tally.take().map(|tally| Slice { phase, tally })).collect();
         // Nobody listens any more where the run has failed elsewhere.
         let _ = self.told.send(Told {
-            worker: self.number,
+            worker: usize::try_from(self.number).unwrap_or(usize::MAX),
             connections: self.connections.clone(),
             findings: self.findings.by_phase.clone(),
             second: self.second,

@@ -1,6 +1,5 @@
 //! From what a load run recorded to its report.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Check, Load};
@@ -8,25 +7,12 @@ use crate::history;
 use crate::judge::ledger::Difference;
 use crate::judge::limit_clauses::Outcome;
 use crate::judge::tally::Tally;
-use crate::report::build::{counts, exchange, milliseconds};
+use crate::report::build::{Facts, begun, exchange, milliseconds, totals};
 use crate::report::secrets::Secrets;
-use crate::report::{Clause, Finding, Level, Overall, Place, Report, Scenario, Totals, VERSION, Verdict, curl};
+use crate::report::{Clause, Finding, Level, Overall, Place, Report, Scenario, Verdict, curl};
 use crate::scenario::load::Plan;
 use crate::scenario::source::SourceFile;
 use crate::spec::Spec;
-
-/// What a report says of a load run itself.
-#[derive(Clone, Debug)]
-pub struct LoadFacts {
-    pub target: String,
-    pub member_calls: String,
-    pub read_back: String,
-    pub seed: u64,
-    /// Seconds since 1970.
-    pub started_unix_s: i64,
-    pub elapsed: Duration,
-    pub incomplete: Option<String>,
-}
 
 /// One phase as it was measured.
 pub struct PhaseRun<'a> {
@@ -46,7 +32,7 @@ pub struct Found<'a> {
 #[expect(clippy::too_many_arguments, reason = "a report has so many sources, and each is used here alone")]
 pub fn build(
     spec: &Spec,
-    facts: &LoadFacts,
+    facts: &Facts,
     (plan, source): (&Plan, &SourceFile),
     phases: &[PhaseRun<'_>],
     found: &[Found<'_>],
@@ -86,34 +72,14 @@ pub fn build(
     }
     let (verdict, reason) = verdict(&load, &checks, &clauses, facts.incomplete.as_deref());
     Report {
-        version: VERSION,
-        generator: concat!("msgext ", env!("CARGO_PKG_VERSION")).to_owned(),
-        command: "load".to_owned(),
         verdict,
         reason: secrets.scrub(&reason),
-        target: secrets.scrub(&facts.target),
-        member_calls: facts.member_calls.clone(),
-        read_back: facts.read_back.clone(),
-        seed: facts.seed,
-        started: jiff::Timestamp::from_second(facts.started_unix_s).unwrap_or_default().to_string(),
-        elapsed_ms: milliseconds(facts.elapsed),
-        strict: false,
-        incomplete: facts.incomplete.is_some(),
-        incomplete_why: facts.incomplete.as_ref().map(|why| secrets.scrub(why)),
-        totals: Totals {
-            scenarios: counts(scenarios.iter().map(|scenario| scenario.verdict)),
-            clauses: counts(clauses.iter().map(|clause| clause.verdict)),
-            findings: scenarios.iter().map(|scenario| scenario.findings.len()).sum(),
-            requests: load.total.sent,
-            retries: 0,
-        },
+        totals: totals(&scenarios, &clauses, load.total.sent, 0),
         clauses,
-        readings: BTreeMap::new(),
-        pinned: BTreeMap::new(),
-        contradictions: Vec::new(),
         scenarios,
         checks,
         load: Some(load),
+        ..begun("load", facts, &secrets)
     }
 }
 
