@@ -2,27 +2,33 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::api::HttpRequest;
 
 /// One call, what came back, and when. Times are since the start of the run, on the target's clock where that is virtual.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {
+    /// Who sent it: calls of one client never overlap, but for those of a step that sends several at once.
+    pub client: u32,
     pub request: HttpRequest,
     pub outcome: Outcome,
+    /// When it was to be sent: by a plan, or as soon as the step came to it.
+    pub due: Duration,
     pub sent: Duration,
     pub received: Duration,
     /// How often the call was sent before this, because the target answered 10002 or its app limit refused it.
     pub retries: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
     Replied(HttpReply),
     /// Nothing came back that could be called a reply: whether the call was carried out is unknown.
     Lost(Loss),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpReply {
     pub status: u16,
     pub body: Vec<u8>,
@@ -31,7 +37,7 @@ pub struct HttpReply {
 }
 
 /// Why a reply's body is not whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cut {
     /// The connection ended, or broke the framing, before the announced end.
     Short,
@@ -42,7 +48,7 @@ pub enum Cut {
 }
 
 /// How a reply was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Loss {
     /// No connection could be made: the call was certainly not carried out.
     NotConnected(String),
@@ -64,8 +70,32 @@ impl std::fmt::Display for Loss {
     }
 }
 
+/// What became of a call of a load run, as finely as anybody needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    Accepted,
+    /// Let through by both limits, and not done ([`Class::Conflict`]).
+    Conflict,
+    RefusedForApp,
+    RefusedForMessage,
+    Error,
+    Lost,
+}
+
+impl Fate {
+    pub fn class(self) -> Class {
+        match self {
+            Fate::Accepted => Class::Accepted,
+            Fate::Conflict => Class::Conflict,
+            Fate::RefusedForApp | Fate::RefusedForMessage => Class::Refused,
+            Fate::Error => Class::Error,
+            Fate::Lost => Class::Lost,
+        }
+    }
+}
+
 /// What a call of a load run came to, the worse the later. Each call has one; of its keys the worst decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// The target did what was asked, for every key.
     Accepted,

@@ -1,11 +1,11 @@
-//! Conformance testing for Tencent Cloud Chat's single-chat message extension API.
+//! Conformance and load testing for Tencent Cloud Chat's single-chat message extension API.
 //!
 //! The floors, from the ground up; a file imports only from floors below its own:
 //!
 //! | floor | job |
 //! |---|---|
 //! | [`api`], [`clock`], [`history`], [`verdict`] | calls, replies, codes, bounds, wire form, `UserSig`; what is recorded of a run |
-//! | [`spec`] | the documentation as clauses, readings and profiles |
+//! | [`spec`], [`yaml`] | the documentation as clauses, readings and profiles; YAML read with every problem located |
 //! | [`model`] | the reference endpoint, pure: `Model` over `Rules`, limiters |
 //! | [`scenario`] | YAML to `Scenario` to `Plan`, every problem located |
 //! | [`judge`] | history in, findings out |
@@ -26,3 +26,4 @@ pub mod report;
 pub mod scenario;
 pub mod spec;
 pub mod verdict;
+pub mod yaml;

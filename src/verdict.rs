@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::history::Exchange;
 
 /// One difference between what a clause asks and what the target did.
@@ -46,6 +49,25 @@ impl Verdict {
         match self {
             Verdict::Skipped(why) | Verdict::Unknown(why) => Some(why),
             Verdict::Pass | Verdict::Fail => None,
+        }
+    }
+}
+
+/// What a whole run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Overall {
+    Pass,
+    Fail,
+    Inconclusive,
+}
+
+impl Overall {
+    pub fn word(self) -> &'static str {
+        match self {
+            Overall::Pass => "pass",
+            Overall::Fail => "fail",
+            Overall::Inconclusive => "inconclusive",
         }
     }
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use msgext::cli::embedded;
 use msgext::drive::target::{MemberCalls, ReadBack, Target};
-use msgext::judge::summary::Overall;
 use msgext::model::Rules;
 use msgext::model::limiter::{Kind, Limit, Scope, Unit};
 use msgext::model::mutants::{MUTANTS, Mutant};
 use msgext::model::readings::{READINGS, Reading, reading};
 use msgext::spec::{self, Level};
+use msgext::verdict::Overall;
 use msgext::verdict::Verdict;
 use support::{conform, conform_target, suite, told};
 
@@ -42,7 +42,7 @@ async fn every_reading_alone_passes_and_is_named() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-async fn with_reading(planned: &[msgext::scenario::plan::Planned], reading: &Reading) -> Option<String> {
+async fn with_reading(planned: &[msgext::scenario::conform::plan::Planned], reading: &Reading) -> Option<String> {
     let mut rules = Rules::default();
     (reading.apply)(&mut rules);
     let (run, summary) = conform(planned, rules).await;
@@ -98,7 +98,7 @@ async fn every_mutant_is_caught_by_a_clause_that_it_breaks() {
     assert!(survivors.is_empty(), "{} of {} survive:\n{}", survivors.len(), MUTANTS.len(), survivors.join("\n\n"));
 }
 
-async fn survives(planned: &[msgext::scenario::plan::Planned], mutant: &Mutant) -> Option<String> {
+async fn survives(planned: &[msgext::scenario::conform::plan::Planned], mutant: &Mutant) -> Option<String> {
     let mut rules = Rules::default();
     (mutant.apply)(&mut rules);
     let (run, summary) = conform(planned, rules).await;

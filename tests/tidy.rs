@@ -9,7 +9,7 @@ use std::path::Path;
 
 use msgext::model::mutants::MUTANTS;
 use msgext::model::readings::READINGS;
-use msgext::scenario::plan::{self, Planned};
+use msgext::scenario::conform::plan::{self, Planned};
 use msgext::spec::{self, Clause, Level, Spec};
 
 /// The lowest floors, and what each imports of the others.
@@ -17,9 +17,10 @@ const GROUND: &[(&str, &[&str])] =
     &[("api", &[]), ("clock", &[]), ("random", &[]), ("history", &["api"]), ("verdict", &["api", "history"])];
 
 /// The floors above the ground, from below; siblings share a line.
-const STOREYS: &[&[&str]] = &[&["spec"], &["model"], &["scenario"], &["judge"], &["drive", "host"], &["report"], &["cli"]];
+const STOREYS: &[&[&str]] =
+    &[&["spec", "yaml"], &["model"], &["scenario"], &["judge"], &["drive", "host"], &["report"], &["cli"]];
 
-const PURE: &[&str] = &["api", "clock", "random", "history", "verdict", "spec", "model", "scenario", "judge"];
+const PURE: &[&str] = &["api", "clock", "random", "history", "verdict", "spec", "yaml", "model", "scenario", "judge"];
 
 /// What a pure floor must not name: the way to a clock, a socket, a file, a global or a thread.
 const IMPURE: &[&str] = &["std::net", "std::fs", "std::env", "thread::sleep", "tokio", "reqwest", "hyper", "wiremock"];

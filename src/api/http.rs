@@ -1,9 +1,10 @@
 //! One HTTP request as a value, and the query string that every REST call carries.
 
 use form_urlencoded::Serializer;
+use serde::{Deserialize, Serialize};
 
 /// One request as it goes onto the wire; host and port belong to the target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpRequest {
     pub method: String,
     pub path: String,

@@ -7,10 +7,10 @@ use super::files;
 use super::target::TargetFile;
 use crate::judge::text::counted;
 use crate::report::snippet;
+use crate::scenario::conform::plan;
 use crate::scenario::load;
-use crate::scenario::plan;
-use crate::scenario::reader::read_file;
 use crate::spec::{self, Spec};
+use crate::yaml::reader::read_file;
 
 /// Tells everything that is wrong with scenario files, load plans or target files, and where
 #[derive(Debug, clap::Args)]

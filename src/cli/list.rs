@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use super::exit::{Exit, Failure};
 use super::run::load;
-use crate::judge::summary::clauses_of;
+use crate::judge::conform::summary::clauses_of;
 use crate::judge::text::some_of;
-use crate::scenario::filter::Filter;
-use crate::scenario::plan::Planned;
+use crate::scenario::conform::filter::Filter;
+use crate::scenario::conform::plan::Planned;
 use crate::spec::{self, Clause, Spec};
 
 /// Lists scenarios, clauses and readings, and what covers what

@@ -11,7 +11,7 @@ use crate::drive::conform::Event;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::Texts;
 use crate::report::{build, text};
-use crate::scenario::plan::Planned;
+use crate::scenario::conform::plan::Planned;
 use crate::spec;
 use crate::verdict::{ScenarioOutcome, Verdict};
 

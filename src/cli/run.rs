@@ -9,23 +9,22 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::conduct::ConductArgs;
-use super::embedded;
 use super::exit::{Exit, Failure};
-use super::files;
 use super::progress::Progress;
 use super::target::Named;
+use super::{embedded, files};
 use crate::drive::conform::{self, Options, RunError, counts};
 use crate::drive::target::{Target, TargetPlace};
-use crate::judge::summary::{Summary, summarise};
+use crate::judge::conform::summary::{Summary, summarise};
 use crate::judge::text::counted;
 use crate::random::Random;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::{self, Texts};
-use crate::report::{Facts, Overall, Report, RunFacts, build, curl, text};
-use crate::scenario::filter::Filter;
-use crate::scenario::plan::{self, Planned};
+use crate::report::{Facts, Report, RunFacts, build, curl, text};
+use crate::scenario::conform::filter::Filter;
+use crate::scenario::conform::plan::{self, Planned};
 use crate::spec;
-use crate::verdict::ScenarioOutcome;
+use crate::verdict::{Overall, ScenarioOutcome};
 
 /// The request budget on a real target, where none is given: a quarter below the app's limit of 200.
 const DEFAULT_RATE: u32 = 150;

@@ -27,7 +27,7 @@ enum Kind {
 
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let schema = match args.kind {
-        Kind::Scenario => scenario::schema::schema(),
+        Kind::Scenario => scenario::conform::schema::schema(),
         Kind::Load => scenario::load::schema(),
         Kind::Report => report::json::schema().to_value(),
     };

@@ -9,17 +9,16 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::embedded;
 use super::exit::Failure;
-use super::files;
+use super::{embedded, files};
 use crate::drive::target::{
     Accounts, App, ListedMessage, MemberCalls, MessageCommand, MessageSource, ReadBack, Target, TargetPlace,
 };
 use crate::model::Rules;
 use crate::report::snippet;
-use crate::scenario::reader::read_file;
-use crate::scenario::text::Span;
 use crate::spec::{self, Profile};
+use crate::yaml::reader::read_file;
+use crate::yaml::span::Span;
 
 /// The environment variable that holds the app's secret key.
 pub const KEY_VARIABLE: &str = "MSGEXT_SECRET_KEY";

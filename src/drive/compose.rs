@@ -6,11 +6,12 @@ use super::messages::Message;
 use super::target::{Accounts, App, MemberCalls};
 use crate::api::usersig::Claims;
 use crate::api::{Call, HttpRequest, Kv, Operation, call, http};
-use crate::judge::Sent;
-use crate::judge::memory::Memory;
+use crate::judge::conform::Sent;
+use crate::judge::conform::memory::Memory;
 use crate::random::Random;
-use crate::scenario::text::{Body, Seq};
-use crate::scenario::{CallStep, Caller, KvSpec, UserSig};
+use crate::scenario::Caller;
+use crate::scenario::conform::text::{Body, Seq};
+use crate::scenario::conform::{CallStep, KvSpec, UserSig};
 
 /// Who speaks, to which app, at what time.
 #[derive(Debug)]

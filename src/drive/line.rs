@@ -14,9 +14,9 @@ use crate::api::message::{GET_PATH, SEND_PATH, decode_send, get_body};
 use crate::api::reply::decode;
 use crate::api::{HttpRequest, code};
 use crate::history::{Exchange, Outcome};
-use crate::judge::pairs::Pairs;
+use crate::judge::conform::pairs::Pairs;
 use crate::random::Random;
-use crate::scenario::{Caller, Message as Kind};
+use crate::scenario::{Caller, MessageKind};
 
 /// The documentation's 10002 says "try again": so often, with these pauses before each.
 const INTERNAL_ERROR_PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1)];
@@ -63,7 +63,7 @@ impl<'a> Line<'a> {
     }
 
     /// A fresh message, or in words why there is none.
-    pub async fn message(&mut self, kind: Kind) -> Result<Message, String> {
+    pub async fn message(&mut self, kind: MessageKind) -> Result<Message, String> {
         let random = self.random.next_u32();
         let accounts = &self.session.target.accounts;
         let Some(send) = messages::send_of(kind, accounts, random) else {
@@ -105,7 +105,7 @@ impl<'a> Line<'a> {
     /// Sends a request when the budget lets it, and again where the documentation invites that. Gives the exchange's index.
     pub async fn exchange(&mut self, request: HttpRequest, waits_for_app_limit: bool) -> usize {
         self.session.budget.turn().await;
-        let first = self.once(&request).await;
+        let first = self.once(&request, 0).await;
         self.settle(first, waits_for_app_limit).await
     }
 
@@ -128,15 +128,16 @@ impl<'a> Line<'a> {
             self.session.clock.wait(*pause).await;
             self.session.budget.turn().await;
             let retries = exchange.retries + 1;
-            exchange = Exchange { retries, ..self.once(&exchange.request).await };
+            exchange = Exchange { retries, ..self.once(&exchange.request, exchange.client).await };
         }
     }
 
-    /// Sends a request now, once; the caller records it.
-    pub async fn once(&self, request: &HttpRequest) -> Exchange {
+    /// Sends a request now, once, as this one of the clients that send at the same time; the caller records it.
+    pub async fn once(&self, request: &HttpRequest, client: u32) -> Exchange {
         let sent = self.session.clock.now();
         let outcome = self.session.client.send(request).await;
-        Exchange { request: request.clone(), outcome, sent, received: self.session.clock.now(), retries: 0 }
+        let received = self.session.clock.now();
+        Exchange { client, request: request.clone(), outcome, due: sent, sent, received, retries: 0 }
     }
 }
 

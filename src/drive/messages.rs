@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use super::target::{Accounts, ListedMessage, MessageCommand, MessageSource};
 use crate::api::message::Send;
-use crate::scenario::Message as Kind;
+use crate::scenario::MessageKind;
 
 /// A message that calls can name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,16 +44,16 @@ impl Pool {
 }
 
 /// What has to be sent for a message of this kind; `None` for one that is never sent.
-pub fn send_of(kind: Kind, accounts: &Accounts, random: u32) -> Option<Send> {
+pub fn send_of(kind: MessageKind, accounts: &Accounts, random: u32) -> Option<Send> {
     let from = match kind {
-        Kind::Sent | Kind::Unsupported => Some(accounts.sender.clone()),
-        Kind::FromAdmin => None,
-        Kind::Missing => return None,
+        MessageKind::Sent | MessageKind::Unsupported => Some(accounts.sender.clone()),
+        MessageKind::FromAdmin => None,
+        MessageKind::Missing => return None,
     };
-    Some(Send { from, to: accounts.recipient.clone(), random, supports_extension: kind != Kind::Unsupported })
+    Some(Send { from, to: accounts.recipient.clone(), random, supports_extension: kind != MessageKind::Unsupported })
 }
 
-/// A well-formed `MsgKey` that was never given out (`Kind::Missing`): no message is from the year 2001.
+/// A well-formed `MsgKey` that was never given out (`MessageKind::Missing`): no message is from the year 2001.
 pub fn missing_key(random: u32) -> String {
     format!("{}_{random}_1000000000", random % 100_000)
 }

@@ -11,4 +11,3 @@ pub mod pace;
 pub mod probe;
 pub mod readback;
 pub mod target;
-pub mod walk;

@@ -9,9 +9,10 @@ use super::target::{MemberCalls, ReadBack};
 use crate::api::reply::decode;
 use crate::api::{Operation, Reply, code};
 use crate::history::{Loss, Outcome};
-use crate::judge::memory::Memory;
-use crate::scenario::text::{Seq, Text};
-use crate::scenario::{CallStep, Caller, KvSpec, Message as Kind};
+use crate::judge::conform::memory::Memory;
+use crate::scenario::conform::text::{Seq, Text};
+use crate::scenario::conform::{CallStep, KvSpec};
+use crate::scenario::{Caller, MessageKind};
 
 /// What the probe found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +127,7 @@ async fn set(
 
 /// A message to try things on. A failure is told by its cause: no connection, refused credentials, or no messages.
 async fn message(line: &mut Line<'_>) -> Result<Message, ProbeError> {
-    let why = match line.message(Kind::Sent).await {
+    let why = match line.message(MessageKind::Sent).await {
         Ok(message) => return Ok(message),
         Err(why) => why,
     };

@@ -2,7 +2,7 @@
 
 use crate::api::message::{Page, decode_get};
 use crate::history::Outcome;
-use crate::judge::pairs::Pairs;
+use crate::judge::conform::pairs::Pairs;
 
 /// More pages than 300 pairs can fill: beyond it a target pages in a circle.
 const MAX_PAGES: usize = 16;

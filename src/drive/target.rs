@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::api::usersig::{self, Claims};
 use crate::clock::VirtualClock;
-use crate::scenario::{Caller, Embedded};
+use crate::scenario::{Caller, EmbeddedSetup};
 
 /// How long a signature that a run makes is good for.
 const SIGNATURE_LIFE_S: u64 = 86_400;
@@ -158,7 +158,7 @@ pub enum TargetPlace {
 }
 
 /// Starts an embedded endpoint.
-pub type Launch = Arc<dyn Fn(Embedded) -> Pin<Box<dyn Future<Output = Launched> + Send>> + Send + Sync>;
+pub type Launch = Arc<dyn Fn(EmbeddedSetup) -> Pin<Box<dyn Future<Output = Launched> + Send>> + Send + Sync>;
 
 /// A running embedded endpoint.
 pub struct Launched {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::random::Random;
-use crate::scenario::text::Span;
+use crate::yaml::span::Span;
 
 /// How long an answer takes from the arrival of its request.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,12 +63,8 @@ impl FromStr for Latency {
     }
 }
 
-/// A span, or microseconds: an answer may well take less than a millisecond.
 fn time(text: &str) -> Option<Duration> {
-    match text.strip_suffix("us") {
-        Some(count) => count.parse().ok().map(Duration::from_micros),
-        None => text.parse::<Span>().ok().map(|span| span.0),
-    }
+    text.parse().ok().map(|Span(time)| time)
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::yaml::span::Span;
+
 /// Beyond these a limit limits nothing; within them no sum below overflows.
 const MAX_LIMIT: u64 = 1_000_000_000;
 const MAX_WINDOW: Duration = Duration::from_hours(24 * 31);
@@ -244,19 +246,8 @@ fn number(text: &str) -> Result<u64, LimitSyntax> {
 }
 
 fn time(text: &str) -> Result<Duration, LimitSyntax> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (count, unit) = text.split_at(digits);
-    let nanos = match unit {
-        "ns" => Some(1),
-        "us" => Some(1_000),
-        "ms" => Some(1_000_000),
-        "s" => Some(1_000_000_000),
-        "m" => Some(60_000_000_000),
-        "h" => Some(3_600_000_000_000),
-        _ => None,
-    };
-    let time = nanos.and_then(|nanos: u64| count.parse::<u64>().ok()?.checked_mul(nanos)).map(Duration::from_nanos);
-    time.filter(|time| *time <= MAX_WINDOW).ok_or_else(|| LimitSyntax::Time(text.to_owned()))
+    let time = text.parse().ok().map(|Span(time)| time).filter(|time| *time <= MAX_WINDOW);
+    time.ok_or_else(|| LimitSyntax::Time(text.to_owned()))
 }
 
 impl FromStr for Unit {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::secrets::{MASK, Secrets};
 use super::{
-    Against, Clause, Contradiction, Counts, Exchange, Finding, Level, Overall, Place, Report, Scenario, Totals, VERSION, Verdict,
-    curl,
+    AgainstEntry, ClauseEntry, ContradictionEntry, Counts, ExchangeEntry, FilePlace, FindingEntry, Report, ScenarioEntry, Totals,
+    VERSION, VerdictWord, curl,
 };
 use crate::history::{self, Cut, Outcome};
-use crate::judge::summary::{self, Sighting, Summary};
-use crate::scenario::plan::Planned;
-use crate::spec::{self, Profile, Spec};
-use crate::verdict::{self, ScenarioOutcome};
+use crate::judge::conform::summary::{self, Sighting, Summary};
+use crate::scenario::conform::plan::Planned;
+use crate::spec::{Level, Profile, Spec};
+use crate::verdict::{self, Overall, ScenarioOutcome};
 
 /// A body longer than this is cut.
 const MAX_BODY_BYTES: usize = 4096;
@@ -73,7 +73,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
 }
 
 /// What the scenarios and clauses of a report come to, and the requests that they took.
-pub fn totals(scenarios: &[Scenario], clauses: &[Clause], requests: u64, retries: u64) -> Totals {
+pub fn totals(scenarios: &[ScenarioEntry], clauses: &[ClauseEntry], requests: u64, retries: u64) -> Totals {
     Totals {
         scenarios: counts(scenarios.iter().map(|scenario| scenario.verdict)),
         clauses: counts(clauses.iter().map(|clause| clause.verdict)),
@@ -95,17 +95,17 @@ pub fn build(
     let secrets = Secrets::new(secrets, outcomes);
     let by_id: HashMap<&str, &ScenarioOutcome> = outcomes.iter().map(|outcome| (outcome.id.as_str(), outcome)).collect();
     let incomplete = facts.facts.incomplete.as_deref();
-    let scenarios: Vec<Scenario> = planned
+    let scenarios: Vec<ScenarioEntry> = planned
         .iter()
         .map(|planned| match by_id.get(planned.id.as_str()) {
             Some(outcome) => scenario(spec, planned, outcome, &secrets),
             None => scenario(spec, planned, &unreached(planned, incomplete), &secrets),
         })
         .collect();
-    let clauses: Vec<Clause> = summary.clauses.iter().map(|verdict| clause(spec, verdict, &secrets)).collect();
+    let clauses: Vec<ClauseEntry> = summary.clauses.iter().map(|verdict| clause(spec, verdict, &secrets)).collect();
 
     Report {
-        verdict: summary.overall.into(),
+        verdict: summary.overall,
         reason: secrets.scrub(&summary.reason),
         strict: facts.strict,
         totals: totals(&scenarios, &clauses, facts.requests, facts.retries),
@@ -119,9 +119,9 @@ pub fn build(
 }
 
 /// One scenario's part of the report, for those who print it before the run has ended.
-pub fn scenario(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, secrets: &Secrets) -> Scenario {
+pub fn scenario(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, secrets: &Secrets) -> ScenarioEntry {
     let retries = outcome.exchanges.iter().map(|exchange| u64::from(exchange.retries)).sum();
-    Scenario {
+    ScenarioEntry {
         id: outcome.id.clone(),
         title: planned.scenario.title.clone(),
         verdict: (&outcome.verdict).into(),
@@ -146,12 +146,18 @@ fn unreached(planned: &Planned, incomplete: Option<&str>) -> ScenarioOutcome {
     }
 }
 
-fn finding(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, finding: &verdict::Finding, secrets: &Secrets) -> Finding {
+fn finding(
+    spec: &Spec,
+    planned: &Planned,
+    outcome: &ScenarioOutcome,
+    finding: &verdict::Finding,
+    secrets: &Secrets,
+) -> FindingEntry {
     let clause = spec.clause(&finding.clause);
     let shown_by = finding.exchange.and_then(|index| outcome.exchanges.get(index));
-    Finding {
+    FindingEntry {
         clause: finding.clause.clone(),
-        level: clause.map_or(Level::Must, |clause| clause.level.into()),
+        level: clause.map_or(Level::Must, |clause| clause.level),
         statement: clause.map(|clause| clause.statement.clone()).unwrap_or_default(),
         subject: secrets.scrub(&finding.subject),
         expected: secrets.scrub(&finding.expected),
@@ -163,7 +169,7 @@ fn finding(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, finding: &
     }
 }
 
-pub(super) fn exchange(exchange: &history::Exchange, secrets: &Secrets) -> Exchange {
+pub(super) fn exchange(exchange: &history::Exchange, secrets: &Secrets) -> ExchangeEntry {
     let request = &exchange.request;
     let (http_status, response_body, lost) = match &exchange.outcome {
         Outcome::Replied(reply) => {
@@ -171,7 +177,7 @@ pub(super) fn exchange(exchange: &history::Exchange, secrets: &Secrets) -> Excha
         }
         Outcome::Lost(loss) => (None, None, Some(secrets.scrub(&loss.to_string()))),
     };
-    Exchange {
+    ExchangeEntry {
         method: request.method.clone(),
         url: secrets.url(request, MASK),
         request_body: body(&request.body, secrets),
@@ -200,11 +206,11 @@ fn body(bytes: &[u8], secrets: &Secrets) -> String {
     format!("{}… [cut here; {} bytes in all]", &text[..end], bytes.len())
 }
 
-fn clause(spec: &Spec, verdict: &summary::ClauseVerdict, secrets: &Secrets) -> Clause {
+fn clause(spec: &Spec, verdict: &summary::ClauseVerdict, secrets: &Secrets) -> ClauseEntry {
     let clause = spec.clause(&verdict.id);
-    Clause {
+    ClauseEntry {
         id: verdict.id.clone(),
-        level: verdict.level.into(),
+        level: verdict.level,
         section: clause.map(|clause| clause.section.clone()).unwrap_or_default(),
         statement: clause.map(|clause| clause.statement.clone()).unwrap_or_default(),
         verdict: (&verdict.verdict).into(),
@@ -213,18 +219,18 @@ fn clause(spec: &Spec, verdict: &summary::ClauseVerdict, secrets: &Secrets) -> C
     }
 }
 
-fn contradiction(planned: &[Planned], contradiction: &summary::Contradiction) -> Contradiction {
+fn contradiction(planned: &[Planned], contradiction: &summary::Contradiction) -> ContradictionEntry {
     let place_of = |sighting: &Sighting| match planned.iter().find(|planned| planned.id == sighting.scenario) {
         Some(planned) => place(planned, &sighting.place),
-        None => Place { file: sighting.place.clone(), line: None, column: None },
+        None => FilePlace { file: sighting.place.clone(), line: None, column: None },
     };
     let against = match &contradiction.against {
-        summary::Against::Pinned(answer) => Against { answer: answer.clone(), scenario: None, place: None },
+        summary::Against::Pinned(answer) => AgainstEntry { answer: answer.clone(), scenario: None, place: None },
         summary::Against::Seen { answer, seen } => {
-            Against { answer: answer.clone(), scenario: Some(seen.scenario.clone()), place: Some(place_of(seen)) }
+            AgainstEntry { answer: answer.clone(), scenario: Some(seen.scenario.clone()), place: Some(place_of(seen)) }
         }
     };
-    Contradiction {
+    ContradictionEntry {
         clause: contradiction.clause.clone(),
         reading: contradiction.reading.clone(),
         answer: contradiction.answer.clone(),
@@ -234,12 +240,12 @@ fn contradiction(planned: &[Planned], contradiction: &summary::Contradiction) ->
     }
 }
 
-fn place(planned: &Planned, index_path: &str) -> Place {
+fn place(planned: &Planned, index_path: &str) -> FilePlace {
     let place = planned.source.place(index_path);
-    Place { file: planned.source.path.clone(), line: place.map(|place| place.line), column: place.map(|place| place.column) }
+    FilePlace { file: planned.source.path.clone(), line: place.map(|place| place.line), column: place.map(|place| place.column) }
 }
 
-pub(super) fn counts(verdicts: impl Iterator<Item = Verdict>) -> Counts {
+pub(super) fn counts(verdicts: impl Iterator<Item = VerdictWord>) -> Counts {
     let mut counts = Counts::default();
     verdicts.for_each(|verdict| counts.count(verdict));
     counts
@@ -249,33 +255,13 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl From<summary::Overall> for Overall {
-    fn from(overall: summary::Overall) -> Overall {
-        match overall {
-            summary::Overall::Pass => Overall::Pass,
-            summary::Overall::Fail => Overall::Fail,
-            summary::Overall::Inconclusive => Overall::Inconclusive,
-        }
-    }
-}
-
-impl From<&verdict::Verdict> for Verdict {
-    fn from(verdict: &verdict::Verdict) -> Verdict {
+impl From<&verdict::Verdict> for VerdictWord {
+    fn from(verdict: &verdict::Verdict) -> VerdictWord {
         match verdict {
-            verdict::Verdict::Pass => Verdict::Pass,
-            verdict::Verdict::Fail => Verdict::Fail,
-            verdict::Verdict::Skipped(_) => Verdict::Skipped,
-            verdict::Verdict::Unknown(_) => Verdict::Unknown,
-        }
-    }
-}
-
-impl From<spec::Level> for Level {
-    fn from(level: spec::Level) -> Level {
-        match level {
-            spec::Level::Must => Level::Must,
-            spec::Level::Should => Level::Should,
-            spec::Level::Open => Level::Open,
+            verdict::Verdict::Pass => VerdictWord::Pass,
+            verdict::Verdict::Fail => VerdictWord::Fail,
+            verdict::Verdict::Skipped(_) => VerdictWord::Skipped,
+            verdict::Verdict::Unknown(_) => VerdictWord::Unknown,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Finding, Report, Scenario, Verdict};
+use super::{FindingEntry, Report, ScenarioEntry, VerdictWord};
 use crate::judge;
 
 /// Scenarios named where many have one thing in common.
@@ -11,9 +11,9 @@ const SCENARIOS_SHOWN: usize = 6;
 /// Findings of one scenario on one clause, by one call; by no single call, at one place.
 #[derive(Clone, Debug)]
 pub struct Failure<'a> {
-    pub scenario: &'a Scenario,
+    pub scenario: &'a ScenarioEntry,
     /// Never empty.
-    pub findings: Vec<&'a Finding>,
+    pub findings: Vec<&'a FindingEntry>,
     /// How often this scenario has one of these findings once more.
     pub again: usize,
     /// Other scenarios with one of these findings, which are not shown again.
@@ -21,11 +21,11 @@ pub struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    pub fn first(&self) -> &'a Finding {
+    pub fn first(&self) -> &'a FindingEntry {
         self.findings[0]
     }
 
-    fn count_again(&mut self, scenario: &'a Scenario) {
+    fn count_again(&mut self, scenario: &'a ScenarioEntry) {
         if scenario.id == self.scenario.id {
             self.again += 1;
         } else if self.also_in.last() != Some(&scenario.id.as_str()) {
@@ -33,7 +33,7 @@ impl<'a> Failure<'a> {
         }
     }
 
-    fn takes(&self, finding: &Finding) -> bool {
+    fn takes(&self, finding: &FindingEntry) -> bool {
         let first = self.first();
         let same_call = match (&first.exchange, &finding.exchange) {
             (Some(a), Some(b)) => a == b,
@@ -45,7 +45,7 @@ impl<'a> Failure<'a> {
 }
 
 /// The failures of one scenario, in the order of its findings.
-pub fn of_scenario(scenario: &Scenario) -> Vec<Failure<'_>> {
+pub fn of_scenario(scenario: &ScenarioEntry) -> Vec<Failure<'_>> {
     gather(std::iter::once(scenario), |_| true)
 }
 
@@ -55,7 +55,7 @@ pub fn of_report(report: &Report, deciding: bool) -> Vec<Failure<'_>> {
 }
 
 /// A finding with the clause, subject, expected and actual of an earlier one is only counted there.
-fn gather<'a>(scenarios: impl Iterator<Item = &'a Scenario>, takes: impl Fn(&Finding) -> bool) -> Vec<Failure<'a>> {
+fn gather<'a>(scenarios: impl Iterator<Item = &'a ScenarioEntry>, takes: impl Fn(&FindingEntry) -> bool) -> Vec<Failure<'a>> {
     let mut failures: Vec<Failure> = Vec::new();
     let mut shown: HashMap<[&str; 4], usize> = HashMap::new();
     for scenario in scenarios {
@@ -79,7 +79,7 @@ fn gather<'a>(scenarios: impl Iterator<Item = &'a Scenario>, takes: impl Fn(&Fin
 }
 
 /// The scenarios with a verdict that has a why, together by that.
-pub fn whys(report: &Report, verdict: Verdict) -> BTreeMap<&str, Vec<&str>> {
+pub fn whys(report: &Report, verdict: VerdictWord) -> BTreeMap<&str, Vec<&str>> {
     let mut by_why: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict == verdict) {
         by_why.entry(scenario.why.as_deref().unwrap_or("no reason given")).or_default().push(&scenario.id);

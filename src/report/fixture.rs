@@ -9,11 +9,11 @@ use serde_yaml::with::singleton_map_recursive;
 use super::{Facts, Place, Report, RunFacts, build};
 use crate::api::HttpRequest;
 use crate::history::{Exchange, HttpReply, Outcome};
-use crate::judge::summary::summarise;
-use crate::scenario::plan::Planned;
-use crate::scenario::source::SourceFile;
+use crate::judge::conform::summary::summarise;
+use crate::scenario::conform::plan::Planned;
 use crate::spec::{Profile, Spec};
 use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
+use crate::yaml::source::SourceFile;
 
 pub(super) const FILE: &str = "scenarios/conformance/seq.yaml";
 pub(super) const YAML: &str = "scenarios:
@@ -118,6 +118,7 @@ pub(super) fn failed(id: &str, clause: &str, expected: &str, actual: &str) -> Sc
 
 pub(super) fn exchange(reply: &[u8]) -> Exchange {
     Exchange {
+        client: 0,
         request: HttpRequest {
             method: "POST".to_owned(),
             path: "/v4/openim_msg_ext_http_svc/set_key_values".to_owned(),
@@ -126,6 +127,7 @@ pub(super) fn exchange(reply: &[u8]) -> Exchange {
             body: br#"{"MsgKey":"1_2_3"}"#.to_vec(),
         },
         outcome: Outcome::Replied(HttpReply { status: 200, body: reply.to_vec(), cut: None }),
+        due: Duration::ZERO,
         sent: Duration::ZERO,
         received: Duration::from_millis(1),
         retries: 1,

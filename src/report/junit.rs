@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use super::load::Check;
-use super::{Contradiction, Finding, Report, Scenario, Verdict};
+use super::load::CheckEntry;
+use super::{ContradictionEntry, FindingEntry, Report, ScenarioEntry, VerdictWord};
 
 pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let mut junit = quick_junit::Report::new(format!("msgext {}", report.command));
     junit.set_time(Duration::from_millis(report.elapsed_ms));
 
-    let mut by_file: BTreeMap<&str, Vec<&Scenario>> = BTreeMap::new();
+    let mut by_file: BTreeMap<&str, Vec<&ScenarioEntry>> = BTreeMap::new();
     for scenario in &report.scenarios {
         by_file.entry(&scenario.place.file).or_default().push(scenario);
     }
@@ -38,16 +38,16 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     writeln!(out)
 }
 
-fn test_case(report: &Report, scenario: &Scenario) -> TestCase {
-    let (deciding, others): (Vec<&Finding>, Vec<&Finding>) =
+fn test_case(report: &Report, scenario: &ScenarioEntry) -> TestCase {
+    let (deciding, others): (Vec<&FindingEntry>, Vec<&FindingEntry>) =
         scenario.findings.iter().partition(|finding| report.decides(finding));
     let mut status = match scenario.verdict {
-        Verdict::Fail if deciding.is_empty() && !others.is_empty() => TestCaseStatus::success(),
+        VerdictWord::Fail if deciding.is_empty() && !others.is_empty() => TestCaseStatus::success(),
         _ if !deciding.is_empty() => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Verdict::Pass => TestCaseStatus::success(),
-        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Verdict::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
-        Verdict::Skipped => TestCaseStatus::skipped(),
+        VerdictWord::Pass => TestCaseStatus::success(),
+        VerdictWord::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        VerdictWord::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
+        VerdictWord::Skipped => TestCaseStatus::skipped(),
     };
     if let Some(first) = deciding.first() {
         status.set_type(first.clause.as_str()).set_message(line(first)).set_description(lines(&deciding));
@@ -62,7 +62,7 @@ fn test_case(report: &Report, scenario: &Scenario) -> TestCase {
     case
 }
 
-fn checked(check: &Check) -> TestCase {
+fn checked(check: &CheckEntry) -> TestCase {
     let mut status = match check.holds {
         Some(true) => TestCaseStatus::success(),
         Some(false) => TestCaseStatus::non_success(NonSuccessKind::Failure),
@@ -76,7 +76,7 @@ fn checked(check: &Check) -> TestCase {
     case
 }
 
-fn contradicted(contradiction: &Contradiction) -> TestCase {
+fn contradicted(contradiction: &ContradictionEntry) -> TestCase {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_type(contradiction.clause.as_str()).set_message(contradiction.to_string());
     let mut case = TestCase::new(contradiction.reading.as_str(), status);
@@ -84,11 +84,11 @@ fn contradicted(contradiction: &Contradiction) -> TestCase {
     case
 }
 
-fn line(finding: &Finding) -> String {
+fn line(finding: &FindingEntry) -> String {
     format!("{}: {}: expected {}, got {}", finding.clause, finding.subject, finding.expected, finding.actual)
 }
 
-fn lines(findings: &[&Finding]) -> String {
+fn lines(findings: &[&FindingEntry]) -> String {
     let mut lines = String::new();
     let mut last_curl = None;
     for finding in findings {

@@ -4,7 +4,7 @@ use std::io;
 
 use super::failure::{self, Failure, printable, some_of};
 use super::load::Load;
-use super::{Report, Verdict};
+use super::{Report, VerdictWord};
 
 /// GitHub cuts off a summary of more than 1 MiB; what is not shown is in the JSON report.
 const MAX_FAILURES: usize = 100;
@@ -34,8 +34,8 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
             writeln!(out, "- {}: {}", text(&contradiction.clause), text(&contradiction.to_string()))?;
         }
     }
-    whys(out, "Unknown", report, Verdict::Unknown)?;
-    whys(out, "Skipped", report, Verdict::Skipped)?;
+    whys(out, "Unknown", report, VerdictWord::Unknown)?;
+    whys(out, "Skipped", report, VerdictWord::Skipped)?;
     if !report.readings.is_empty() {
         writeln!(out, "\n## Readings\n\n| question | answer |\n|---|---|")?;
         for (reading, answer) in &report.readings {
@@ -110,7 +110,7 @@ fn one(out: &mut dyn io::Write, failure: &Failure) -> io::Result<()> {
     Ok(())
 }
 
-fn whys(out: &mut dyn io::Write, title: &str, report: &Report, verdict: Verdict) -> io::Result<()> {
+fn whys(out: &mut dyn io::Write, title: &str, report: &Report, verdict: VerdictWord) -> io::Result<()> {
     let whys = failure::whys(report, verdict);
     if whys.is_empty() {
         return Ok(());

@@ -24,6 +24,9 @@ use serde::{Deserialize, Serialize};
 
 pub use build::{Facts, RunFacts, build};
 
+use crate::spec::Level;
+use crate::verdict::Overall;
+
 /// Version of the JSON form. Grows when a field changes its meaning or goes; a new field does not change it.
 pub const VERSION: u32 = 1;
 
@@ -55,17 +58,17 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete_why: Option<String>,
     pub totals: Totals,
-    pub clauses: Vec<Clause>,
+    pub clauses: Vec<ClauseEntry>,
     /// Question to the answer that was seen.
     pub readings: BTreeMap<String, String>,
     /// Question to the answer that was required.
     pub pinned: BTreeMap<String, String>,
-    pub contradictions: Vec<Contradiction>,
+    pub contradictions: Vec<ContradictionEntry>,
     /// Of a load run, its phases.
-    pub scenarios: Vec<Scenario>,
+    pub scenarios: Vec<ScenarioEntry>,
     /// What a load plan asked to hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub checks: Vec<load::Check>,
+    pub checks: Vec<load::CheckEntry>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<load::Load>,
 }
@@ -88,40 +91,25 @@ pub struct Counts {
     pub unknown: usize,
 }
 
-/// The verdict of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Overall {
-    Pass,
-    Fail,
-    Inconclusive,
-}
-
 /// The verdict of a clause or a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Verdict")]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum VerdictWord {
     Pass,
     Fail,
     Skipped,
     Unknown,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    Must,
-    Should,
-    Open,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Clause {
+#[schemars(rename = "Clause")]
+pub struct ClauseEntry {
     pub id: String,
     pub level: Level,
     pub section: String,
     pub statement: String,
-    pub verdict: Verdict,
+    pub verdict: VerdictWord,
     /// Why it is skipped or unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -130,45 +118,49 @@ pub struct Clause {
 
 /// An answer to an open clause that another one excludes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Contradiction {
+#[schemars(rename = "Contradiction")]
+pub struct ContradictionEntry {
     pub clause: String,
     pub reading: String,
     pub answer: String,
     pub scenario: String,
-    pub place: Place,
-    pub against: Against,
+    pub place: FilePlace,
+    pub against: AgainstEntry,
 }
 
 /// What an answer contradicts: what another step saw, or, without a scenario, what was pinned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Against {
+#[schemars(rename = "Against")]
+pub struct AgainstEntry {
     pub answer: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub place: Option<FilePlace>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Scenario {
+#[schemars(rename = "Scenario")]
+pub struct ScenarioEntry {
     pub id: String,
     pub title: String,
-    pub verdict: Verdict,
+    pub verdict: VerdictWord,
     /// Why it is skipped or unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     pub clauses: Vec<String>,
-    pub findings: Vec<Finding>,
+    pub findings: Vec<FindingEntry>,
     /// Requests sent, retries included.
     pub requests: u64,
     pub retries: u64,
     pub elapsed_ms: u64,
-    pub place: Place,
+    pub place: FilePlace,
 }
 
 /// One difference from a clause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Finding {
+#[schemars(rename = "Finding")]
+pub struct FindingEntry {
     pub clause: String,
     pub level: Level,
     /// What the clause says.
@@ -179,10 +171,10 @@ pub struct Finding {
     pub actual: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    pub place: Place,
+    pub place: FilePlace,
     /// The call that shows it, where a single one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exchange: Option<Exchange>,
+    pub exchange: Option<ExchangeEntry>,
     /// A shell line that repeats the call, given `$MSGEXT_TARGET` and `$MSGEXT_USERSIG`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curl: Option<String>,
@@ -190,7 +182,8 @@ pub struct Finding {
 
 /// One call and its reply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Exchange {
+#[schemars(rename = "Exchange")]
+pub struct ExchangeEntry {
     pub method: String,
     /// Path and query, the signature masked.
     pub url: String,
@@ -209,7 +202,8 @@ pub struct Exchange {
 
 /// Where something stands in a YAML file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Place {
+#[schemars(rename = "Place")]
+pub struct FilePlace {
     pub file: String,
     /// From 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -221,49 +215,29 @@ pub struct Place {
 
 impl Report {
     /// Whether a finding decides the verdict.
-    pub fn decides(&self, finding: &Finding) -> bool {
+    pub fn decides(&self, finding: &FindingEntry) -> bool {
         self.strict || finding.level != Level::Should
     }
 }
 
-impl Overall {
+impl VerdictWord {
     pub fn word(self) -> &'static str {
         match self {
-            Overall::Pass => "pass",
-            Overall::Fail => "fail",
-            Overall::Inconclusive => "inconclusive",
-        }
-    }
-}
-
-impl Verdict {
-    pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::Skipped => "skipped",
-            Verdict::Unknown => "unknown",
-        }
-    }
-}
-
-impl Level {
-    pub fn word(self) -> &'static str {
-        match self {
-            Level::Must => "must",
-            Level::Should => "should",
-            Level::Open => "open",
+            VerdictWord::Pass => "pass",
+            VerdictWord::Fail => "fail",
+            VerdictWord::Skipped => "skipped",
+            VerdictWord::Unknown => "unknown",
         }
     }
 }
 
 impl Counts {
-    fn count(&mut self, verdict: Verdict) {
+    fn count(&mut self, verdict: VerdictWord) {
         *match verdict {
-            Verdict::Pass => &mut self.pass,
-            Verdict::Fail => &mut self.fail,
-            Verdict::Skipped => &mut self.skipped,
-            Verdict::Unknown => &mut self.unknown,
+            VerdictWord::Pass => &mut self.pass,
+            VerdictWord::Fail => &mut self.fail,
+            VerdictWord::Skipped => &mut self.skipped,
+            VerdictWord::Unknown => &mut self.unknown,
         } += 1;
     }
 }
@@ -280,7 +254,7 @@ impl std::fmt::Display for Counts {
 }
 
 /// `deleted-key is reset in b (file:3:5), but tombstone in a (file:2:1)`
-impl std::fmt::Display for Contradiction {
+impl std::fmt::Display for ContradictionEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} is {} in {} ({}), but ", self.reading, self.answer, self.scenario, self.place)?;
         match (&self.against.scenario, &self.against.place) {
@@ -291,7 +265,7 @@ impl std::fmt::Display for Contradiction {
 }
 
 /// `scenarios/seq.yaml:12:9`, or as much of it as is known.
-impl std::fmt::Display for Place {
+impl std::fmt::Display for FilePlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.file)?;
         for number in [self.line, self.column].into_iter().flatten() {

@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title, normalize_untrusted_str};
 
-use super::Place;
-use crate::scenario::plan::Planned;
-use crate::scenario::source::Problem;
+use super::FilePlace;
+use crate::scenario::conform::plan::Planned;
+use crate::yaml::source::Problem;
 
 /// The texts of the files that snippets are cut from, by path. A file that is not in it is only named.
 pub type Texts<'a> = BTreeMap<&'a str, &'a str>;
@@ -36,7 +36,7 @@ pub fn problems(out: &mut dyn io::Write, problems: &[Problem], texts: &Texts) ->
 }
 
 /// A title over the line of a place, marked from the place on.
-pub fn point(out: &mut dyn io::Write, title: Title, place: &Place, texts: &Texts) -> io::Result<()> {
+pub fn point(out: &mut dyn io::Write, title: Title, place: &FilePlace, texts: &Texts) -> io::Result<()> {
     let text = texts.get(place.file.as_str());
     let span = text.zip(place.line).and_then(|(text, line)| offset(text, line, place.column.unwrap_or(1))).map(|at| at..at);
     let spot = Spot { file: &place.file, line: place.line, column: place.column, span };
@@ -90,7 +90,7 @@ fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::report::fixture::plain;
-    use crate::scenario::source;
+    use crate::yaml::source;
 
     const YAML: &str = "scenarios:\n  - id: é-one\n    stpes:\n      - set: {}\n";
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_place_is_marked_to_the_end_of_its_line() {
-        let place = |line, column| Place { file: "a.yaml".to_owned(), line: Some(line), column: Some(column) };
+        let place = |line, column| FilePlace { file: "a.yaml".to_owned(), line: Some(line), column: Some(column) };
         let texts = Texts::from([("a.yaml", YAML)]);
         let rendered = plain(|out| {
             point(out, Level::ERROR.primary_title("here"), &place(2, 5), &texts)?;

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::failure::{self, Failure, printable, some_of};
 use super::snippet::{self, Texts};
-use super::{Exchange, Level, Overall, Report, Scenario, Verdict};
+use super::{ExchangeEntry, Level, Overall, Report, ScenarioEntry, VerdictWord};
 
 const BOLD: Style = Style::new().effects(Effects::BOLD);
 pub(super) const DIM: Style = Style::new().effects(Effects::DIMMED);
@@ -24,7 +24,7 @@ const IN_FULL: usize = 30;
 const MAX_CURL_BYTES: usize = 2000;
 
 /// The failures of one scenario, as soon as it has ended.
-pub fn scenario(out: &mut dyn io::Write, scenario: &Scenario, texts: &Texts) -> io::Result<()> {
+pub fn scenario(out: &mut dyn io::Write, scenario: &ScenarioEntry, texts: &Texts) -> io::Result<()> {
     failure::of_scenario(scenario).iter().try_for_each(|failure| in_full(out, failure, texts))
 }
 
@@ -46,8 +46,8 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, texts: &Texts) -> io::R
             writeln!(out, "  {}: {contradiction}", contradiction.clause)?;
         }
     }
-    whys(out, "Unknown", report, Verdict::Unknown)?;
-    whys(out, "Skipped", report, Verdict::Skipped)?;
+    whys(out, "Unknown", report, VerdictWord::Unknown)?;
+    whys(out, "Skipped", report, VerdictWord::Skipped)?;
     if !report.readings.is_empty() {
         heading(out, "Readings")?;
         table(out, report.readings.iter().map(|(reading, answer)| [reading.clone(), answer.clone()]))?;
@@ -115,7 +115,7 @@ fn in_full(out: &mut dyn io::Write, failure: &Failure, texts: &Texts) -> io::Res
     writeln!(out)
 }
 
-fn reply(exchange: &Exchange) -> String {
+fn reply(exchange: &ExchangeEntry) -> String {
     let status = exchange.http_status.map(|status| format!("HTTP {status}"));
     let body = exchange.response_body.as_deref().map(failure::body);
     let retries = (exchange.retries > 0).then(|| format!("(retries: {})", exchange.retries));
@@ -148,7 +148,7 @@ pub(super) fn table<const N: usize>(out: &mut dyn io::Write, rows: impl Iterator
     Ok(())
 }
 
-fn whys(out: &mut dyn io::Write, title: &str, report: &Report, verdict: Verdict) -> io::Result<()> {
+fn whys(out: &mut dyn io::Write, title: &str, report: &Report, verdict: VerdictWord) -> io::Result<()> {
     let by_why = failure::whys(report, verdict);
     if by_why.is_empty() {
         return Ok(());

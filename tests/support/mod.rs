@@ -3,9 +3,9 @@
 use msgext::cli::embedded;
 use msgext::drive::conform::{Options, Run, run};
 use msgext::drive::target::Target;
-use msgext::judge::summary::{Summary, summarise};
+use msgext::judge::conform::summary::{Summary, summarise};
 use msgext::model::Rules;
-use msgext::scenario::plan::{self, Planned};
+use msgext::scenario::conform::plan::{self, Planned};
 use msgext::spec::{self, Profile};
 use tokio::sync::watch;
 

@@ -14,11 +14,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::drive::load::run::{Run, SoFar};
-use crate::drive::load::worker::Connections;
-use crate::judge::tally::Tally;
+use crate::drive::load::run::SoFar;
+use crate::judge::load::measured::{Connections, Measured};
+use crate::judge::load::tally::Tally;
 use crate::report::load::openmetrics::{CONTENT_TYPE as OPENMETRICS, Snapshot, write};
-use crate::scenario::load::Plan;
 
 /// A page that is made anew each second, and served until its runtime ends.
 pub struct Metrics {
@@ -67,10 +66,10 @@ impl Metrics {
     }
 
     /// A plan is over, and another follows.
-    pub fn keep(&mut self, plan: &Plan, run: &Run) {
-        let phases = plan.phases.iter().zip(&run.phases);
-        self.over.extend(phases.map(|(phase, run)| (phase.name.clone(), run.tally.clone())));
-        self.connections.add(&run.connections);
+    pub fn keep(&mut self, trial: &Measured) {
+        let phases = trial.plan.phases.iter().zip(&trial.phases);
+        self.over.extend(phases.map(|(phase, measured)| (phase.name.clone(), measured.tally.clone())));
+        self.connections.add(&trial.connections);
     }
 }
 

@@ -1,7 +1,6 @@
 //! `msgext load`: open-loop load, every reply judged.
 
 pub mod metrics;
-pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub mod watch;
@@ -17,23 +16,24 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::conduct::ConductArgs;
-use super::embedded;
 use super::exit::{Exit, Failure};
-use super::files;
 use super::target::{Named, span};
+use super::{embedded, files};
 use crate::drive::load::run::{Watcher, run as carry_out};
-use crate::drive::load::search::{Searched, Terms, search};
+use crate::drive::load::search::{Terms, search};
 use crate::drive::load::{Ground, LoadError};
 use crate::drive::target::Target;
-use crate::judge::tally::Latency;
-use crate::report::load::text;
+use crate::judge::load::tally::Latency;
+use crate::judge::load::verdict::judge;
+use crate::report::load::{build, text};
 use crate::report::snippet::Texts;
-use crate::report::{Facts, Overall, Report};
+use crate::report::{Facts, Report};
 use crate::scenario::load::check::Check;
 use crate::scenario::load::{Plan, Rate};
-use crate::scenario::source::SourceFile;
+use crate::spec;
+use crate::verdict::Overall;
+use crate::yaml::source::SourceFile;
 use metrics::Metrics;
-use outcome::{Measured, Search};
 use plan::PlanArgs;
 use watch::Watch;
 
@@ -159,29 +159,27 @@ fn test(
     let metrics = args.metrics.map(|address| serve_metrics(address, &runtime)).transpose()?;
     let mut watch = Watch::start(args.conduct.quiet, metrics, &args.conduct.output.folder("load").join("intervals.hlog"))?;
     let ticks = watch.shows_moments();
-    let (plan, mut run, searched) = if let Some(terms) = terms {
-        let searched = search(&mut ground, &plan, terms, &stop, ticks, &mut |stage| watch.stage(&stage));
-        let Searched { capacity, plan, run, whys } = searched.map_err(|error| failed(named, &error))?;
-        (plan, run, Some(Search { slo: terms.slo.clone(), capacity, whys }))
+    let measured = if let Some(terms) = terms {
+        search(&mut ground, &plan, terms, &stop, ticks, &mut |stage| watch.stage(&stage))
     } else {
         watch.begin(&plan);
-        let run = carry_out(&mut ground, &plan, &stop, Watcher { ticks, tell: &mut |event| watch.event(&event) });
-        (plan, run.map_err(|error| failed(named, &error))?, None)
+        carry_out(&mut ground, &plan, &stop, Watcher { ticks, tell: &mut |event| watch.event(&event) })
     };
-    let seconds = watch.end(&plan, &run)?;
-    let read_back = runtime.block_on(ground.read_back(&mut run.findings));
+    let mut measured = measured.map_err(|error| failed(named, &error))?;
+    watch.end(&measured)?;
+    measured.read_back = runtime.block_on(ground.read_back(&mut measured.findings));
     let facts = Facts {
         target: named.name.clone(),
         member_calls: ground.found.member_calls.answer().to_owned(),
         read_back: ground.found.read_back.word().to_owned(),
         seed,
         started_unix_s: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-        elapsed: run.elapsed,
-        incomplete: run.incomplete.clone(),
+        elapsed: measured.elapsed,
+        incomplete: measured.cut_short.as_ref().map(ToString::to_string),
     };
-    let response = run.total.response(None).into_owned();
-    let measured = Measured { plan, run, searched, seconds, read_back, threads: ground.threads() };
-    Ok((outcome::report(&measured, &facts, source, &named.secrets), response))
+    let response = measured.total().response(None).into_owned();
+    let report = build::build(spec::bundled(), &facts, source, &measured, &judge(&measured), &named.secrets);
+    Ok((report, response))
 }
 
 /// Threads for the busiest phase. One core is left to the target, or to whoever adds up.

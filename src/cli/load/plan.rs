@@ -6,15 +6,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::exit::Failure;
-use super::super::files;
-use super::super::target::span;
+use crate::cli::exit::Failure;
+use crate::cli::files;
+use crate::cli::target::span;
 use crate::judge::text::counted;
 use crate::report::snippet::{self, Texts};
 use crate::scenario::Caller;
 use crate::scenario::load::check::Check;
 use crate::scenario::load::{Arrivals, BUNDLED, Choice, Mix, Phase, Plan, Rate, Spacing, Traffic, load};
-use crate::scenario::source::SourceFile;
+use crate::yaml::source::SourceFile;
 
 /// What to send
 #[derive(Debug, clap::Args)]

@@ -8,8 +8,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::drive::load::run::{Event, Tick};
 use crate::history::Class;
-use crate::judge::check::told;
-use crate::judge::tally::Tally;
+use crate::judge::load::check::told;
+use crate::judge::load::tally::Tally;
 use crate::scenario::load::Plan;
 use crate::scenario::load::arrivals::Schedule;
 

@@ -5,12 +5,12 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::super::exit::Failure;
 use super::metrics::Metrics;
 use super::progress::Progress;
-use crate::drive::load::run::{Event, Run};
+use crate::cli::exit::Failure;
+use crate::drive::load::run::Event;
 use crate::drive::load::search::Stage;
-use crate::report::load::Second;
+use crate::judge::load::measured::Measured;
 use crate::report::load::intervals::IntervalLog;
 use crate::scenario::load::Plan;
 
@@ -20,7 +20,6 @@ pub struct Watch {
     log: IntervalLog<BufWriter<File>>,
     /// The first thing that went wrong with the log; the run goes on without it.
     log_error: Option<io::Error>,
-    seconds: Vec<Second>,
     started: SystemTime,
     /// When the plan that is carried out began, since the start.
     begun: Duration,
@@ -33,7 +32,7 @@ impl Watch {
         let log = File::create(log).and_then(|file| IntervalLog::begin(BufWriter::new(file), started));
         let log = log.map_err(|error| Failure::could_not_test(format!("the interval log cannot be written: {error}")))?;
         let (progress, begun) = (Progress::new(quiet), Duration::ZERO);
-        Ok(Watch { progress, metrics, log, log_error: None, seconds: Vec::new(), started, begun })
+        Ok(Watch { progress, metrics, log, log_error: None, started, begun })
     }
 
     pub fn shows_moments(&self) -> bool {
@@ -49,7 +48,6 @@ impl Watch {
         self.progress.show(event);
         let Event::Second { second, tally, so_far } = event else { return };
         let at = self.begun + Duration::from_secs(*second);
-        self.seconds.push(Second::new(at.as_secs(), tally));
         let written = self.log.write(None, at, Duration::from_secs(1), tally);
         self.note(written);
         if let Some(metrics) = &mut self.metrics {
@@ -61,27 +59,27 @@ impl Watch {
         match stage {
             Stage::Trial(plan) => self.begin(plan),
             Stage::Event(event) => self.event(event),
-            Stage::Ended { plan, run, passed, why } => {
+            Stage::Ended { trial, passed, why } => {
                 self.progress.verdict(*passed, *why);
                 if let Some(metrics) = &mut self.metrics {
-                    metrics.keep(plan, run);
+                    metrics.keep(trial);
                 }
             }
         }
     }
 
-    /// Closes the log with a line for each phase; gives the seconds.
-    pub fn end(mut self, plan: &Plan, run: &Run) -> Result<Vec<Second>, Failure> {
+    /// Closes the log with a line for each phase.
+    pub fn end(mut self, measured: &Measured) -> Result<(), Failure> {
         self.progress.end();
         let mut at = Duration::ZERO;
-        for (phase, measured) in plan.phases.iter().zip(&run.phases) {
+        for (phase, measured) in measured.plan.phases.iter().zip(&measured.phases) {
             let written = self.log.write(Some(&phase.name), at, measured.elapsed, &measured.tally);
             self.note(written);
             at += measured.elapsed;
         }
         let written = self.log_error.map_or(Ok(()), Err).and_then(|()| self.log.end());
         match written {
-            Ok(_) => Ok(self.seconds),
+            Ok(_) => Ok(()),
             Err(error) => Err(Failure::could_not_test(format!("the interval log cannot be written: {error}"))),
         }
     }

@@ -4,7 +4,6 @@
 
 pub mod choose;
 pub mod clock;
-pub mod finding;
 pub mod render;
 pub mod reply;
 pub mod run;
@@ -28,10 +27,11 @@ use super::messages::{Message, Pool};
 use super::pace::Budget;
 use super::probe::{Found, ProbeError, probe};
 use super::target::{Clock, MemberCalls, ReadBack, Target, TargetPlace};
-use crate::judge::ledger::{Difference, Ledger};
+use crate::judge::load::findings::Findings;
+use crate::judge::load::ledger::{Difference, Ledger};
+use crate::judge::load::measured;
 use crate::scenario::load::Plan;
-use crate::scenario::{Caller, Message as Kind};
-use finding::Findings;
+use crate::scenario::{Caller, MessageKind};
 use render::Templates;
 use wire::{Tls, TlsSetupError};
 
@@ -154,9 +154,8 @@ impl<'a> Ground<'a> {
         Templates::new(&composer, &callers, &self.messages, &host, self.url.path().trim_end_matches('/'))
     }
 
-    /// Reads messages back and compares them with what was acknowledged. Gives how many were read, and how many there are;
-    /// `None` where the target has no way to read one back.
-    pub async fn read_back(&self, findings: &mut Findings) -> Option<(usize, usize)> {
+    /// Reads messages back and compares them with what was acknowledged; `None` where the target has no way to read one back.
+    pub async fn read_back(&self, findings: &mut Findings) -> Option<measured::ReadBack> {
         if self.found.read_back != ReadBack::Get {
             return None;
         }
@@ -180,12 +179,12 @@ impl<'a> Ground<'a> {
         for mut differences in read.into_iter().flatten() {
             findings.take(&mut differences, None, || None);
         }
-        Some((count, self.messages.len()))
+        Some(measured::ReadBack { read: count, messages: self.messages.len() })
     }
 }
 
 async fn made(session: &Session<'_>, wanted: usize) -> Result<Vec<Message>, LoadError> {
-    let one = |index: usize| async move { Line::open(session, &format!("message {index}")).message(Kind::Sent).await };
+    let one = |index: usize| async move { Line::open(session, &format!("message {index}")).message(MessageKind::Sent).await };
     let results: Vec<_> = stream::iter(0..wanted).map(one).buffered(SIDE_BY_SIDE).collect().await;
     let made: Vec<Message> = results.iter().filter_map(|result| result.as_ref().ok().cloned()).collect();
     match results.into_iter().find_map(Result::err) {

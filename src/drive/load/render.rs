@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::super::compose::Composer;
-use super::super::messages::Message;
 use crate::api::{HttpRequest, Operation, call};
-use crate::judge::ledger::{Ledger, Ticket};
+use crate::drive::compose::Composer;
+use crate::drive::messages::Message;
+use crate::judge::load::ledger::{Ledger, Ticket};
 use crate::random::Random;
 use crate::scenario::Caller;
 

@@ -1,40 +1,16 @@
-//! A reply taken in: what it says is settled with the ledger, and the call gets its verdict.
+//! A reply taken in: what it says is settled with the ledger, and the call gets its fate.
 
 use crate::api::call::MAX_KVS;
 use crate::api::reply::{Reply, decode};
 use crate::api::scan::{Item, Scanner};
 use crate::api::{Operation, code};
-use crate::history::Class;
-use crate::judge::ledger::{Difference, Ledger, Ticket, leaves_doubt};
+use crate::history::{Class, Fate};
+use crate::judge::load::ledger::{Difference, Ledger, Ticket, leaves_doubt};
 
-/// What became of a call, as finely as anybody needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Accepted,
-    /// Let through by both limits, and not done (`Class::Conflict`).
-    Conflict,
-    RefusedForApp,
-    RefusedForMessage,
-    Error,
-    Lost,
-}
-
-impl Verdict {
-    pub fn class(self) -> Class {
-        match self {
-            Verdict::Accepted => Class::Accepted,
-            Verdict::Conflict => Class::Conflict,
-            Verdict::RefusedForApp | Verdict::RefusedForMessage => Class::Refused,
-            Verdict::Error => Class::Error,
-            Verdict::Lost => Class::Lost,
-        }
-    }
-}
-
-/// A reply settled: its verdict, and the code that tells it (the top level's, or the first key's that is not 0).
+/// A reply settled: its fate, and the code that tells it (the top level's, or the first key's that is not 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
-    pub verdict: Verdict,
+    pub fate: Fate,
     /// `None` where no code could be read.
     pub code: Option<i64>,
 }
@@ -72,7 +48,7 @@ fn settle_odd(ledger: &mut Ledger, ticket: &Ticket, body: &[u8], differences: &m
     differences.extend(defects.map(|defect| difference(defect.clause, &defect.place, defect.expected, &defect.actual)));
     let Some(Reply { code, results, .. }) = reply else {
         ledger.lose(ticket);
-        return Settled { verdict: Verdict::Error, code: None };
+        return Settled { fate: Fate::Error, code: None };
     };
     let has_list = results.is_some();
     let results = results.unwrap_or_default();
@@ -99,28 +75,28 @@ fn said(
         let class = ledger.settle(ticket, items, differences);
         let first = items.iter().map(|item| item.code).find(|code| *code != 0);
         let by_key = first.filter(|_| ticket.operation != Operation::Clear);
-        let verdict = match class {
-            Class::Accepted => Verdict::Accepted,
-            Class::Conflict => Verdict::Conflict,
-            Class::Refused => Verdict::RefusedForMessage,
-            Class::Error | Class::Lost => Verdict::Error,
+        let fate = match class {
+            Class::Accepted => Fate::Accepted,
+            Class::Conflict => Fate::Conflict,
+            Class::Refused => Fate::RefusedForMessage,
+            Class::Error | Class::Lost => Fate::Error,
         };
-        return Settled { verdict, code: by_key.or(told) };
+        return Settled { fate, code: by_key.or(told) };
     }
     if code::is_app_limit(code) || code == code::TOO_OFTEN {
         ledger.turn_away(ticket);
-        let verdict = if code == code::TOO_OFTEN { Verdict::RefusedForMessage } else { Verdict::RefusedForApp };
-        return Settled { verdict, code: told };
+        let fate = if code == code::TOO_OFTEN { Fate::RefusedForMessage } else { Fate::RefusedForApp };
+        return Settled { fate, code: told };
     }
     if !leaves_doubt(code) {
         differences.push(difference("SET-2", "ErrorCode", "0, or a limit's refusal", &code.to_string()));
     }
     ledger.lose(ticket);
-    Settled { verdict: Verdict::Error, code: told }
+    Settled { fate: Fate::Error, code: told }
 }
 
 fn difference(clause: &'static str, subject: &str, expected: &str, actual: &str) -> Difference {
-    Difference { clause, subject: subject.to_owned(), expected: expected.to_owned(), actual: actual.to_owned() }
+    Difference { clause: clause.into(), subject: subject.to_owned(), expected: expected.to_owned(), actual: actual.to_owned() }
 }
 
 #[cfg(test)]
@@ -128,19 +104,19 @@ mod tests {
     use super::*;
 
     /// What comes of a first set of key k1, given the status and the body of its reply; `VALUE` stands for what was sent.
-    fn settled(status: u16, body: &str) -> (Verdict, Option<i64>, Vec<&'static str>) {
+    fn settled(status: u16, body: &str) -> (Fate, Option<i64>, Vec<String>) {
         let mut ledger = Ledger::new(1, 1, 0, 1);
         let ticket = ledger.open(0, Operation::Set, 1, 1, 32, true).expect("a free key");
         let mut value = Vec::new();
         ledger.write(&ticket, 0).put(&mut value);
         let body = body.replace("VALUE", &String::from_utf8(value).expect("ASCII"));
         let mut differences = Vec::new();
-        let Settled { verdict, code } =
+        let Settled { fate, code } =
             settle(&mut Scanner::default(), &mut ledger, &ticket, (status, body.as_bytes()), &mut differences);
-        (verdict, code, differences.into_iter().map(|difference| difference.clause).collect())
+        (fate, code, differences.into_iter().map(|difference| difference.clause.into_owned()).collect())
     }
 
-    type Case = (u16, String, Verdict, Option<i64>, Vec<&'static str>);
+    type Case = (u16, String, Fate, Option<i64>, Vec<&'static str>);
 
     #[test]
     fn each_reply_has_its_verdict_and_what_is_wrong_with_it_is_named() {
@@ -148,20 +124,20 @@ mod tests {
         let by_key = OK.replace(r#"[{"ErrorCode":0"#, r#"[{"ErrorCode":23003"#);
         let refused = |code: i64| format!(r#"{{"ActionStatus":"FAIL","ErrorCode":{code},"ErrorInfo":"x"}}"#);
         let cases: Vec<Case> = vec![
-            (200, OK.into(), Verdict::Accepted, Some(0), vec![]),
-            (200, OK.replace("k1", r"\u006b1"), Verdict::Accepted, Some(0), vec![]),
-            (404, OK.into(), Verdict::Accepted, Some(0), vec!["HTTP-1"]),
-            (200, OK.replace("VALUE", "other"), Verdict::Accepted, Some(0), vec!["SET-4"]),
-            (200, OK.replace(r#""ErrorInfo":"","#, ""), Verdict::Accepted, Some(0), vec!["HTTP-2"]),
-            (200, by_key, Verdict::RefusedForMessage, Some(23003), vec![]),
-            (200, refused(23003), Verdict::RefusedForMessage, Some(23003), vec![]),
-            (200, refused(60007), Verdict::RefusedForApp, Some(60007), vec![]),
-            (200, refused(10002), Verdict::Error, Some(10002), vec![]),
-            (200, refused(10004), Verdict::Error, Some(10004), vec!["SET-2"]),
-            (200, "<html>".into(), Verdict::Error, None, vec!["HTTP-2"]),
+            (200, OK.into(), Fate::Accepted, Some(0), vec![]),
+            (200, OK.replace("k1", r"\u006b1"), Fate::Accepted, Some(0), vec![]),
+            (404, OK.into(), Fate::Accepted, Some(0), vec!["HTTP-1"]),
+            (200, OK.replace("VALUE", "other"), Fate::Accepted, Some(0), vec!["SET-4"]),
+            (200, OK.replace(r#""ErrorInfo":"","#, ""), Fate::Accepted, Some(0), vec!["HTTP-2"]),
+            (200, by_key, Fate::RefusedForMessage, Some(23003), vec![]),
+            (200, refused(23003), Fate::RefusedForMessage, Some(23003), vec![]),
+            (200, refused(60007), Fate::RefusedForApp, Some(60007), vec![]),
+            (200, refused(10002), Fate::Error, Some(10002), vec![]),
+            (200, refused(10004), Fate::Error, Some(10004), vec!["SET-2"]),
+            (200, "<html>".into(), Fate::Error, None, vec!["HTTP-2"]),
         ];
-        for (status, body, verdict, code, clauses) in cases {
-            assert_eq!(settled(status, &body), (verdict, code, clauses), "{status} {body}");
+        for (status, body, fate, code, clauses) in cases {
+            assert_eq!(settled(status, &body), (fate, code, clauses.into_iter().map(str::to_owned).collect()), "{status} {body}");
         }
     }
 }

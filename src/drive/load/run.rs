@@ -12,17 +12,15 @@ use rustix::thread::gettid;
 
 use super::choose::Chooser;
 use super::clock::Clock;
-use super::finding::Findings;
-use super::worker::{Common, Connections, Ended, Gauges, INTERVAL, PhaseEnd, Record, Slice, Told, Worker, WorkerError};
+use super::worker::{Common, Ended, Gauges, INTERVAL, PhaseEnd, Slice, Told, Worker, WorkerError};
 use super::{Ground, LoadError};
-use crate::judge::check::{Checked, evaluate};
-use crate::judge::doubt::{Doubt, PhaseFacts, doubts};
-use crate::judge::fit::{Block, worst};
-use crate::judge::ledger::Ledger;
-use crate::judge::tally::Tally;
+use crate::judge::load::check::{Checked, evaluate};
+use crate::judge::load::fit::worst;
+use crate::judge::load::ledger::Ledger;
+use crate::judge::load::measured::{Connections, CutShort, Measured, MeasuredPhase, MeasuredSecond};
+use crate::judge::load::tally::Tally;
+use crate::scenario::load::Plan;
 use crate::scenario::load::arrivals::Schedule;
-use crate::scenario::load::check::Check;
-use crate::scenario::load::{Arrivals, Plan};
 
 /// A moment is told so often, where it is told.
 const TICK: Duration = Duration::from_millis(100);
@@ -69,68 +67,8 @@ pub struct Tick {
     pub in_flight: u64,
 }
 
-/// A run at its end.
-#[derive(Default)]
-pub struct Run {
-    pub phases: Vec<PhaseRun>,
-    pub total: Tally,
-    pub elapsed: Duration,
-    pub findings: Findings,
-    /// Every call in the order of sending, where the plan's limits are judged.
-    pub records: Vec<Record>,
-    pub connections: Connections,
-    /// Processor time of the workers.
-    pub cpu: Duration,
-    /// Why it was cut short, where it was.
-    pub incomplete: Option<String>,
-}
-
-impl Run {
-    /// Takes in a run that came after this one; its phases follow on this one's.
-    pub fn append(&mut self, mut later: Run) {
-        self.findings.add(later.findings, self.phases.len());
-        self.phases.append(&mut later.phases);
-        self.total.add(&later.total);
-        self.elapsed += later.elapsed;
-        self.records.append(&mut later.records);
-        self.connections.add(&later.connections);
-        self.cpu += later.cpu;
-        self.incomplete = self.incomplete.take().or(later.incomplete);
-    }
-
-    /// Why it cannot be trusted, where it cannot; each with its phase.
-    pub fn doubts(&self, plan: &Plan) -> Vec<(usize, Doubt)> {
-        let phases = plan.phases.iter().zip(&self.phases).enumerate();
-        let of_phase = phases.filter(|(_, (_, run))| run.reached).flat_map(|(index, (phase, run))| {
-            let checks: Vec<&Check> = plan.checks.iter().chain(&phase.checks).collect();
-            let doubts = doubts(&PhaseFacts {
-                name: &phase.name,
-                tally: &run.tally,
-                checks: &checks,
-                busy: run.busiest,
-                fit: run.fit,
-                closed: matches!(phase.arrivals, Arrivals::Saturate { .. }),
-            });
-            doubts.into_iter().map(move |doubt| (index, doubt))
-        });
-        of_phase.collect()
-    }
-}
-
-/// One phase at its end.
-pub struct PhaseRun {
-    pub tally: Tally,
-    /// From the phase's start to its planned end, or to its last call where that was sent later.
-    pub elapsed: Duration,
-    pub reached: bool,
-    /// The share of the phase in which the busiest worker had something to do.
-    pub busiest: f64,
-    /// The stretch whose arrivals fitted the plan worst, of any worker's.
-    pub fit: Option<Block>,
-}
-
 /// Carries out a plan; `stop` turning true ends it early.
-pub fn run(ground: &mut Ground<'_>, plan: &Plan, stop: &Arc<AtomicBool>, watcher: Watcher<'_>) -> Result<Run, LoadError> {
+pub fn run(ground: &mut Ground<'_>, plan: &Plan, stop: &Arc<AtomicBool>, watcher: Watcher<'_>) -> Result<Measured, LoadError> {
     let threads = ground.threads();
     let common = Arc::new(Common {
         choosers: plan.traffics().map(|traffic| Chooser::new(traffic, ground.seed)).collect(),
@@ -208,7 +146,8 @@ struct Collector<'a> {
     /// By second, what has been told of it, and by how many workers.
     seconds: BTreeMap<u64, (Tally, usize)>,
     over: usize,
-    aborted: Option<String>,
+    aborted: Option<CutShort>,
+    measured: Vec<MeasuredSecond>,
 }
 
 impl<'a> Collector<'a> {
@@ -226,6 +165,7 @@ impl<'a> Collector<'a> {
             seconds: BTreeMap::new(),
             over: 0,
             aborted: None,
+            measured: Vec::new(),
         }
     }
 
@@ -247,7 +187,7 @@ impl<'a> Collector<'a> {
             }
         }
         while let Some((second, (tally, _))) = self.seconds.pop_first() {
-            watch(Event::Second { second, tally: &tally, so_far: self.so_far() });
+            self.second_over(second, &tally, watch);
         }
         self.phases_over(u64::MAX, watch);
     }
@@ -286,7 +226,7 @@ impl<'a> Collector<'a> {
         }
         while let Some(first) = self.seconds.first_entry().filter(|first| first.get().1 >= self.spares.len()) {
             let (second, (tally, _)) = first.remove_entry();
-            watch(Event::Second { second, tally: &tally, so_far: self.so_far() });
+            self.second_over(second, &tally, watch);
             self.phases_over((second + 1) * INTERVAL, watch);
             self.abort_on_fail((second + 1) * INTERVAL);
         }
@@ -311,44 +251,39 @@ impl<'a> Collector<'a> {
         let of_phase = phase.checks.iter().map(|check| evaluate(check, &self.phases[index], elapsed, findings));
         let failed: Option<Checked> = of_phase.into_iter().find(|checked| checked.holds == Some(false));
         if let Some(failed) = failed {
-            self.aborted = Some(format!("{}: {} does not hold (abort-on-fail): {}", phase.name, failed.text, failed.actual));
+            let phase = phase.name.clone();
+            self.aborted = Some(CutShort::Aborted { phase, check: failed.text, actual: failed.actual });
             self.common.stop.store(true, Ordering::Relaxed);
         }
     }
 
-    fn sum(self, ground: &mut Ground<'_>, ended: Vec<Ended>, elapsed: Duration) -> Run {
-        let mut run = Run {
-            phases: Vec::new(),
-            total: Tally::default(),
-            elapsed,
-            findings: Findings::default(),
-            records: Vec::new(),
-            connections: Connections::default(),
-            cpu: Duration::ZERO,
-            incomplete: self.aborted.or_else(|| {
-                let ended_early = self.common.stop.load(Ordering::Relaxed);
-                ended_early.then(|| format!("cut short after {:.1} s", elapsed.as_secs_f64()))
-            }),
-        };
+    fn sum(self, ground: &mut Ground<'_>, ended: Vec<Ended>, elapsed: Duration) -> Measured {
+        let threads = u32::try_from(self.spares.len()).unwrap_or(u32::MAX);
+        let mut run = Measured::nothing_of(self.common.plan.clone(), threads);
+        run.elapsed = elapsed;
+        run.seconds = self.measured;
+        run.cut_short = self.aborted.or_else(|| {
+            let ended_early = self.common.stop.load(Ordering::Relaxed);
+            ended_early.then_some(CutShort::Interrupted(elapsed))
+        });
         let mut of_workers: Vec<Vec<PhaseEnd>> = Vec::new();
         for worker in ended {
             run.findings.add(worker.findings, 0);
-            run.records.extend(worker.records);
+            run.calls.extend(worker.calls);
             run.connections.add(&worker.connections);
             run.cpu += worker.cpu;
             of_workers.push(worker.phases);
             ground.ledgers.push(worker.ledger);
         }
-        run.records.sort_by_key(|record| record.sent);
+        run.calls.sort_by_key(|call| call.sent);
         let stopped = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         for (index, ((tally, start), end)) in self.phases.into_iter().zip(starts).zip(&self.ends).enumerate() {
-            run.total.add(&tally);
             let of_phase: Vec<&PhaseEnd> = of_workers.iter().map(|phases| &phases[index]).collect();
             let last_sent = of_phase.iter().map(|phase| phase.last_sent).max().unwrap_or(0);
             let took = (*end).min(stopped).max(last_sent).saturating_sub(start);
             let busy = of_phase.iter().map(|phase| phase.busy).max().unwrap_or(0);
-            run.phases.push(PhaseRun {
+            run.phases.push(MeasuredPhase {
                 tally,
                 elapsed: Duration::from_nanos(took),
                 reached: stopped > start,
@@ -357,5 +292,11 @@ impl<'a> Collector<'a> {
             });
         }
         run
+    }
+
+    /// A second is over, told by every worker.
+    fn second_over(&mut self, second: u64, tally: &Tally, watch: &mut dyn FnMut(Event<'_>)) {
+        self.measured.push(MeasuredSecond::new(second, tally));
+        watch(Event::Second { second, tally, so_far: self.so_far() });
     }
 }

@@ -16,15 +16,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::choose::Chooser;
 use super::clock::{Alarm, Clock};
-use super::finding::Findings;
 use super::render::{Buffer, Templates};
-use super::reply::{Settled, Verdict, settle};
+use super::reply::{Settled, settle};
 use super::wire::{Connection, Response, Tls};
 use crate::api::scan::Scanner;
-use crate::history::{Exchange, HttpReply, Outcome};
-use crate::judge::fit::Fit;
-use crate::judge::ledger::{Difference, Ledger, Ticket};
-use crate::judge::tally::Tally;
+use crate::history::{Exchange, Fate, HttpReply, Outcome};
+use crate::judge::load::findings::Findings;
+use crate::judge::load::fit::Fit;
+use crate::judge::load::ledger::{Difference, Ledger, Ticket};
+use crate::judge::load::measured::{Connections, TimedCall};
+use crate::judge::load::tally::Tally;
 use crate::random::Random;
 use crate::scenario::load::arrivals::{Due, Schedule};
 use crate::scenario::load::{Arrivals, Plan};
@@ -87,38 +88,11 @@ pub struct Slice {
     pub tally: Box<Tally>,
 }
 
-/// One call as the judge of the limits has to know it; times in nanoseconds since the plan's zero.
-#[derive(Clone, Copy, Debug)]
-pub struct Record {
-    pub message: u32,
-    pub phase: u16,
-    pub verdict: Verdict,
-    pub sent: u64,
-    pub received: u64,
-}
-
-/// How connections fared.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Connections {
-    pub opened: u64,
-    pub reopened: u64,
-    /// Cause to connections that ended before the run did.
-    pub lost: BTreeMap<String, u64>,
-}
-
-impl Connections {
-    pub fn add(&mut self, other: &Connections) {
-        self.opened += other.opened;
-        self.reopened += other.reopened;
-        other.lost.iter().for_each(|(cause, count)| *self.lost.entry(cause.clone()).or_default() += count);
-    }
-}
-
 /// A worker at its end.
 pub struct Ended {
     pub ledger: Ledger,
     pub findings: Findings,
-    pub records: Vec<Record>,
+    pub calls: Vec<TimedCall>,
     pub connections: Connections,
     pub cpu: Duration,
     pub phases: Vec<PhaseEnd>,
@@ -210,7 +184,7 @@ pub struct Worker {
     scanner: Scanner,
     ledger: Ledger,
     findings: Findings,
-    records: Vec<Record>,
+    calls: Vec<TimedCall>,
     connections: Connections,
     stopped: Option<u64>,
 }
@@ -273,7 +247,7 @@ impl Worker {
             scanner: Scanner::default(),
             ledger,
             findings: Findings::default(),
-            records: Vec::new(),
+            calls: Vec::new(),
             connections: Connections::default(),
             stopped: None,
             common,
@@ -321,7 +295,7 @@ impl Worker {
         Ended {
             ledger: self.ledger,
             findings: self.findings,
-            records: self.records,
+            calls: self.calls,
             connections: self.connections,
             cpu,
             phases: self.ends,
@@ -631,7 +605,7 @@ impl Worker {
             let mut differences = Vec::new();
             let settled = settle(&mut self.scanner, &mut self.ledger, &flight.ticket, (status, body), &mut differences);
             if !differences.is_empty() {
-                self.find(&mut differences, &flight, status, body, now);
+                self.find(&mut differences, slot, &flight, (status, body), now);
             }
             self.count(&flight, settled, now);
         }
@@ -643,42 +617,44 @@ impl Worker {
     }
 
     fn count(&mut self, flight: &Flight, settled: Settled, now: u64) {
-        self.finish(flight, settled.verdict, now);
+        self.finish(flight, settled.fate, now);
         if let Some(code) = settled.code {
             *self.tally(flight.phase).codes.entry(code).or_default() += 1;
         }
     }
 
     fn count_lost(&mut self, flight: &Flight, cause: &str, now: u64) {
-        self.finish(flight, Verdict::Lost, now);
+        self.finish(flight, Fate::Lost, now);
         *self.tally(flight.phase).losses.entry(cause.to_owned()).or_default() += 1;
     }
 
-    fn finish(&mut self, flight: &Flight, verdict: Verdict, now: u64) {
+    fn finish(&mut self, flight: &Flight, fate: Fate, now: u64) {
         self.in_flight -= 1;
         self.common.gauges.received.fetch_add(1, Ordering::Relaxed);
-        let class = verdict.class() as usize;
+        let class = fate.class() as usize;
         let tally = self.tally(flight.phase);
         tally.classes[class] += 1;
         tally.service[class].record_ns(now - flight.sent);
         tally.response[class].record_ns(now.saturating_sub(flight.due));
         if self.common.plan.limits.is_some() {
-            self.records.push(Record {
+            self.calls.push(TimedCall {
                 message: flight.ticket.message,
                 phase: u16::try_from(flight.phase).unwrap_or(u16::MAX),
-                verdict,
+                fate,
                 sent: flight.sent - self.zero,
                 received: now - self.zero,
             });
         }
     }
 
-    fn find(&mut self, differences: &mut Vec<Difference>, flight: &Flight, status: u16, body: &[u8], now: u64) {
+    fn find(&mut self, differences: &mut Vec<Difference>, client: u32, flight: &Flight, (status, body): (u16, &[u8]), now: u64) {
         let (templates, ledger, zero) = (&self.common.templates, &self.ledger, self.zero);
         self.findings.take(differences, Some(flight.phase), || {
             Some(Exchange {
+                client,
                 request: templates.request(flight.caller, flight.random, &flight.ticket, ledger),
                 outcome: Outcome::Replied(HttpReply { status, body: body.to_vec(), cut: None }),
+                due: Duration::from_nanos(flight.due.saturating_sub(zero)),
                 sent: Duration::from_nanos(flight.sent - zero),
                 received: Duration::from_nanos(now - zero),
                 retries: 0,

@@ -1,165 +1,164 @@
-//! From what a load run recorded to its report.
+//! From what a load run measured, and what it came to, to its report.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Check, Load};
-use crate::history;
-use crate::judge::ledger::Difference;
-use crate::judge::limit_clauses::Outcome;
-use crate::judge::tally::Tally;
+use super::{CapacityFigures, CheckEntry, ConnectionFigures, Load, PhaseFigures, ReadBackFigures, SecondFigures};
+use crate::history::Exchange;
+use crate::judge::load::ledger::Difference;
+use crate::judge::load::limits::{Broken, ClauseOutcome};
+use crate::judge::load::measured::Measured;
+use crate::judge::load::verdict::LoadVerdict;
 use crate::report::build::{Facts, begun, exchange, milliseconds, totals};
 use crate::report::secrets::Secrets;
-use crate::report::{Clause, Finding, Level, Overall, Place, Report, Scenario, Verdict, curl};
-use crate::scenario::load::Plan;
-use crate::scenario::source::SourceFile;
-use crate::spec::Spec;
+use crate::report::{ClauseEntry, FilePlace, FindingEntry, Report, ScenarioEntry, curl};
+use crate::spec::{Level, Spec};
+use crate::verdict::Verdict;
+use crate::yaml::source::SourceFile;
 
-/// One phase as it was measured.
-pub struct PhaseRun<'a> {
-    pub tally: &'a Tally,
-    pub elapsed: Duration,
-    pub reached: bool,
+/// One finding, whatever found it, and the phase in which it was made; `None` for what was read back after the run.
+struct Found<'a> {
+    difference: Cow<'a, Difference>,
+    phase: Option<usize>,
+    exchange: Option<&'a Exchange>,
 }
 
-/// One finding of a load run, and the phase in which it was made; `None` for what was read back after it.
-pub struct Found<'a> {
-    pub difference: &'a Difference,
-    pub phase: Option<usize>,
-    pub exchange: Option<&'a history::Exchange>,
-}
-
-/// Builds the report. `load` and `checks` are complete but for the verdict that follows from them.
-#[expect(clippy::too_many_arguments, reason = "a report has so many sources, and each is used here alone")]
+/// Builds the report. What `secrets` holds is masked in all of it, and so is every signature that an exchange shows.
 pub fn build(
     spec: &Spec,
     facts: &Facts,
-    (plan, source): (&Plan, &SourceFile),
-    phases: &[PhaseRun<'_>],
-    found: &[Found<'_>],
-    clauses: &[Outcome],
-    (load, checks): (Load, Vec<Check>),
+    source: &SourceFile,
+    measured: &Measured,
+    verdict: &LoadVerdict,
     secrets: &[String],
 ) -> Report {
+    let found = found(measured, verdict);
     let secrets = Secrets::of(secrets, found.iter().filter_map(|found| found.exchange));
-    let mut clauses: Vec<Clause> = clauses.iter().map(|outcome| clause(spec, outcome, plan)).collect();
-    for (id, count) in &load.findings_by_clause {
-        broken(spec, &mut clauses, id, *count);
-    }
+    let mut clauses: Vec<ClauseEntry> = verdict.clauses.iter().map(|outcome| clause(spec, outcome, measured)).collect();
     clauses.sort_by_key(|clause| spec.clauses.iter().position(|known| known.id == clause.id));
-    let mut scenarios: Vec<Scenario> = plan
-        .phases
-        .iter()
-        .zip(phases)
-        .enumerate()
-        .map(|(index, (phase, run))| {
-            let findings = found.iter().filter(|found| found.phase == Some(index));
-            let place = place(source, &phase.place);
-            let findings: Vec<Finding> = findings.map(|found| finding(spec, found, place.clone(), &secrets)).collect();
-            let verdict = match (findings.is_empty(), run.reached) {
-                (false, _) => Verdict::Fail,
-                (true, true) => Verdict::Pass,
-                (true, false) => Verdict::Unknown,
-            };
-            scenario(&phase.name, &plan.title, verdict, findings, run, place)
-        })
-        .collect();
-    let read_back: Vec<&Found<'_>> = found.iter().filter(|found| found.phase.is_none()).collect();
-    if !read_back.is_empty() {
-        let place = place(source, "");
-        let findings = read_back.into_iter().map(|found| finding(spec, found, place.clone(), &secrets)).collect();
-        let run = PhaseRun { tally: &Tally::default(), elapsed: Duration::ZERO, reached: true };
-        scenarios.push(scenario("read back", "What the target holds after the run", Verdict::Fail, findings, &run, place));
-    }
-    let (verdict, reason) = verdict(&load, &checks, &clauses, facts.incomplete.as_deref());
+    let scenarios = scenarios(spec, source, measured, verdict, &found, &secrets);
+    let checks = verdict.checks.iter().map(|checked| CheckEntry {
+        name: checked.text.clone(),
+        holds: checked.holds,
+        actual: checked.actual.clone(),
+    });
+    let load = figures(measured, verdict);
     Report {
-        verdict,
-        reason: secrets.scrub(&reason),
+        verdict: verdict.overall,
+        reason: secrets.scrub(&verdict.reason),
         totals: totals(&scenarios, &clauses, load.total.sent, 0),
         clauses,
         scenarios,
-        checks,
+        checks: checks.collect(),
         load: Some(load),
         ..begun("load", facts, &secrets)
     }
 }
 
-/// What a load run comes to, and what decided.
-fn verdict(load: &Load, checks: &[Check], clauses: &[Clause], incomplete: Option<&str>) -> (Overall, String) {
-    let named = |verdict| clauses.iter().filter(move |clause| clause.verdict == verdict).map(|clause| clause.id.clone());
-    let broken: Vec<String> = named(Verdict::Fail).collect();
-    let failed: Vec<String> = checks.iter().filter(|check| check.holds == Some(false)).map(|check| check.name.clone()).collect();
-    if !broken.is_empty() || !failed.is_empty() {
-        let parts = [("broken clauses", broken), ("checks that do not hold", failed)];
-        let parts = parts.into_iter().filter(|(_, names)| !names.is_empty());
-        return (
-            Overall::Fail,
-            parts.map(|(what, names)| format!("{what}: {}", names.join(", "))).collect::<Vec<_>>().join("; "),
-        );
-    }
-    let unknown: Vec<String> = named(Verdict::Unknown).collect();
-    let unmeasured = checks.iter().find(|check| check.holds.is_none());
-    let why = incomplete
-        .map(str::to_owned)
-        .or_else(|| load.doubts.first().cloned())
-        .or_else(|| (load.total.sent == 0).then(|| "nothing was sent".to_owned()))
-        .or_else(|| (!unknown.is_empty()).then(|| format!("not established: {}", unknown.join(", "))))
-        .or_else(|| unmeasured.map(|check| format!("{}: {}", check.name, check.actual)));
-    match why {
-        Some(why) => (Overall::Inconclusive, why),
-        None => (Overall::Pass, passed(load, checks, clauses)),
+/// What replies and what the judge of the limits have found.
+fn found<'a>(measured: &'a Measured, verdict: &'a LoadVerdict) -> Vec<Found<'a>> {
+    let of_replies = measured.findings.kept.iter().map(|kept| Found {
+        difference: Cow::Borrowed(&kept.difference),
+        phase: kept.phase,
+        exchange: kept.exchange.as_ref(),
+    });
+    let of_limits = verdict.clauses.iter().flat_map(|outcome| {
+        outcome.findings.iter().map(|Broken { phase, subject, expected, actual }| Found {
+            difference: Cow::Owned(Difference {
+                clause: outcome.clause.clone(),
+                subject: subject.clone(),
+                expected: expected.clone(),
+                actual: actual.clone(),
+            }),
+            phase: Some(*phase),
+            exchange: None,
+        })
+    });
+    of_replies.chain(of_limits).collect()
+}
+
+fn figures(measured: &Measured, verdict: &LoadVerdict) -> Load {
+    let Measured { plan, connections, findings, .. } = measured;
+    let phases = plan.phases.iter().zip(&measured.phases);
+    let phases: Vec<PhaseFigures> = phases.map(|(phase, run)| PhaseFigures::new(&phase.name, &run.tally, run.elapsed)).collect();
+    let total = PhaseFigures::new("total", &measured.total(), measured.elapsed);
+    Load {
+        plan: plan.name.clone(),
+        title: plan.title.clone(),
+        threads: measured.threads,
+        connections: ConnectionFigures {
+            opened: connections.opened,
+            reopened: connections.reopened,
+            lost: connections.lost.clone(),
+        },
+        cpu_us_per_request: (measured.cpu.as_secs_f64() * 1e7 / total.sent.max(1) as f64).round() / 10.0,
+        doubts: verdict.doubts.iter().map(|doubt| doubt.reason.clone()).collect(),
+        seconds: measured.seconds.iter().map(SecondFigures::new).collect(),
+        findings_by_clause: findings.counts.iter().map(|(clause, count)| (clause.to_string(), *count)).collect(),
+        read_back: measured.read_back.map(|read_back| ReadBackFigures { read: read_back.read, messages: read_back.messages }),
+        capacity: measured.searched.as_ref().map(|searched| CapacityFigures::new(searched, &phases)),
+        total,
+        phases,
     }
 }
 
-fn passed(load: &Load, checks: &[Check], clauses: &[Clause]) -> String {
-    if let Some(capacity) = &load.capacity {
-        return capacity.in_a_sentence();
-    }
-    let mut parts = vec![format!("{} calls judged", load.total.sent)];
-    if !clauses.is_empty() {
-        parts.push(format!("{} clauses hold", clauses.len()));
-    }
-    if !checks.is_empty() {
-        parts.push(format!("{} checks hold", checks.len()));
-    }
-    parts.join(", ")
-}
-
-fn clause(spec: &Spec, outcome: &Outcome, plan: &Plan) -> Clause {
-    let scenarios = plan.phases.iter().map(|phase| phase.name.clone()).collect();
-    let why = outcome.verdict.why().map(str::to_owned);
-    Clause { verdict: (&outcome.verdict).into(), why, scenarios, ..failed(spec, outcome.clause) }
-}
-
-/// A clause as the documentation has it, and broken.
-fn failed(spec: &Spec, id: &str) -> Clause {
-    let known = spec.clause(id);
-    Clause {
-        id: id.to_owned(),
-        level: known.map_or(Level::Must, |clause| clause.level.into()),
+fn clause(spec: &Spec, outcome: &ClauseOutcome, measured: &Measured) -> ClauseEntry {
+    let known = spec.clause(&outcome.clause);
+    let found = measured.findings.counts.get(&outcome.clause).copied().unwrap_or(0);
+    let is_tested = measured.plan.limits.is_some() && outcome.clause.starts_with("LIM-");
+    let phases = measured.plan.phases.iter().filter(|_| is_tested);
+    ClauseEntry {
+        id: outcome.clause.to_string(),
+        level: known.map_or(Level::Must, |clause| clause.level),
         section: known.map(|clause| clause.section.clone()).unwrap_or_default(),
         statement: known.map(|clause| clause.statement.clone()).unwrap_or_default(),
-        verdict: Verdict::Fail,
-        why: None,
-        scenarios: Vec::new(),
+        verdict: (&outcome.verdict).into(),
+        why: match outcome.verdict.why() {
+            None if found > 1 => Some(format!("{found} findings")),
+            why => why.map(str::to_owned),
+        },
+        scenarios: phases.map(|phase| phase.name.clone()).collect(),
     }
 }
 
-/// A clause with findings is broken, whatever else was seen of it.
-fn broken(spec: &Spec, clauses: &mut Vec<Clause>, id: &str, count: u64) {
-    let why = (count > 1).then(|| format!("{count} findings"));
-    if let Some(clause) = clauses.iter_mut().find(|clause| clause.id == id) {
-        (clause.verdict, clause.why) = (Verdict::Fail, why);
-        return;
+/// Each phase, and what was read back after them where that was not as it had to be.
+fn scenarios(
+    spec: &Spec,
+    source: &SourceFile,
+    measured: &Measured,
+    verdict: &LoadVerdict,
+    found: &[Found<'_>],
+    secrets: &Secrets,
+) -> Vec<ScenarioEntry> {
+    let title = &measured.plan.title;
+    let findings = |phase: Option<usize>, place: &FilePlace| -> Vec<FindingEntry> {
+        let found = found.iter().filter(|found| found.phase == phase);
+        found.map(|found| finding(spec, found, place.clone(), secrets)).collect()
+    };
+    let phases = measured.plan.phases.iter().zip(&measured.phases).zip(&verdict.phases).enumerate();
+    let mut scenarios: Vec<ScenarioEntry> = phases
+        .map(|(index, ((phase, run), verdict))| {
+            let place = place(source, &phase.place);
+            let findings = findings(Some(index), &place);
+            let (sent, elapsed) = (run.tally.sent, run.elapsed);
+            scenario(&phase.name, title, verdict, findings, (sent, elapsed), place)
+        })
+        .collect();
+    let whole = place(source, "");
+    let read_back = findings(None, &whole);
+    if !read_back.is_empty() {
+        let title = "What the target holds after the run";
+        scenarios.push(scenario("read back", title, &Verdict::Fail, read_back, (0, Duration::ZERO), whole));
     }
-    clauses.push(Clause { why, ..failed(spec, id) });
+    scenarios
 }
 
-fn finding(spec: &Spec, found: &Found<'_>, place: Place, secrets: &Secrets) -> Finding {
-    let Difference { clause, subject, expected, actual } = found.difference;
+fn finding(spec: &Spec, found: &Found<'_>, place: FilePlace, secrets: &Secrets) -> FindingEntry {
+    let Difference { clause, subject, expected, actual } = &*found.difference;
     let known = spec.clause(clause);
-    Finding {
-        clause: (*clause).to_owned(),
-        level: known.map_or(Level::Must, |clause| clause.level.into()),
+    FindingEntry {
+        clause: clause.to_string(),
+        level: known.map_or(Level::Must, |clause| clause.level),
         statement: known.map(|clause| clause.statement.clone()).unwrap_or_default(),
         subject: secrets.scrub(subject),
         expected: secrets.scrub(expected),
@@ -171,24 +170,31 @@ fn finding(spec: &Spec, found: &Found<'_>, place: Place, secrets: &Secrets) -> F
     }
 }
 
-fn scenario(name: &str, title: &str, verdict: Verdict, findings: Vec<Finding>, run: &PhaseRun<'_>, place: Place) -> Scenario {
+fn scenario(
+    name: &str,
+    title: &str,
+    verdict: &Verdict,
+    findings: Vec<FindingEntry>,
+    (requests, elapsed): (u64, Duration),
+    place: FilePlace,
+) -> ScenarioEntry {
     let mut clauses: Vec<String> = findings.iter().map(|finding| finding.clause.clone()).collect();
     clauses.dedup();
-    Scenario {
+    ScenarioEntry {
         id: name.to_owned(),
         title: title.to_owned(),
-        verdict,
-        why: (verdict == Verdict::Unknown).then(|| "the run ended before it".to_owned()),
+        verdict: verdict.into(),
+        why: verdict.why().map(str::to_owned),
         clauses,
         findings,
-        requests: run.tally.sent,
+        requests,
         retries: 0,
-        elapsed_ms: milliseconds(run.elapsed),
+        elapsed_ms: milliseconds(elapsed),
         place,
     }
 }
 
-fn place(source: &SourceFile, path: &str) -> Place {
+fn place(source: &SourceFile, path: &str) -> FilePlace {
     let place = source.place(path);
-    Place { file: source.path.clone(), line: place.map(|place| place.line), column: place.map(|place| place.column) }
+    FilePlace { file: source.path.clone(), line: place.map(|place| place.line), column: place.map(|place| place.column) }
 }

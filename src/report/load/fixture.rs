@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::history::Class;
-use crate::judge::tally::Tally;
+use crate::judge::load::tally::Tally;
 
 /// Accepted calls that took from 1 to 7.5 ms, one in a hundred up to ten times as long; refused ones 0.3 ms.
 pub(super) fn tally(accepted: u64, refused: u64) -> Tally {

@@ -11,7 +11,7 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag};
 
 use crate::history::Class;
-use crate::judge::tally::{Latency, Tally};
+use crate::judge::load::tally::{Latency, Tally};
 
 /// A log that is being written, one interval after the other.
 pub struct IntervalLog<W> {

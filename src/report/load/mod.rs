@@ -15,9 +15,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Class;
-use crate::judge::capacity;
-use crate::judge::tally::{Latency, Tally};
-use crate::scenario::load::check;
+use crate::judge::load::capacity::{Searched, TrialVerdict};
+use crate::judge::load::measured::MeasuredSecond;
+use crate::judge::load::tally::{Latency, Tally};
 
 /// The part of a report that only a load run has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,28 +26,29 @@ pub struct Load {
     pub plan: String,
     pub title: String,
     pub threads: u32,
-    pub phases: Vec<Phase>,
+    pub phases: Vec<PhaseFigures>,
     /// The whole run.
-    pub total: Phase,
-    pub connections: Connections,
+    pub total: PhaseFigures,
+    pub connections: ConnectionFigures,
     /// Processor time of the generator's threads for each call that was sent, the waiting for a due time included.
     pub cpu_us_per_request: f64,
     /// Why the run cannot be trusted; any of these makes it inconclusive.
     pub doubts: Vec<String>,
     /// Second by second.
-    pub seconds: Vec<Second>,
+    pub seconds: Vec<SecondFigures>,
     /// Clause to findings; the first few of each stand with their phases, in `scenarios`.
     pub findings_by_clause: BTreeMap<String, u64>,
     /// Messages read back after the run, and how many there are; absent where none could be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub read_back: Option<ReadBack>,
+    pub read_back: Option<ReadBackFigures>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<Capacity>,
+    pub capacity: Option<CapacityFigures>,
 }
 
 /// Counts and times of one phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Phase {
+#[schemars(rename = "Phase")]
+pub struct PhaseFigures {
     pub name: String,
     /// Calls that were due.
     pub planned: u64,
@@ -96,7 +97,8 @@ pub struct Times {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Connections {
+#[schemars(rename = "Connections")]
+pub struct ConnectionFigures {
     pub opened: u64,
     pub reopened: u64,
     /// Cause to connections.
@@ -105,7 +107,8 @@ pub struct Connections {
 
 /// What replies came in one second, and what was sent in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Second {
+#[schemars(rename = "Second")]
+pub struct SecondFigures {
     pub t_s: u64,
     pub sent: u64,
     pub accepted: u64,
@@ -118,14 +121,16 @@ pub struct Second {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ReadBack {
+#[schemars(rename = "ReadBack")]
+pub struct ReadBackFigures {
     pub read: usize,
     pub messages: usize,
 }
 
 /// How much the target bears: between the two rates its service level breaks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Capacity {
+#[schemars(rename = "Capacity")]
+pub struct CapacityFigures {
     pub slo: Vec<String>,
     /// Calls a second at which a long trial passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,11 +141,12 @@ pub struct Capacity {
     /// `target`, `generator`, `limiter`, or `nothing` where the highest rate passed.
     pub limited_by: String,
     /// Every trial, in order.
-    pub curve: Vec<Trial>,
+    pub curve: Vec<TrialFigures>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Trial {
+#[schemars(rename = "Trial")]
+pub struct TrialFigures {
     /// Calls a second that were offered.
     pub rate: f64,
     /// Calls a second that were accepted.
@@ -156,7 +162,8 @@ pub struct Trial {
 
 /// A check with what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Check {
+#[schemars(rename = "Check")]
+pub struct CheckEntry {
     /// The check as it was written, after the phase's name where it is a phase's.
     pub name: String,
     /// Absent where there was nothing to measure.
@@ -165,13 +172,13 @@ pub struct Check {
     pub actual: String,
 }
 
-impl Phase {
-    pub fn new(name: &str, tally: &Tally, elapsed: Duration) -> Phase {
+impl PhaseFigures {
+    pub fn new(name: &str, tally: &Tally, elapsed: Duration) -> PhaseFigures {
         let by_class = |times: &[Latency; Class::COUNT]| {
             let times = Class::ALL.into_iter().map(|class| (class.word().to_owned(), Times::new(&times[class as usize])));
             times.filter(|(_, times)| times.count > 0).collect()
         };
-        Phase {
+        PhaseFigures {
             name: name.to_owned(),
             planned: tally.planned,
             sent: tally.sent,
@@ -196,56 +203,27 @@ impl Phase {
     }
 }
 
-impl Capacity {
-    /// `slo` has to hold; `phases` and `whys` are the trials, each with the reason for which it did not pass.
-    pub fn new(found: &capacity::Capacity, slo: &[check::Check], phases: &[Phase], whys: &[Option<String>]) -> Capacity {
-        let trials = found.curve.iter().zip(phases).zip(whys);
-        let curve = trials.map(|((trial, phase), why)| Trial {
+impl CapacityFigures {
+    /// `phases` are the trials.
+    pub fn new(searched: &Searched, phases: &[PhaseFigures]) -> CapacityFigures {
+        let Searched { slo, capacity, whys } = searched;
+        let trials = capacity.curve.iter().zip(phases).zip(whys);
+        let curve = trials.map(|((trial, phase), why)| TrialFigures {
             rate: trial.rate,
             achieved: trial.outcome.achieved,
             confirms: trial.confirm,
-            passed: trial.outcome.verdict == capacity::Verdict::Passed,
+            passed: trial.outcome.verdict == TrialVerdict::Passed,
             response_us: phase.response_us.clone(),
             why: why.clone(),
         });
-        Capacity {
+        CapacityFigures {
             slo: slo.iter().map(|check| check.text.clone()).collect(),
-            passes_at: found.passes_at,
-            fails_at: found.fails_at,
-            limited_by: found.limited_by.word().to_owned(),
+            passes_at: capacity.passes_at,
+            fails_at: capacity.fails_at,
+            limited_by: capacity.limited_by.word().to_owned(),
             curve: curve.collect(),
         }
     }
-
-    /// The answer as a check: it holds where a rate was confirmed, and is open where only the generator set the limit.
-    pub fn check(&self) -> Check {
-        let holds = match (self.passes_at, self.limited_by.as_str()) {
-            (_, "generator") | (None, "limiter") => None,
-            (passes_at, _) => Some(passes_at.is_some()),
-        };
-        Check { name: "capacity".to_owned(), holds, actual: self.in_a_sentence() }
-    }
-
-    /// The answer.
-    pub fn in_a_sentence(&self) -> String {
-        let slo = self.slo.join(", ");
-        let passes = match self.passes_at {
-            Some(rate) => format!("{slo}: holds at {}", per_second(rate)),
-            None => format!("{slo}: confirmed at no rate"),
-        };
-        let fails = self.fails_at.map_or(String::new(), |rate| format!(", and no longer at {}", per_second(rate)));
-        let limit = match self.limited_by.as_str() {
-            "generator" => "; beyond it the generator is the limit, not the target",
-            "limiter" => "; there a limit of the target refuses calls: what it could carry is not known",
-            "nothing" => ", the highest rate that was tried",
-            _ => "",
-        };
-        format!("{passes}{fails}{limit}")
-    }
-}
-
-fn per_second(rate: f64) -> String {
-    if rate < 100.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }
 }
 
 impl Times {
@@ -253,33 +231,35 @@ impl Times {
         if times.count() == 0 {
             return Times::default();
         }
-        let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Times {
             count: times.count(),
             mean: (times.mean().as_secs_f64() * 1e7).round() / 10.0,
-            p50: us(times.quantile(0.5)),
-            p90: us(times.quantile(0.9)),
-            p99: us(times.quantile(0.99)),
-            p999: us(times.quantile(0.999)),
-            max: us(times.max()),
+            p50: in_us(times.quantile(0.5)),
+            p90: in_us(times.quantile(0.9)),
+            p99: in_us(times.quantile(0.99)),
+            p999: in_us(times.quantile(0.999)),
+            max: in_us(times.max()),
             beyond_range: times.beyond(),
         }
     }
 }
 
-impl Second {
-    pub fn new(t_s: u64, tally: &Tally) -> Second {
-        let response = Times::new(&tally.response(None));
-        Second {
-            t_s,
-            sent: tally.sent,
-            accepted: tally.of(Class::Accepted),
-            refused: tally.of(Class::Refused),
-            errors: tally.of(Class::Error),
-            lost: tally.of(Class::Lost),
-            response_p50_us: response.p50,
-            response_p99_us: response.p99,
-            lag_p99_us: Times::new(&tally.lag).p99,
+impl SecondFigures {
+    pub fn new(second: &MeasuredSecond) -> SecondFigures {
+        SecondFigures {
+            t_s: second.at_s,
+            sent: second.sent,
+            accepted: second.accepted,
+            refused: second.refused,
+            errors: second.errors,
+            lost: second.lost,
+            response_p50_us: in_us(second.response_p50),
+            response_p99_us: in_us(second.response_p99),
+            lag_p99_us: in_us(second.lag_p99),
         }
     }
+}
+
+fn in_us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::history::Class;
-use crate::judge::tally::{Latency, Tally};
+use crate::judge::load::tally::{Latency, Tally};
 
 /// The media type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

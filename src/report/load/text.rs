@@ -5,15 +5,15 @@
 use std::io;
 use std::time::Duration;
 
-use super::{Capacity, Load, Phase, Times, per_second};
+use super::{CapacityFigures, Load, PhaseFigures, Times};
 use crate::api::code::meaning;
-use crate::judge::check::told;
-use crate::judge::tally::Latency;
+use crate::judge::load::check::{per_second, told};
+use crate::judge::load::tally::Latency;
 use crate::judge::text::counted;
 use crate::report::failure::printable;
 use crate::report::snippet::Texts;
 use crate::report::text::{DIM, GREEN, RED, YELLOW, failures, heading, table, verdict};
-use crate::report::{Report, Verdict};
+use crate::report::{Report, VerdictWord};
 
 /// Everything of a load run. `response` is the whole run's, for the histogram.
 pub fn summary(out: &mut dyn io::Write, report: &Report, load: &Load, response: &Latency, texts: &Texts) -> io::Result<()> {
@@ -48,7 +48,7 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, load: &Load, response: 
 fn phases(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
     let header = ["phase", "sent", "rate", "accepted", "conflicts", "refused", "failed", "p50", "p99", "p99.9", "lag p99"]
         .map(str::to_owned);
-    let row = |phase: &Phase| {
+    let row = |phase: &PhaseFigures| {
         let [response, lag] = [&phase.response_us, &phase.lag_us];
         let time = |us: u64| if response.count == 0 { "-".to_owned() } else { in_words(us) };
         [
@@ -69,7 +69,7 @@ fn phases(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
     table(out, std::iter::once(header).chain(sending))
 }
 
-fn percentiles(out: &mut dyn io::Write, total: &Phase) -> io::Result<()> {
+fn percentiles(out: &mut dyn io::Write, total: &PhaseFigures) -> io::Result<()> {
     let header = ["", "p50", "p90", "p99", "p99.9", "max", "mean"].map(str::to_owned);
     let rows = [
         ("response", &total.response_us),
@@ -147,7 +147,7 @@ fn bar(share: f64) -> String {
     bar
 }
 
-fn codes(out: &mut dyn io::Write, total: &Phase) -> io::Result<()> {
+fn codes(out: &mut dyn io::Write, total: &PhaseFigures) -> io::Result<()> {
     if total.codes.is_empty() && total.losses.is_empty() {
         return Ok(());
     }
@@ -167,9 +167,9 @@ fn clauses(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     heading(out, "Clauses")?;
     for clause in &report.clauses {
         let (mark, style) = match clause.verdict {
-            Verdict::Pass => ("✓", GREEN),
-            Verdict::Fail => ("✗", RED),
-            Verdict::Unknown | Verdict::Skipped => ("?", YELLOW),
+            VerdictWord::Pass => ("✓", GREEN),
+            VerdictWord::Fail => ("✗", RED),
+            VerdictWord::Unknown | VerdictWord::Skipped => ("?", YELLOW),
         };
         write!(out, "  {style}{mark}{style:#} {}  {}", clause.id, clause.statement)?;
         match &clause.why {
@@ -197,7 +197,7 @@ fn checks(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
 }
 
 /// The latency-against-load curve: every trial, the slowest rate first.
-fn capacity(out: &mut dyn io::Write, capacity: &Capacity) -> io::Result<()> {
+fn capacity(out: &mut dyn io::Write, capacity: &CapacityFigures) -> io::Result<()> {
     let most = capacity.curve.iter().map(|trial| trial.response_us.p99).max().unwrap_or(1).max(2);
     let mut trials: Vec<_> = capacity.curve.iter().collect();
     trials.sort_by(|a, b| a.rate.total_cmp(&b.rate));

@@ -2,10 +2,14 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::history::Class;
+use crate::yaml::span::Span;
 
 /// What a stretch of load has to come to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Check {
     /// As it was written.
     pub text: String,
@@ -114,6 +118,20 @@ const COUNTS: [(&str, Counted); 10] = [
     ("findings", Counted::Findings),
 ];
 
+impl TryFrom<String> for Check {
+    type Error = CheckSyntax;
+
+    fn try_from(text: String) -> Result<Check, CheckSyntax> {
+        text.parse()
+    }
+}
+
+impl From<Check> for String {
+    fn from(check: Check) -> String {
+        check.text
+    }
+}
+
 impl FromStr for Check {
     type Err = CheckSyntax;
 
@@ -181,8 +199,7 @@ fn number(text: &str) -> Option<f64> {
 }
 
 fn microseconds(text: &str) -> Option<f64> {
-    let units = [("us", 1.0), ("µs", 1.0), ("ms", 1e3), ("s", 1e6)];
-    units.iter().find_map(|(unit, factor)| text.strip_suffix(unit).and_then(number).map(|time| time * factor))
+    text.parse().ok().map(|Span(time)| time.as_nanos() as f64 / 1e3)
 }
 
 impl Relation {

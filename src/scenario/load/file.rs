@@ -17,9 +17,9 @@ use serde_json::Value as Json;
 use super::check::Check;
 use super::{Arrivals, Choice, Limits, Mix, Phase, Plan, Rate, Spacing, Traffic};
 use crate::scenario::Caller;
-use crate::scenario::reader::read_file;
-use crate::scenario::source::{Problem, SourceFile};
-use crate::scenario::text::Span;
+use crate::yaml::reader::read_file;
+use crate::yaml::source::{Problem, SourceFile};
+use crate::yaml::span::Span;
 
 /// The plans that are built in.
 pub const BUNDLED: &[(&str, &str, &str)] = &[
@@ -282,8 +282,8 @@ macro_rules! text_schema {
 }
 
 text_schema! {
-    RateText: {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?/[0-9]*(ms|s|m)$", "description": "A rate: 200/s, 12000/m, 200/1s."}
-    RateOrMax: {"type": "string", "pattern": r"^(max|[0-9]+(\.[0-9]+)?/[0-9]*(ms|s|m))$", "description": "A rate, or max."}
+    RateText: {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?/[0-9.]*(ns|us|µs|ms|s|m|h)$", "description": "A rate: 200/s, 12000/m, 200/1s."}
+    RateOrMax: {"type": "string", "pattern": r"^(max|[0-9]+(\.[0-9]+)?/[0-9.]*(ns|us|µs|ms|s|m|h))$", "description": "A rate, or max."}
     CheckText: {"type": "string", "description": "p99 response < 50ms; refused = 0; accepted rate >= 199/s; codes.60007 >= 1."}
     Extent: {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object", "additionalProperties": false, "required": ["from", "to"],
         "properties": {"from": {"type": "integer", "minimum": 0}, "to": {"type": "integer", "minimum": 0}}}],

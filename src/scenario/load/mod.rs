@@ -12,12 +12,12 @@ use std::time::Duration;
 use check::Check;
 pub use file::{BUNDLED, load, schema};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Caller;
 
 /// A plan as it is carried out: everything decided, nothing optional that has a default.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub name: String,
     pub title: String,
@@ -39,7 +39,7 @@ pub struct Plan {
 }
 
 /// One stretch of a plan, one kind of arrivals.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     pub name: String,
     pub arrivals: Arrivals,
@@ -60,7 +60,7 @@ impl Phase {
 }
 
 /// When calls are due, from the phase's start.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Arrivals {
     /// Nothing, for so long.
     Rest(Duration),
@@ -75,13 +75,13 @@ pub enum Arrivals {
 }
 
 /// Calls a second, exactly: `calls` in `per`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     pub calls: u64,
     pub per: Duration,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Spacing {
     /// Call `i` is due at `i / rate`.
@@ -92,7 +92,7 @@ pub enum Spacing {
 }
 
 /// What the calls are like.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     pub mix: Mix,
     /// Pairs in a set or a delete, from 1 to 20.
@@ -108,7 +108,7 @@ pub struct Traffic {
 }
 
 /// Shares of the operations; they need not add up to anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mix {
     pub set: u32,
     pub delete: u32,
@@ -116,7 +116,7 @@ pub struct Mix {
 }
 
 /// How a call's message is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Choice {
     /// One after another.
@@ -131,7 +131,7 @@ pub enum Choice {
 }
 
 /// The two limits of the documentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     pub app: Rate,
     pub message: Rate,

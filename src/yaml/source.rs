@@ -1,7 +1,7 @@
 //! Where things stand in a YAML file: index paths to lines and columns, and problems that point there.
 //!
 //! [`SourceFile::new`] also refuses what would make a file unsafe or ambiguous to read: aliases, tags, endless nesting,
-//! a key that stands twice. Never a value: see [`super::reader`].
+//! a key that stands twice. Never a value: see [`crate::yaml::reader`].
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;

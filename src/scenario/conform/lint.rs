@@ -1,13 +1,14 @@
 //! What is well-formed and still cannot be meant: names that nobody defined, steps that cannot do what they say.
 //!
-//! Looks at one scenario, one row of it, at a time. Never at types: see [`super::reader`].
+//! Looks at one scenario, one row of it, at a time. Never at types: see [`crate::yaml::reader`].
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::reader::Moved;
-use super::source::{Problem, SourceFile, child_path, item_path};
-use super::{CallStep, Expect, Parallel, Peek, Repeat, Scenario, Step, suggest};
+use super::{CallStep, Expect, Parallel, Peek, Repeat, Scenario, Step};
 use crate::spec::{Level, Spec};
+use crate::yaml::reader::Moved;
+use crate::yaml::source::{Problem, SourceFile, child_path, item_path};
+use crate::yaml::suggest;
 
 /// More pairs than this in one call are a slip, and would fill the memory.
 const MOST_PAIRS: usize = 100_000;

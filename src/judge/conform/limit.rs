@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::At;
-use crate::scenario::LimitExpect;
+use crate::scenario::conform::LimitExpect;
 use crate::verdict::Finding;
 
 /// How many calls may be let through before the first refusal, by any lawful limiter that was unused until then.
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
     use crate::model::limiter::{Decision, Kind, Limit, Limiter};
-    use crate::scenario::text::Span;
+    use crate::yaml::span::Span;
 
     const MINUTE: Duration = Duration::from_mins(1);
     /// A whole hour, so that an aligned window begins here.

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The narrowest cell.
 const TICK_NS: u64 = 100_000_000;
 /// What a cell has to hold by plan for the statistic to be distributed as chi-square.
@@ -61,7 +63,7 @@ struct Cell {
 }
 
 /// How a block of cells fits.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Block {
     /// Where its worst cell begins.
     pub at: Duration,

@@ -1,5 +1,7 @@
 //! A conformance run: every planned scenario, side by side, within one budget of requests.
 
+pub mod walk;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -9,14 +11,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::client::{Client, SetupError};
+use super::conform::walk::walk;
 use super::line::Session;
 use super::messages::Pool;
 use super::pace::Budget;
 use super::probe::{Found, ProbeError, probe};
 use super::target::{Clock, Launched, MemberCalls, ReadBack, Target, TargetPlace};
-use super::walk::walk;
-use crate::scenario::plan::Planned;
-use crate::scenario::{Caller, Embedded};
+use crate::scenario::conform::plan::Planned;
+use crate::scenario::{Caller, EmbeddedSetup};
 use crate::spec;
 use crate::verdict::{ScenarioOutcome, Verdict};
 
@@ -161,7 +163,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     /// A session, and what has to live as long as it.
-    async fn session(&self, embedded: Embedded) -> (Session<'_>, Option<Launched>) {
+    async fn session(&self, embedded: EmbeddedSetup) -> (Session<'_>, Option<Launched>) {
         let (client, clock, epoch, launched) = match &self.target.place {
             TargetPlace::Remote(url) => {
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -189,7 +191,7 @@ impl Context<'_> {
     }
 
     async fn probe(&self) -> Result<Found, RunError> {
-        let (mut session, _launched) = self.session(Embedded::default()).await;
+        let (mut session, _launched) = self.session(EmbeddedSetup::default()).await;
         Ok(probe(&mut session).await?)
     }
 

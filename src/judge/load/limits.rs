@@ -1,44 +1,19 @@
 //! The clauses on limits, LIM-1 to LIM-4, from the calls of a whole run: which hold, which are broken, and what was not seen.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::limiter::{Decision, Direction, Judgement, Timed, Violation, judge};
-use super::text::counted;
+use super::measured::TimedCall;
+use crate::history::Fate;
+use crate::judge::limiter::{Decision, Direction, Judgement, Timed, Violation, judge};
+use crate::judge::text::counted;
+use crate::scenario::load::Rate;
 use crate::verdict::Verdict;
-
-/// A limit of the documentation: so many calls a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    pub calls: u64,
-    pub window: Duration,
-}
-
-/// What the target made of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    Accepted,
-    RefusedForApp,
-    RefusedForMessage,
-    /// Turned away for another reason than a limit.
-    Failed,
-    Lost,
-}
-
-/// A call, in nanoseconds since the run's start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Call {
-    pub message: u32,
-    pub phase: usize,
-    pub sent: u64,
-    pub received: u64,
-    pub answer: Answer,
-}
 
 /// What came of one clause.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    pub clause: &'static str,
+pub struct ClauseOutcome {
+    pub clause: Cow<'static, str>,
     pub verdict: Verdict,
     pub findings: Vec<Broken>,
     /// Findings in all.
@@ -55,18 +30,16 @@ pub struct Broken {
 }
 
 /// Judges all calls, which are in the order of their sending.
-pub fn outcomes(calls: &[Call], app: Limit, message: Limit) -> Vec<Outcome> {
+pub fn outcomes(calls: &[TimedCall], app: Rate, message: Rate) -> Vec<ClauseOutcome> {
     let mut clauses: BTreeMap<&'static str, (Vec<Broken>, u64)> = BTreeMap::new();
-    let app_calls = Scope::new(calls.iter(), Answer::RefusedForApp);
+    let app_calls = Scope::new(calls.iter(), Fate::RefusedForApp);
     app_calls.judge(app, ["LIM-1", "LIM-2"], "the app", &mut clauses);
-    let mut by_message: BTreeMap<u32, Vec<&Call>> = BTreeMap::new();
+    let mut by_message: BTreeMap<u32, Vec<&TimedCall>> = BTreeMap::new();
     for call in calls {
         by_message.entry(call.message).or_default().push(call);
     }
-    let messages: Vec<(u32, Scope<'_>)> = by_message
-        .into_iter()
-        .map(|(number, calls)| (number, Scope::new(calls.into_iter(), Answer::RefusedForMessage)))
-        .collect();
+    let messages: Vec<(u32, Scope<'_>)> =
+        by_message.into_iter().map(|(number, calls)| (number, Scope::new(calls.into_iter(), Fate::RefusedForMessage))).collect();
     for (number, scope) in &messages {
         // A message that was never called beyond its limit is refused for another's sake, if at all.
         let within = scope.calls.len() as u64 <= message.calls;
@@ -87,27 +60,27 @@ pub fn outcomes(calls: &[Call], app: Limit, message: Limit) -> Vec<Outcome> {
             Ok(()) => Verdict::Pass,
             Err(why) => Verdict::Unknown(why),
         };
-        Outcome { clause, verdict, findings, total }
+        ClauseOutcome { clause: clause.into(), verdict, findings, total }
     };
     seen.into_iter().map(outcome).collect()
 }
 
 /// The calls that one limiter counts.
 struct Scope<'c> {
-    calls: Vec<&'c Call>,
+    calls: Vec<&'c TimedCall>,
     timed: Vec<Timed>,
 }
 
 impl<'c> Scope<'c> {
-    fn new(calls: impl Iterator<Item = &'c Call>, refused_by: Answer) -> Scope<'c> {
-        let calls: Vec<&Call> = calls.collect();
-        let decision = |answer| match answer {
-            Answer::Accepted => Decision::Admitted,
-            Answer::Lost => Decision::Lost,
-            answer if answer == refused_by => Decision::Refused,
-            Answer::RefusedForApp | Answer::RefusedForMessage | Answer::Failed => Decision::Unknown,
+    fn new(calls: impl Iterator<Item = &'c TimedCall>, refused_by: Fate) -> Scope<'c> {
+        let calls: Vec<&TimedCall> = calls.collect();
+        let decision = |fate| match fate {
+            Fate::Accepted | Fate::Conflict => Decision::Admitted,
+            Fate::Lost => Decision::Lost,
+            fate if fate == refused_by => Decision::Refused,
+            Fate::RefusedForApp | Fate::RefusedForMessage | Fate::Error => Decision::Unknown,
         };
-        let timed = |call: &&Call| Timed { sent: call.sent, received: call.received, decision: decision(call.answer) };
+        let timed = |call: &&TimedCall| Timed { sent: call.sent, received: call.received, decision: decision(call.fate) };
         Scope { timed: calls.iter().map(timed).collect(), calls }
     }
 
@@ -117,7 +90,7 @@ impl<'c> Scope<'c> {
 
     fn judge(
         &self,
-        limit: Limit,
+        limit: Rate,
         [strict, lenient]: [&'static str; 2],
         whose: &str,
         into: &mut BTreeMap<&'static str, (Vec<Broken>, u64)>,
@@ -126,7 +99,7 @@ impl<'c> Scope<'c> {
         if self.count(Decision::Refused) == 0 && self.timed.len() as u64 <= limit.calls {
             return;
         }
-        let judgement = judge(limit.calls, limit.window, &self.timed);
+        let judgement = judge(limit.calls, limit.per, &self.timed);
         if judgement.is_lawful() {
             return;
         }
@@ -142,7 +115,7 @@ impl<'c> Scope<'c> {
             let entry = into.entry(clause).or_default();
             entry.1 += 1;
             entry.0.push(Broken {
-                phase: call.phase,
+                phase: usize::from(call.phase),
                 subject: format!("a call of {whose}, {:.3} s into the run", call.sent as f64 / 1e9),
                 expected: violation.expected().to_owned(),
                 actual: format!("{} ({})", violation.actual(), totals(&judgement)),
@@ -151,8 +124,8 @@ impl<'c> Scope<'c> {
     }
 
     /// Whether one window saw as many calls served as the limit allows.
-    fn served_in_one(&self, limit: Limit) -> Result<(), String> {
-        let window = u64::try_from(limit.window.as_nanos()).unwrap_or(u64::MAX);
+    fn served_in_one(&self, limit: Rate) -> Result<(), String> {
+        let window = u64::try_from(limit.per.as_nanos()).unwrap_or(u64::MAX);
         let served: Vec<u64> =
             self.timed.iter().filter(|timed| timed.decision == Decision::Admitted).map(|timed| timed.sent).collect();
         let full = served.windows(usize::try_from(limit.calls).unwrap_or(usize::MAX).max(1));
@@ -160,7 +133,7 @@ impl<'c> Scope<'c> {
         if full.any(|took| took < window) {
             return Ok(());
         }
-        Err(format!("never were {} calls served within {:?}: the run did not ask for so many", limit.calls, limit.window))
+        Err(format!("never were {} calls served within {:?}: the run did not ask for so many", limit.calls, limit.per))
     }
 
     fn refused_and_served_again(&self, whose: &str) -> Result<(), String> {
@@ -185,19 +158,21 @@ fn totals(judgement: &Judgement) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::limiter::{Decision as Decided, Kind, Limit as Rule, Limiter};
 
-    const APP: Limit = Limit { calls: 20, window: Duration::from_secs(1) };
-    const MESSAGE: Limit = Limit { calls: 30, window: Duration::from_mins(1) };
+    const APP: Rate = Rate { calls: 20, per: Duration::from_secs(1) };
+    const MESSAGE: Rate = Rate { calls: 30, per: Duration::from_mins(1) };
 
     /// A message is called 80 times in 8 s, another one with it; the app is called 60 times at once, and after two minutes
     /// all is called again.
     #[expect(clippy::cast_possible_truncation, reason = "a remainder below seven")]
-    fn run(app: u64, message: u64, shared: bool) -> Vec<&'static str> {
+    fn run(app: u64, message: u64, shared: bool) -> Vec<String> {
         let rule = |kind, limit, window| Limiter::new(&Rule::new(kind, limit, window));
-        let mut app = rule(Kind::SlidingLog, app, APP.window);
-        let mut messages: Vec<Limiter> = (0..7).map(|_| rule(Kind::SlidingLog, message, MESSAGE.window)).collect();
+        let mut app = rule(Kind::SlidingLog, app, APP.per);
+        let mut messages: Vec<Limiter> = (0..7).map(|_| rule(Kind::SlidingLog, message, MESSAGE.per)).collect();
         let heat = (0..80).flat_map(|i| [(i * 100, 0), (i * 100 + 50, i as u32 % 6 + 1)]);
         let burst = (0..60).map(|i| (10_000 + i, 1 + i as u32 % 6));
         let again = (0..20).map(|i| (140_000 + i * 100, i as u32 % 3));
@@ -205,33 +180,38 @@ mod tests {
             let sent = ms * 1_000_000;
             let now = Duration::from_hours(472_222) + Duration::from_nanos(sent + 100_000);
             let held = &mut messages[if shared { 0 } else { number as usize }];
-            let answer = match app.admit(now, 1) {
-                Decided::Refuse => Answer::RefusedForApp,
-                _ if held.admit(now, 1) == Decided::Refuse => Answer::RefusedForMessage,
-                _ => Answer::Accepted,
+            let fate = match app.admit(now, 1) {
+                Decided::Refuse => Fate::RefusedForApp,
+                _ if held.admit(now, 1) == Decided::Refuse => Fate::RefusedForMessage,
+                _ => Fate::Accepted,
             };
-            Call { message: number, phase: 0, sent, received: sent + 200_000, answer }
+            TimedCall { message: number, phase: 0, sent, received: sent + 200_000, fate }
         });
         let outcomes = outcomes(&calls.collect::<Vec<_>>(), APP, MESSAGE);
         assert!(outcomes.iter().all(|outcome| (outcome.verdict == Verdict::Fail) == (outcome.total > 0)));
-        let broken = |outcome: &&Outcome| outcome.verdict == Verdict::Fail;
-        outcomes.iter().filter(broken).map(|outcome| outcome.clause).collect()
+        let broken = |outcome: &ClauseOutcome| outcome.verdict == Verdict::Fail;
+        outcomes.into_iter().filter(broken).map(|outcome| outcome.clause.into_owned()).collect()
     }
 
     #[test]
     fn lawful_limits_pass_and_each_wrong_one_breaks_its_clause() {
-        assert_eq!(run(20, 30, false), Vec::<&str>::new());
+        assert_eq!(run(20, 30, false), Vec::<String>::new());
         assert_eq!(run(19, 30, false), ["LIM-1"]);
         assert_eq!(run(1000, 30, false), ["LIM-2"]);
         assert_eq!(run(20, 29, false), ["LIM-3"]);
         assert_eq!(run(20, 1000, false), ["LIM-4"]);
-        assert!(run(20, 30, true).contains(&"LIM-4"));
+        assert!(run(20, 30, true).contains(&"LIM-4".to_owned()));
     }
 
     #[test]
     fn what_was_not_asked_for_is_unknown() {
-        let call =
-            |ms: u64| Call { message: 0, phase: 0, sent: ms * 1_000_000, received: ms * 1_000_000 + 1, answer: Answer::Accepted };
+        let call = |ms: u64| TimedCall {
+            message: 0,
+            phase: 0,
+            sent: ms * 1_000_000,
+            received: ms * 1_000_000 + 1,
+            fate: Fate::Accepted,
+        };
         let outcomes = outcomes(&(0..10).map(|i| call(i * 100)).collect::<Vec<_>>(), APP, MESSAGE);
         assert!(outcomes.iter().all(|outcome| matches!(outcome.verdict, Verdict::Unknown(_))), "{outcomes:?}");
     }

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::text::{counted, some_of};
-use crate::scenario::plan::Planned;
+use crate::judge::text::{counted, some_of};
+use crate::scenario::conform::plan::Planned;
 use crate::spec::{Clause, Level, Profile, Spec};
-use crate::verdict::{ScenarioOutcome, Verdict};
+use crate::verdict::{Overall, ScenarioOutcome, Verdict};
 
 /// Names of a long list that a reason tells.
 const NAMES_SHOWN: usize = 8;
@@ -62,13 +62,6 @@ pub struct Sighting {
     pub scenario: String,
     /// Index path of the step in the scenario's file.
     pub place: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overall {
-    Pass,
-    Fail,
-    Inconclusive,
 }
 
 /// Sums up a run. `caller` is the answer to that question that the probe of the target found; `incomplete` says why it was cut short, where it was; a planned scenario without an outcome was not reached.
@@ -322,8 +315,8 @@ mod tests {
     use serde_yaml::with::singleton_map_recursive;
 
     use super::*;
-    use crate::scenario::source::SourceFile;
     use crate::verdict::{Finding, Observation};
+    use crate::yaml::source::SourceFile;
 
     fn spec() -> Spec {
         serde_yaml::from_str(

@@ -5,6 +5,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::check::{Checked, per_second};
+use crate::scenario::load::check::Check;
+
 /// Verdicts on one level: two that agree decide it.
 const TO_DECIDE: u32 = 2;
 /// Long trials before nothing is said to pass.
@@ -14,7 +19,7 @@ const LOWEST_RATE: f64 = 1.0;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
+pub enum NextTrial {
     /// Try this rate, in calls a second; a confirmation is long, any other trial short.
     Trial {
         rate: f64,
@@ -24,9 +29,9 @@ pub enum Step {
 }
 
 /// What a trial came to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
-    pub verdict: Verdict,
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialOutcome {
+    pub verdict: TrialVerdict,
     /// Calls a second that were really accepted.
     pub achieved: f64,
     pub p50: Duration,
@@ -34,32 +39,26 @@ pub struct Outcome {
     pub p999: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrialVerdict {
     Passed,
     Failed,
-    /// It did not pass, and that says nothing of what the target could carry.
-    Limited(Limiter),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limiter {
-    /// The generator could not keep up.
-    Generator,
-    /// A lawful limit refused the calls.
-    Limit,
+    /// The generator could not keep up: it says nothing of what the target could carry.
+    GeneratorLimited,
+    /// A lawful limit refused the calls: neither does that.
+    LimitRefused,
 }
 
 /// One trial of the latency-against-load curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     pub rate: f64,
     pub confirm: bool,
-    pub outcome: Outcome,
+    pub outcome: TrialOutcome,
 }
 
 /// What limits the rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LimitedBy {
     Target,
     Generator,
@@ -81,7 +80,7 @@ impl LimitedBy {
 }
 
 /// The answer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Capacity {
     /// Highest rate that a long trial confirmed; `None` where none was.
     pub passes_at: Option<f64>,
@@ -103,12 +102,12 @@ pub struct Search {
     high: Option<(f64, LimitedBy)>,
     /// The level that is tried.
     level: f64,
-    stage: Stage,
+    stage: SearchStage,
     curve: Vec<Trial>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Stage {
+enum SearchStage {
     Search { passes: u32, failures: u32 },
     Confirm { done: u32 },
     Done,
@@ -118,25 +117,25 @@ impl Search {
     /// Begins at `start_rate`, never exceeds `max_rate`, and ends when what fails is at most `1 + precision` times what passes.
     pub fn new(start_rate: f64, max_rate: f64, precision: f64) -> Search {
         let level = start_rate.min(max_rate);
-        let stage = Stage::Search { passes: 0, failures: 0 };
+        let stage = SearchStage::Search { passes: 0, failures: 0 };
         Search { max_rate, precision, low: None, high: None, level, stage, curve: Vec::new() }
     }
 
-    pub fn next(&self) -> Step {
+    pub fn next(&self) -> NextTrial {
         match self.stage {
-            Stage::Search { .. } => Step::Trial { rate: self.level, confirm: false },
-            Stage::Confirm { .. } => Step::Trial { rate: self.level, confirm: true },
-            Stage::Done => Step::Done,
+            SearchStage::Search { .. } => NextTrial::Trial { rate: self.level, confirm: false },
+            SearchStage::Confirm { .. } => NextTrial::Trial { rate: self.level, confirm: true },
+            SearchStage::Done => NextTrial::Done,
         }
     }
 
     /// Takes in what the trial came to that [`Search::next`] asked for.
-    pub fn record(&mut self, outcome: Outcome) {
-        let confirm = matches!(self.stage, Stage::Confirm { .. });
+    pub fn record(&mut self, outcome: TrialOutcome) {
+        let confirm = matches!(self.stage, SearchStage::Confirm { .. });
         self.curve.push(Trial { rate: self.level, confirm, outcome });
-        let passed = outcome.verdict == Verdict::Passed;
+        let passed = outcome.verdict == TrialVerdict::Passed;
         match &mut self.stage {
-            Stage::Search { passes, failures } => {
+            SearchStage::Search { passes, failures } => {
                 *passes += u32::from(passed);
                 *failures += u32::from(!passed);
                 if *passes == TO_DECIDE {
@@ -147,31 +146,31 @@ impl Search {
                     self.search_on();
                 }
             }
-            Stage::Confirm { .. } if passed => self.stage = Stage::Done,
-            Stage::Confirm { done } => {
+            SearchStage::Confirm { .. } if passed => self.stage = SearchStage::Done,
+            SearchStage::Confirm { done } => {
                 *done += 1;
                 self.high = Some((self.level, limited_by(outcome.verdict)));
                 // Each step is double the last one, for where short trials flatter the target the truth may be far below.
                 self.level /= (1.0 + self.precision).powi(1 << (*done - 1));
                 if *done == CONFIRMATIONS || self.level < LOWEST_RATE {
-                    (self.low, self.stage) = (None, Stage::Done);
+                    (self.low, self.stage) = (None, SearchStage::Done);
                 } else {
                     self.low = Some(self.level);
                 }
             }
-            Stage::Done => {}
+            SearchStage::Done => {}
         }
     }
 
     /// A level is decided: on to the next, or to the confirmation of the highest that passed.
     fn search_on(&mut self) {
-        self.stage = Stage::Search { passes: 0, failures: 0 };
+        self.stage = SearchStage::Search { passes: 0, failures: 0 };
         match (self.low, self.high) {
             (Some(low), None) if low < self.max_rate => self.level = (low * 2.0).min(self.max_rate),
             (Some(low), Some((high, _))) if high > low * (1.0 + self.precision) => self.level = (low * high).sqrt(),
-            (Some(low), _) => (self.level, self.stage) = (low, Stage::Confirm { done: 0 }),
+            (Some(low), _) => (self.level, self.stage) = (low, SearchStage::Confirm { done: 0 }),
             (None, Some((high, _))) if high / 2.0 >= LOWEST_RATE => self.level = high / 2.0,
-            (None, _) => self.stage = Stage::Done,
+            (None, _) => self.stage = SearchStage::Done,
         }
     }
 
@@ -186,11 +185,48 @@ impl Search {
     }
 }
 
-fn limited_by(verdict: Verdict) -> LimitedBy {
+fn limited_by(verdict: TrialVerdict) -> LimitedBy {
     match verdict {
-        Verdict::Passed | Verdict::Failed => LimitedBy::Target,
-        Verdict::Limited(Limiter::Generator) => LimitedBy::Generator,
-        Verdict::Limited(Limiter::Limit) => LimitedBy::Limiter,
+        TrialVerdict::Passed | TrialVerdict::Failed => LimitedBy::Target,
+        TrialVerdict::GeneratorLimited => LimitedBy::Generator,
+        TrialVerdict::LimitRefused => LimitedBy::Limiter,
+    }
+}
+
+/// What a search was for, and its answer; for each trial why it did not pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Searched {
+    pub slo: Vec<Check>,
+    pub capacity: Capacity,
+    pub whys: Vec<Option<String>>,
+}
+
+impl Searched {
+    /// The answer as a check: it holds where a rate was confirmed, and is open where only the generator set the limit.
+    pub fn checked(&self) -> Checked {
+        let Capacity { passes_at, limited_by, .. } = self.capacity;
+        let holds = match (passes_at, limited_by) {
+            (_, LimitedBy::Generator) | (None, LimitedBy::Limiter) => None,
+            _ => Some(passes_at.is_some()),
+        };
+        Checked { text: "capacity".to_owned(), holds, actual: self.in_a_sentence() }
+    }
+
+    /// The answer.
+    pub fn in_a_sentence(&self) -> String {
+        let slo = self.slo.iter().map(|check| check.text.as_str()).collect::<Vec<_>>().join(", ");
+        let passes = match self.capacity.passes_at {
+            Some(rate) => format!("{slo}: holds at {}", per_second(rate)),
+            None => format!("{slo}: confirmed at no rate"),
+        };
+        let fails = self.capacity.fails_at.map_or(String::new(), |rate| format!(", and no longer at {}", per_second(rate)));
+        let limit = match self.capacity.limited_by {
+            LimitedBy::Generator => "; beyond it the generator is the limit, not the target",
+            LimitedBy::Limiter => "; there a limit of the target refuses calls: what it could carry is not known",
+            LimitedBy::Nothing => ", the highest rate that was tried",
+            LimitedBy::Target => "",
+        };
+        format!("{passes}{fails}{limit}")
     }
 }
 
@@ -199,25 +235,25 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    fn outcome(verdict: Verdict, rate: f64) -> Outcome {
+    fn outcome(verdict: TrialVerdict, rate: f64) -> TrialOutcome {
         let time = Duration::from_millis(1);
-        Outcome { verdict, achieved: rate, p50: time, p99: time, p999: time }
+        TrialOutcome { verdict, achieved: rate, p50: time, p99: time, p999: time }
     }
 
     /// Searches a target whose trials come to what `verdict` says of a rate and of whether it confirms.
-    fn searched(start: f64, max: f64, mut verdict: impl FnMut(f64, bool) -> Verdict) -> Capacity {
+    fn searched(start: f64, max: f64, mut verdict: impl FnMut(f64, bool) -> TrialVerdict) -> Capacity {
         let mut search = Search::new(start, max, 0.05);
         for _ in 0..200 {
             match search.next() {
-                Step::Trial { rate, confirm } => search.record(outcome(verdict(rate, confirm), rate)),
-                Step::Done => return search.capacity(),
+                NextTrial::Trial { rate, confirm } => search.record(outcome(verdict(rate, confirm), rate)),
+                NextTrial::Done => return search.capacity(),
             }
         }
         panic!("no end after 200 trials");
     }
 
-    fn step_at(capacity: f64) -> impl Fn(f64, bool) -> Verdict {
-        move |rate, _| if rate <= capacity { Verdict::Passed } else { Verdict::Failed }
+    fn step_at(capacity: f64) -> impl Fn(f64, bool) -> TrialVerdict {
+        move |rate, _| if rate <= capacity { TrialVerdict::Passed } else { TrialVerdict::Failed }
     }
 
     #[test]
@@ -243,7 +279,7 @@ mod tests {
                 let width = if confirm { 0.005 } else { 0.02 };
                 let passes = 1.0 / (1.0 + ((rate / 5000.0_f64).ln() / width).exp());
                 let drawn = f64::from(random.next_u32()) / f64::from(u32::MAX);
-                if drawn < passes { Verdict::Passed } else { Verdict::Failed }
+                if drawn < passes { TrialVerdict::Passed } else { TrialVerdict::Failed }
             };
             let capacity = searched(100.0, 100_000.0, noisy);
             near += u32::from(capacity.passes_at.is_some_and(|rate| (4500.0..5500.0).contains(&rate)));
@@ -259,7 +295,7 @@ mod tests {
             trials += 1;
             // The first level passes, fails once, and passes.
             let fluke = trials == 2 && !confirm;
-            if rate <= 1000.0 && !fluke { Verdict::Passed } else { Verdict::Failed }
+            if rate <= 1000.0 && !fluke { TrialVerdict::Passed } else { TrialVerdict::Failed }
         });
         assert!(capacity.passes_at.unwrap() > 950.0, "{capacity:?}");
         assert_eq!(capacity.curve[..3].iter().filter(|trial| trial.rate < 101.0).count(), 3);
@@ -275,7 +311,7 @@ mod tests {
 
     #[test]
     fn the_generators_limit_is_not_called_the_targets_nor_is_a_lawful_one() {
-        let limited = |by| move |rate, _| if rate <= 3000.0 { Verdict::Passed } else { Verdict::Limited(by) };
+        let limited = |by| move |rate, _| if rate <= 3000.0 { TrialVerdict::Passed } else { TrialVerdict::Limited(by) };
         let generator = searched(100.0, 100_000.0, limited(Limiter::Generator));
         assert_eq!((generator.fails_at, generator.limited_by), (None, LimitedBy::Generator));
         assert!(generator.passes_at.unwrap() > 2850.0);
@@ -291,14 +327,14 @@ mod tests {
         assert!(capacity.fails_at.unwrap() > 900.0, "{capacity:?}");
 
         let never =
-            searched(100.0, 100_000.0, |rate, confirm| if confirm { Verdict::Failed } else { step_at(1000.0)(rate, false) });
+            searched(100.0, 100_000.0, |rate, confirm| if confirm { TrialVerdict::Failed } else { step_at(1000.0)(rate, false) });
         assert_eq!((never.passes_at, never.limited_by), (None, LimitedBy::Target));
         assert_eq!(never.curve.iter().filter(|trial| trial.confirm).count(), 5);
     }
 
     #[test]
     fn a_target_that_carries_nothing_ends_the_search() {
-        let capacity = searched(100.0, 100_000.0, |_, _| Verdict::Failed);
+        let capacity = searched(100.0, 100_000.0, |_, _| TrialVerdict::Failed);
         assert_eq!(capacity.passes_at, None);
         assert!(capacity.fails_at.unwrap() < 2.0, "{capacity:?}");
     }

@@ -1,13 +1,13 @@
 //! One reply against what every reply has to be, and against what its step expects.
 
 use super::memory::Memory;
-use super::text::{named, quoted};
 use super::{At, Sent};
 use crate::api::reply::{MAX_BODY_BYTES, decode};
 use crate::api::{Defect, Extension, KeyResult, Operation, Reply};
 use crate::history::{Cut, HttpReply};
-use crate::scenario::text::{Codes, SeqExpect};
-use crate::scenario::{Expect, KeyExpect, Observe};
+use crate::judge::text::{named, quoted};
+use crate::scenario::conform::text::{Codes, SeqExpect};
+use crate::scenario::conform::{Expect, KeyExpect, Observe};
 use crate::spec::{Answer, Spec};
 use crate::verdict::Finding;
 

@@ -5,24 +5,25 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::compose::Composed;
-use super::line::{Line, Session};
-use super::messages::Message;
-use super::target::ReadBack;
 use crate::api::call::{MAX_KEY_BYTES, MAX_KVS};
 use crate::api::reply::decode;
 use crate::api::{Operation, Reply, code};
+use crate::drive::compose::Composed;
+use crate::drive::line::{Line, Session};
+use crate::drive::messages::Message;
+use crate::drive::target::ReadBack;
 use crate::history::{Exchange, Outcome};
-use crate::judge::limit::{self, judge_rounds};
-use crate::judge::memory::Memory;
-use crate::judge::pairs::{self, Pairs};
-use crate::judge::race::one_wins;
-use crate::judge::reply::{answer, judge, read};
+use crate::judge::conform::limit::{self, judge_rounds};
+use crate::judge::conform::memory::Memory;
+use crate::judge::conform::pairs::{self, Pairs};
+use crate::judge::conform::race::one_wins;
+use crate::judge::conform::reply::{answer, judge, read};
+use crate::judge::conform::{At, Sent, incidental};
 use crate::judge::text::named;
-use crate::judge::{At, Sent, incidental};
-use crate::scenario::plan::Planned;
-use crate::scenario::text::{Seq, Text};
-use crate::scenario::{CallStep, Caller, KvSpec, Parallel, Peek, Repeat, Step};
+use crate::scenario::Caller;
+use crate::scenario::conform::plan::Planned;
+use crate::scenario::conform::text::{Seq, Text};
+use crate::scenario::conform::{CallStep, KvSpec, Parallel, Peek, Repeat, Step};
 use crate::spec;
 use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
 
@@ -439,7 +440,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        let sent_at_once = calls.iter().map(|(_, request, ..)| self.line.once(request));
+        let sent_at_once = (0..).zip(&calls).map(|(client, (_, request, ..))| self.line.once(request, client));
         let exchanges = join_all(sent_at_once).await;
         let mut judged = Vec::new();
         for ((call, _, sent, place), exchange) in calls.into_iter().zip(exchanges) {

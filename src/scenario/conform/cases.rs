@@ -1,14 +1,14 @@
 //! Tables: a scenario with `cases` becomes one tree of values for each row, before any type is read.
 //!
-//! Never a type of the scenario's: a row's value may stand for anything. See [`super::reader`].
+//! Never a type of the scenario's: a row's value may stand for anything. See [`crate::yaml::reader`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_yaml::{Mapping, Value};
 
-use super::reader::{Moved, describe, scalar_text};
-use super::source::{Problem, SourceFile, child_path, item_path};
-use super::suggest;
+use crate::yaml::reader::{Moved, describe, scalar_text};
+use crate::yaml::source::{Problem, SourceFile, child_path, item_path};
+use crate::yaml::suggest;
 
 /// All rows of a file together may come to so many nodes and bytes of text: a small file must not fill the memory.
 pub(super) const MOST_EXPANDED: usize = 32 << 20;

@@ -1,8 +1,8 @@
 //! Calls at the same time with the same Seq: one wins.
 
 use super::At;
-use super::text::{named, quoted};
 use crate::api::{KeyResult, Reply, code};
+use crate::judge::text::{named, quoted};
 use crate::verdict::Finding;
 
 /// Of calls with the same Seq exactly one may set the key (clause SEQ-7); each other carries the winner's pair. `replies` come

@@ -8,10 +8,11 @@ use serde::de::IgnoredAny;
 use serde_yaml::Value;
 
 use super::lint::{self, Lint};
-use super::reader::{self, Moved};
-use super::source::{Problem, SourceFile, child_path, item_path};
-use super::{CallStep, Caller, Expect, Scenario, Step, cases};
+use super::{CallStep, Expect, Scenario, Step, cases};
+use crate::scenario::Caller;
 use crate::spec::Spec;
+use crate::yaml::reader::{self, Moved};
+use crate::yaml::source::{Problem, SourceFile, child_path, item_path};
 
 /// One scenario, or one row of a scenario's table with its values filled in.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub struct Needs {
 
 macro_rules! bundle {
     ($($name:literal),* $(,)?) => {
-        &[$((concat!("scenarios/conformance/", $name), include_str!(concat!("../../scenarios/conformance/", $name)))),*]
+        &[$((concat!("scenarios/conformance/", $name), include_str!(concat!("../../../scenarios/conformance/", $name)))),*]
     };
 }
 
@@ -470,7 +471,7 @@ scenarios:
         assert_eq!(planned[0].scenario.title.trim(), "A key of 101 bytes");
         let Step::Set(call) = &planned[1].scenario.steps[0] else { panic!("a set") };
         let expect = call.expect.as_ref().expect("an expectation");
-        assert_eq!(expect.code, Some(crate::scenario::text::Codes::OneOf(vec![0, 1])));
+        assert_eq!(expect.code, Some(crate::scenario::conform::text::Codes::OneOf(vec![0, 1])));
         assert_eq!(expect.keys["q"].value.as_ref().map(|value| value.0.as_str()), Some("v100"));
     }
 
@@ -539,8 +540,8 @@ scenarios:
     fn the_deepest_nesting_is_read_and_one_more_is_a_problem() {
         let nested =
             |levels: usize| with_step(&format!("set: {{ fields: {{ a: {}{} }} }}", "[".repeat(levels), "]".repeat(levels)));
-        assert_eq!(told(&nested(crate::scenario::source::MAX_DEPTH - 7)), Vec::<String>::new());
-        assert_eq!(told(&nested(crate::scenario::source::MAX_DEPTH)).len(), 1);
+        assert_eq!(told(&nested(crate::yaml::source::MAX_DEPTH - 7)), Vec::<String>::new());
+        assert_eq!(told(&nested(crate::yaml::source::MAX_DEPTH)).len(), 1);
         let repeats = with_step(&format!("{}set: {{}}{}", "repeat: { times: 1, do: [".repeat(18), "] }".repeat(18)));
         assert_eq!(told(&repeats), Vec::<String>::new());
     }

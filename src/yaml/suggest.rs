@@ -3,7 +3,7 @@
 use strsim::osa_distance;
 
 /// The known word nearest to a misspelt one; `None` where none is near enough to be a slip.
-pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+pub fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let word = word.to_lowercase();
     let slips = 1 + word.chars().count() / 4;
     known
@@ -15,7 +15,7 @@ pub(super) fn nearest<'w>(word: &str, known: impl IntoIterator<Item = &'w str>) 
 }
 
 /// "did you mean `value`?", or all that there is to choose from.
-pub(super) fn help<'w>(word: &str, known: impl IntoIterator<Item = &'w str> + Clone) -> Option<String> {
+pub fn help<'w>(word: &str, known: impl IntoIterator<Item = &'w str> + Clone) -> Option<String> {
     if let Some(meant) = nearest(word, known.clone()) {
         return Some(format!("did you mean `{meant}`?"));
     }

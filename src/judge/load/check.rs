@@ -90,6 +90,11 @@ pub fn told(time: Duration) -> String {
     }
 }
 
+/// A rate as people read it.
+pub fn per_second(rate: f64) -> String {
+    if rate < 100.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

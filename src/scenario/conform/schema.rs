@@ -48,7 +48,7 @@ fn allow_column(property: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::plan::bundled;
+    use crate::scenario::conform::plan::bundled;
 
     fn errors(yaml: &str) -> Vec<String> {
         let instance: Value = serde_yaml::from_str(yaml).expect("YAML");

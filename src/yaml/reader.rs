@@ -1,7 +1,7 @@
 //! A reader that knows where it is: YAML values into types, with every problem located, and all of them at once.
 //!
 //! serde stops at the first problem. So `read` hides the node that is wrong and reads again, until nothing is left to say.
-//! Never a place of its own making: see [`super::source`].
+//! Never a place of its own making: see [`crate::yaml::source`].
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -31,21 +31,21 @@ pub fn read_file<T: DeserializeOwned>(path: &str, text: &str) -> (Arc<SourceFile
 }
 
 /// What was read of a node.
-pub(super) struct Read<T> {
+pub struct Read<T> {
     /// What is left without the nodes that are wrong; `None` where too little is left.
-    pub(super) value: Option<T>,
-    pub(super) problems: Vec<Problem>,
+    pub value: Option<T>,
+    pub problems: Vec<Problem>,
     /// Index paths of the nodes that were left out.
-    pub(super) hidden: HashSet<String>,
+    pub hidden: HashSet<String>,
 }
 
 /// Nodes of an expanded tree that stand elsewhere in the file: index path in the tree to index path in the file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Moved(pub(super) BTreeMap<String, String>);
+pub struct Moved(pub BTreeMap<String, String>);
 
 impl Moved {
     /// Where the node of the tree stands in the file.
-    pub(super) fn in_file(&self, path: &str) -> String {
+    pub fn in_file(&self, path: &str) -> String {
         let mut head = path;
         loop {
             if let Some(moved) = self.0.get(head) {
@@ -60,7 +60,7 @@ impl Moved {
 }
 
 /// The file's values, where it is YAML that can be read, and what is wrong with it as YAML.
-pub(super) fn parse(source: &SourceFile) -> (Option<Value>, Vec<Problem>) {
+pub fn parse(source: &SourceFile) -> (Option<Value>, Vec<Problem>) {
     let mut problems = source.problems().to_vec();
     if !source.is_readable() {
         return (None, problems);
@@ -71,7 +71,7 @@ pub(super) fn parse(source: &SourceFile) -> (Option<Value>, Vec<Problem>) {
             (Some(value), problems)
         }
         Err(error) => {
-            let place = error.location().map(|location| super::source::Place {
+            let place = error.location().map(|location| crate::yaml::source::Place {
                 line: location.line(),
                 column: location.column(),
                 span: location.index().min(source.text.len())..location.index().min(source.text.len()),
@@ -84,7 +84,7 @@ pub(super) fn parse(source: &SourceFile) -> (Option<Value>, Vec<Problem>) {
 }
 
 /// Reads `T` from the node at `path`.
-pub(super) fn read<T: DeserializeOwned>(source: &SourceFile, value: &Value, path: &str, moved: &Moved) -> Read<T> {
+pub fn read<T: DeserializeOwned>(source: &SourceFile, value: &Value, path: &str, moved: &Moved) -> Read<T> {
     let mut problems = Vec::new();
     let mut cut = Cut { root: path.to_owned(), ..Cut::default() };
     loop {
@@ -209,7 +209,7 @@ fn name_keys(value: &mut Value, source: &SourceFile, path: &str, problems: &mut 
 }
 
 /// A scalar as it stands in a text; `None` for a list or a mapping.
-pub(super) fn scalar_text(value: &Value) -> Option<String> {
+pub fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some("null".to_owned()),
         Value::Bool(value) => Some(value.to_string()),
@@ -220,7 +220,7 @@ pub(super) fn scalar_text(value: &Value) -> Option<String> {
 }
 
 /// The value in a few words: "the number 5", "a list".
-pub(super) fn describe(value: &Value) -> String {
+pub fn describe(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => value.to_string(),

@@ -5,7 +5,10 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "a call has at most 20 pairs, a message at most 300 keys")]
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::api::scan::Item;
 use crate::api::{Operation, code};
@@ -129,9 +132,9 @@ impl Ticket {
 }
 
 /// A difference between a reply and what the target has to hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    pub clause: &'static str,
+    pub clause: Cow<'static, str>,
     pub subject: String,
     pub expected: String,
     pub actual: String,
@@ -263,7 +266,7 @@ impl Ledger {
         }
         if answers.len() != usize::from(ticket.count) {
             differences.push(Difference {
-                clause: "SET-3",
+                clause: "SET-3".into(),
                 subject: "ExtensionList".into(),
                 expected: format!("one result for each of {} keys", ticket.count),
                 actual: format!("{} results", answers.len()),
@@ -506,7 +509,12 @@ pub fn leaves_doubt(code: i64) -> bool {
 }
 
 fn difference(clause: &'static str, key: &str, field: &str, expected: &str, actual: &str) -> Difference {
-    Difference { clause, subject: format!("{key} {field}"), expected: expected.to_owned(), actual: actual.to_owned() }
+    Difference {
+        clause: clause.into(),
+        subject: format!("{key} {field}"),
+        expected: expected.to_owned(),
+        actual: actual.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -524,7 +532,7 @@ mod tests {
     }
 
     /// Settles a call on key k1 with what the target says of it.
-    fn settle(ledger: &mut Ledger, ticket: &Ticket, code: i64, value: &str, seq: i64) -> (Class, Vec<&'static str>) {
+    fn settle(ledger: &mut Ledger, ticket: &Ticket, code: i64, value: &str, seq: i64) -> (Class, Vec<Cow<'static, str>>) {
         let mut differences = Vec::new();
         let class = ledger.settle(ticket, &[Item { code, key: "k1", value, seq }], &mut differences);
         (class, differences.into_iter().map(|difference| difference.clause).collect())

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::At;
 use super::memory::Memory;
-use super::text::{named, quoted};
-use crate::scenario::text::{KeyState, SeqExpect};
+use crate::judge::text::{named, quoted};
+use crate::scenario::conform::text::{KeyState, SeqExpect};
 use crate::verdict::Finding;
 
 /// Key to (value, Seq). A deleted pair may be listed with an empty value.
@@ -59,7 +59,7 @@ pub fn differs(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::text::Text;
+    use crate::scenario::conform::text::Text;
 
     fn at() -> At {
         At { clause: "REQ-13".into(), place: "/scenarios/0/steps/0".into(), exchange: None }

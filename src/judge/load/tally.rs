@@ -4,7 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use serde::{Deserialize, Serialize, de, ser};
 
 use crate::history::Class;
 
@@ -88,12 +92,37 @@ impl Latency {
     }
 }
 
+/// As it is written: the histogram in HDR V2 form, deflated, in base 64, as an interval log holds it.
+#[derive(Serialize, Deserialize)]
+struct WrittenLatency {
+    histogram: String,
+    beyond: u64,
+}
+
+impl Serialize for Latency {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&self.histogram, &mut bytes).map_err(ser::Error::custom)?;
+        WrittenLatency { histogram: STANDARD.encode(bytes), beyond: self.beyond }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Latency {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Latency, D::Error> {
+        let WrittenLatency { histogram, beyond } = WrittenLatency::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(histogram).map_err(de::Error::custom)?;
+        let mut histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(de::Error::custom)?;
+        histogram.auto(true);
+        Ok(Latency { histogram, beyond })
+    }
+}
+
 fn in_us(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Counts and times of the calls that were due in a stretch of a run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
     /// Calls that were due.
     pub planned: u64,

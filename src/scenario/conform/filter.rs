@@ -129,7 +129,7 @@ fn glob(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::plan::load;
+    use crate::scenario::conform::plan::load;
 
     const SPEC: &str = "clauses:
   - { id: SEQ-1, level: must, section: s, statement: s }

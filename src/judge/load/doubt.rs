@@ -17,6 +17,7 @@ const BUSY: f64 = 0.95;
 /// What is known of one phase.
 #[derive(Clone, Copy, Debug)]
 pub struct PhaseFacts<'a> {
+    pub index: usize,
     pub name: &'a str,
     pub tally: &'a Tally,
     /// Latency bounds that are checked on this phase or on the whole run.
@@ -32,6 +33,8 @@ pub struct PhaseFacts<'a> {
 /// A reason not to trust a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
+    /// Index of the phase.
+    pub phase: usize,
     /// One sentence, with its numbers.
     pub reason: String,
     /// The generator is at fault: what was measured says nothing bad of the target.
@@ -45,7 +48,7 @@ pub fn doubts(phase: &PhaseFacts<'_>) -> Vec<Doubt> {
     if phase.closed {
         return doubts;
     }
-    let mut doubt = |of_generator, reason| doubts.push(Doubt { reason, of_generator });
+    let mut doubt = |of_generator, reason: String| doubts.push(Doubt { phase: phase.index, reason, of_generator });
     let lag = tally.lag.quantile(0.99);
     if let Some(bound) = tightest(phase.checks).filter(|bound| tally.lag.count() > 0 && lag > *bound / LAG_SHARE) {
         doubt(
@@ -107,7 +110,7 @@ mod tests {
         (0..10_000).for_each(|_| tally.lag.record(Duration::from_micros(90)));
         change(&mut tally);
         let check = "p99 response < 1ms".parse().expect("a check");
-        doubts(&PhaseFacts { name: "p", tally: &tally, checks: &[&check], busy, fit: None, closed })
+        doubts(&PhaseFacts { index: 0, name: "p", tally: &tally, checks: &[&check], busy, fit: None, closed })
     }
 
     #[test]

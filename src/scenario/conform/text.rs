@@ -4,8 +4,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr;
-use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -72,10 +70,6 @@ pub enum Body {
     Hex(Vec<u8>),
     Json(Json),
 }
-
-/// A span of time: `500ms`, `61s`, `2m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Duration);
 
 impl Codes {
     pub fn contains(&self, code: i64) -> bool {
@@ -285,42 +279,6 @@ fn bytes_of_hex(digits: &str) -> Option<Vec<u8>> {
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
-        struct SpanVisitor;
-        impl Visitor<'_> for SpanVisitor {
-            type Value = Span;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a span of time like 500ms, 61s or 2m")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
-                text.parse().map_err(|()| E::invalid_value(de::Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_any(SpanVisitor)
-    }
-}
-
-impl FromStr for Span {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Span, ()> {
-        let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
-        let milliseconds_per_unit = match &text[digits.len()..] {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            _ => return Err(()),
-        };
-        // A sign is no part of a span, though integers may have one.
-        if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-            return Err(());
-        }
-        let count: u64 = digits.parse().map_err(|_| ())?;
-        count.checked_mul(milliseconds_per_unit).map(|ms| Span(Duration::from_millis(ms))).ok_or(())
-    }
-}
-
 /// The schema of a word type: what an editor offers and accepts.
 macro_rules! schema {
     ($($type:ident: $json:tt)*) => {$(
@@ -350,7 +308,6 @@ schema! {
     Body: {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1,
         "properties": {"hex": {"type": "string"}, "json": {}}}],
         "description": "The whole body; <MsgKey>, <From_Account> and <To_Account> are filled in."}
-    Span: {"type": "string", "pattern": "^[0-9]+(ms|s|m)$", "description": "A span of time: 500ms, 61s, 2m."}
 }
 
 #[cfg(test)]
@@ -387,16 +344,6 @@ mod tests {
         assert_eq!(read("any"), Ok(Codes::AnyRefusal));
         assert!(read::<Codes>("none").is_err());
         assert!(!Codes::AnyRefusal.contains(0));
-    }
-
-    #[test]
-    fn spans_have_a_unit() {
-        assert_eq!(read("61s"), Ok(Span(Duration::from_secs(61))));
-        assert_eq!(read("500ms"), Ok(Span(Duration::from_millis(500))));
-        assert_eq!(read("2m"), Ok(Span(Duration::from_mins(2))));
-        for wrong in ["61", "s", "-1s", "'+1s'", "1h", "99999999999999999999s", "\"\""] {
-            assert!(read::<Span>(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -1,0 +1,185 @@
+//! What a load run measured, as one plain value: made by whoever drives, judged here, shown by a report, written and read back
+//! whole. Never a verdict: see [`super::verdict`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::capacity::Searched;
+use super::findings::Findings;
+use super::fit::Block;
+use super::tally::Tally;
+use crate::history::{Class, Fate};
+use crate::scenario::load::Plan;
+
+/// A run, or all trials of a search, each a phase of the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    pub plan: Plan,
+    /// One for each phase of the plan, in its order.
+    pub phases: Vec<MeasuredPhase>,
+    /// Second by second, of all phases; those in which nothing was due are there, too.
+    pub seconds: Vec<MeasuredSecond>,
+    /// From the plan's zero to the last reply; of a search, the sum.
+    pub elapsed: Duration,
+    pub findings: Findings,
+    /// Every call in the order of sending, where the plan's limits are judged; otherwise empty.
+    pub calls: Vec<TimedCall>,
+    pub connections: Connections,
+    /// Processor time of the threads that sent.
+    pub cpu: Duration,
+    pub threads: u32,
+    /// `None` where the target has no way to read a message back.
+    pub read_back: Option<ReadBack>,
+    /// `None` for a run that searched for no capacity.
+    pub searched: Option<Searched>,
+    /// `None` for a run that came to its end.
+    pub cut_short: Option<CutShort>,
+}
+
+/// One phase of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredPhase {
+    pub tally: Tally,
+    /// From the phase's start to its planned end, or to its last call where that was sent later.
+    pub elapsed: Duration,
+    /// Whether the run came so far.
+    pub reached: bool,
+    /// The share of the phase (0 to 1) in which the busiest thread had something to do.
+    pub busiest: f64,
+    /// The stretch whose arrivals fitted the plan worst, of any thread's.
+    pub fit: Option<Block>,
+}
+
+/// One second of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredSecond {
+    /// When it began, in whole seconds since the run's start.
+    pub at_s: u64,
+    pub sent: u64,
+    pub accepted: u64,
+    pub refused: u64,
+    pub errors: u64,
+    pub lost: u64,
+    pub response_p50: Duration,
+    pub response_p99: Duration,
+    pub lag_p99: Duration,
+}
+
+/// One call as the judge of the limits has to know it; times in nanoseconds since the plan's zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimedCall {
+    pub message: u32,
+    pub phase: u16,
+    pub fate: Fate,
+    pub sent: u64,
+    pub received: u64,
+}
+
+/// How connections fared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    pub opened: u64,
+    pub reopened: u64,
+    /// Cause to connections that ended before the run did.
+    pub lost: BTreeMap<String, u64>,
+}
+
+/// Messages read back after the run, of how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadBack {
+    pub read: usize,
+    pub messages: usize,
+}
+
+/// Why a run ended before its plan did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CutShort {
+    /// The user ended it, so long after the plan's zero.
+    Interrupted(Duration),
+    /// The user ended a search before it had its answer.
+    InSearch,
+    /// A check of a phase that aborts did not hold.
+    Aborted { phase: String, check: String, actual: String },
+}
+
+impl Measured {
+    /// What there is before a plan without phases is carried out.
+    pub fn nothing_of(plan: Plan, threads: u32) -> Measured {
+        Measured {
+            plan,
+            phases: Vec::new(),
+            seconds: Vec::new(),
+            elapsed: Duration::ZERO,
+            findings: Findings::default(),
+            calls: Vec::new(),
+            connections: Connections::default(),
+            cpu: Duration::ZERO,
+            threads,
+            read_back: None,
+            searched: None,
+            cut_short: None,
+        }
+    }
+
+    /// All phases added up.
+    pub fn total(&self) -> Tally {
+        self.phases.iter().fold(Tally::default(), |mut total, phase| {
+            total.add(&phase.tally);
+            total
+        })
+    }
+
+    /// Takes in a run that began so long after this one; its phases follow on this one's.
+    pub fn append(&mut self, mut later: Measured, begun: Duration) {
+        later.seconds.iter_mut().for_each(|second| second.at_s += begun.as_secs());
+        self.findings.add(later.findings, self.phases.len());
+        self.plan.phases.append(&mut later.plan.phases);
+        self.phases.append(&mut later.phases);
+        self.seconds.append(&mut later.seconds);
+        self.elapsed += later.elapsed;
+        self.calls.append(&mut later.calls);
+        self.connections.add(&later.connections);
+        self.cpu += later.cpu;
+        self.cut_short = self.cut_short.take().or(later.cut_short);
+    }
+}
+
+impl MeasuredSecond {
+    pub fn new(at_s: u64, tally: &Tally) -> MeasuredSecond {
+        let response = tally.response(None);
+        MeasuredSecond {
+            at_s,
+            sent: tally.sent,
+            accepted: tally.of(Class::Accepted),
+            refused: tally.of(Class::Refused),
+            errors: tally.of(Class::Error),
+            lost: tally.of(Class::Lost),
+            response_p50: response.quantile(0.5),
+            response_p99: response.quantile(0.99),
+            lag_p99: tally.lag.quantile(0.99),
+        }
+    }
+}
+
+impl Connections {
+    pub fn add(&mut self, other: &Connections) {
+        self.opened += other.opened;
+        self.reopened += other.reopened;
+        other.lost.iter().for_each(|(cause, count)| *self.lost.entry(cause.clone()).or_default() += count);
+    }
+}
+
+impl fmt::Display for CutShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CutShort::Interrupted(after) => write!(f, "cut short after {:.1} s", after.as_secs_f64()),
+            CutShort::InSearch => f.write_str("cut short before the search had come to its end"),
+            CutShort::Aborted { phase, check, actual } => {
+                write!(f, "{phase}: {check} does not hold (abort-on-fail): {actual}")
+            }
+        }
+    }
+}

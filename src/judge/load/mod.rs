@@ -1,0 +1,13 @@
+//! What a load run measured, held against its plan, the ledger and the limits of the documentation.
+
+pub mod capacity;
+pub mod check;
+pub mod doubt;
+pub mod findings;
+pub mod fit;
+pub mod ledger;
+pub mod limits;
+pub mod measured;
+pub mod tally;
+pub mod trial;
+pub mod verdict;

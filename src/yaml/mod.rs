@@ -1,0 +1,6 @@
+//! YAML read so that every problem is located, all of them at once, whatever kind of file it is.
+
+pub mod reader;
+pub mod source;
+pub mod span;
+pub mod suggest;

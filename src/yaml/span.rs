@@ -1,0 +1,87 @@
+//! Spans of time as people write them, one grammar for files and flags alike.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+/// A span of time: `500ms`, `61s`, `1.5s`, `2m`, `1h30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// What a span looks like, for messages.
+pub const EXAMPLES: &str = "500ms, 61s or 2m";
+
+/// Of the units that jiff knows, the ones that the schema tells of; all are short and of one spelling.
+const UNITS: [&str; 7] = ["ns", "us", "µs", "ms", "s", "m", "h"];
+
+impl FromStr for Span {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Span, ()> {
+        let is_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+        // A sign, `ago`, ISO 8601 and a bare number are no part of it, though jiff reads most of them.
+        let numbers_and_units = text.starts_with(is_number)
+            && text.split(is_number).filter(|unit| !unit.is_empty()).all(|unit| UNITS.contains(&unit));
+        let span: jiff::SignedDuration = if numbers_and_units { text.parse().map_err(|_| ())? } else { return Err(()) };
+        span.try_into().map(Span).map_err(|_| ())
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+        struct SpanVisitor;
+        impl Visitor<'_> for SpanVisitor {
+            type Value = Span;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a span of time like {EXAMPLES}")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+                text.parse().map_err(|()| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(SpanVisitor)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$",
+            "description": "A span of time: 500ms, 61s, 1.5s, 2m.",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_numbers_with_units_and_nothing_else_is_one() {
+        let read = |text: &str| text.parse::<Span>().map(|span| span.0);
+        let spans = [
+            ("61s", Duration::from_secs(61)),
+            ("500ms", Duration::from_millis(500)),
+            ("2m", Duration::from_mins(2)),
+            ("1.5s", Duration::from_millis(1500)),
+            ("200us", Duration::from_micros(200)),
+            ("1h30m", Duration::from_mins(90)),
+        ];
+        for (text, span) in spans {
+            assert_eq!(read(text), Ok(span), "{text}");
+        }
+        for wrong in ["61", "s", "-1s", "+1s", "1s ago", "PT1S", "1d", "1 s", "99999999999999999999s", ""] {
+            assert_eq!(read(wrong), Err(()), "{wrong}");
+        }
+    }
+}
