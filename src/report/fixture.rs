@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_yaml::with::singleton_map_recursive;
 
-use super::{Facts, Place, Report, RunFacts, build};
+use super::{Facts, FilePlace, Report, RunFacts, build};
 use crate::api::HttpRequest;
 use crate::history::{Exchange, HttpReply, Outcome};
 use crate::judge::conform::summary::summarise;
@@ -79,7 +79,7 @@ pub(super) fn built(planned: &[Planned], outcomes: &[ScenarioOutcome]) -> Report
     let summary = summarise(&spec(), planned, outcomes, None, &Profile::new(), false, None);
     let mut report = build(&spec(), &facts(), planned, outcomes, &summary, &["the-app's-secret-key".to_owned()]);
     let findings = report.scenarios.iter_mut().flat_map(|scenario| &mut scenario.findings);
-    findings.for_each(|finding| finding.place = Place { line: Some(5), column: Some(9), ..finding.place.clone() });
+    findings.for_each(|finding| finding.place = FilePlace { line: Some(5), column: Some(9), ..finding.place.clone() });
     report
 }
 

@@ -311,11 +311,11 @@ mod tests {
 
     #[test]
     fn the_generators_limit_is_not_called_the_targets_nor_is_a_lawful_one() {
-        let limited = |by| move |rate, _| if rate <= 3000.0 { TrialVerdict::Passed } else { TrialVerdict::Limited(by) };
-        let generator = searched(100.0, 100_000.0, limited(Limiter::Generator));
+        let limited = |by| move |rate, _| if rate <= 3000.0 { TrialVerdict::Passed } else { by };
+        let generator = searched(100.0, 100_000.0, limited(TrialVerdict::GeneratorLimited));
         assert_eq!((generator.fails_at, generator.limited_by), (None, LimitedBy::Generator));
         assert!(generator.passes_at.unwrap() > 2850.0);
-        let lawful = searched(100.0, 100_000.0, limited(Limiter::Limit));
+        let lawful = searched(100.0, 100_000.0, limited(TrialVerdict::LimitRefused));
         assert_eq!((lawful.fails_at.is_some(), lawful.limited_by), (true, LimitedBy::Limiter));
     }
 

@@ -532,10 +532,10 @@ mod tests {
     }
 
     /// Settles a call on key k1 with what the target says of it.
-    fn settle(ledger: &mut Ledger, ticket: &Ticket, code: i64, value: &str, seq: i64) -> (Class, Vec<Cow<'static, str>>) {
+    fn settle(ledger: &mut Ledger, ticket: &Ticket, code: i64, value: &str, seq: i64) -> (Class, Vec<String>) {
         let mut differences = Vec::new();
         let class = ledger.settle(ticket, &[Item { code, key: "k1", value, seq }], &mut differences);
-        (class, differences.into_iter().map(|difference| difference.clause).collect())
+        (class, differences.into_iter().map(|difference| difference.clause.into_owned()).collect())
     }
 
     /// A set by a member that the target does as told.
@@ -572,7 +572,7 @@ mod tests {
         let mut ledger = ledger();
         let written = set(&mut ledger, 1);
         let ticket = open(&mut ledger, Operation::Set, true);
-        assert_eq!(settle(&mut ledger, &ticket, 23001, &written.text(), 3), (Class::Error, vec!["SET-2"]));
+        assert_eq!(settle(&mut ledger, &ticket, 23001, &written.text(), 3), (Class::Error, vec!["SET-2".to_owned()]));
         let lost = open(&mut ledger, Operation::Set, true);
         ledger.lose(&lost);
         let next = open(&mut ledger, Operation::Set, true);
@@ -615,7 +615,7 @@ mod tests {
         set(&mut ledger, 1);
         let delete = open(&mut ledger, Operation::Delete, true);
         settle(&mut ledger, &delete, 0, "", 2);
-        for (seq, told) in [(0, (Class::Conflict, vec![])), (0, (Class::Error, vec!["SEQ-5"]))] {
+        for (seq, told) in [(0, (Class::Conflict, vec![])), (0, (Class::Error, vec!["SEQ-5".to_owned()]))] {
             let again = open(&mut ledger, Operation::Set, true);
             assert_eq!(settle(&mut ledger, &again, 23001, "", seq), told);
         }
@@ -644,9 +644,9 @@ mod tests {
         let clauses = |ledger: &Ledger, value: &str, seq: i64| {
             let mut differences = Vec::new();
             ledger.compare(0, |key| (key == "k1").then_some((value, seq)), &mut differences);
-            differences.into_iter().map(|difference| difference.clause).collect::<Vec<_>>()
+            differences.into_iter().map(|difference| difference.clause.into_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(clauses(&ledger, &written.text(), 1), Vec::<&str>::new());
+        assert_eq!(clauses(&ledger, &written.text(), 1), Vec::<String>::new());
         assert_eq!(clauses(&ledger, &written.text(), 2), ["SET-2"]);
         assert_eq!(clauses(&ledger, "", 1), ["SET-2"]);
         assert_eq!(clauses(&ledger, &refused.first_write.text(), 2), ["LIM-5"]);
@@ -659,6 +659,6 @@ mod tests {
         let value = ticket.first_write.text();
         let mut differences = Vec::new();
         ledger.settle(&ticket, &[Item { code: 0, key: "k1", value: &value, seq: 1 }], &mut differences);
-        assert_eq!(differences.iter().map(|difference| difference.clause).collect::<Vec<_>>(), ["SET-3", "SET-3"]);
+        assert_eq!(differences.iter().map(|difference| difference.clause.as_ref()).collect::<Vec<_>>(), ["SET-3", "SET-3"]);
     }
 }
