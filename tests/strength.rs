@@ -78,8 +78,8 @@ async fn every_way_of_reading_back_and_of_calling_passes() {
         {
             let mut rules = Rules::default();
             (reading("caller", answer).expect("an answer of the spec").apply)(&mut rules);
-            let target = Target { read_back: Some(read_back), member_calls, ..embedded::target(rules) };
-            let (run, summary) = conform_target(&planned, target).await;
+            let target = Target { read_back: Some(read_back), member_calls, ..embedded::target() };
+            let (run, summary) = conform_target(&planned, target, rules).await;
             assert_eq!(summary.overall, Overall::Pass, "{read_back:?} {answer} {member_calls:?}:\n{}", told(&run, &summary));
         }
     }

@@ -1,10 +1,20 @@
-//! The arguments that `run` and `load` have in common: whom they test, how they go about it, and what they leave behind.
+//! A command that tests a target, from its beginning to its end: one way in and one way out for every mode.
 
-use std::time::Duration;
+use std::fs;
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
 
-use super::output::OutputArgs;
-use super::target::TargetArgs;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
+use super::exit::{Exit, Failure};
+use super::output::{OutputArgs, Outputs};
+use super::target::{Named, TargetArgs};
+use crate::drive::stop::Stop;
+use crate::report::secrets::Secrets;
+use crate::report::{Facts, Report, build};
+
+/// What all such commands take: whom they test, how they go about it, and what they leave behind.
 #[derive(Debug, clap::Args)]
 pub struct ConductArgs {
     /// Repeats a run's random choices
@@ -24,4 +34,109 @@ impl ConductArgs {
     pub fn seed(&self, now: Duration) -> u64 {
         self.seed.unwrap_or_else(|| u64::from(now.subsec_nanos()))
     }
+}
+
+/// A command that has begun: no report of an earlier run is left, and whatever ends it, [`Conduct::finish`] leaves one of its own.
+pub struct Conduct {
+    pub named: Named,
+    pub seed: u64,
+    pub runtime: Runtime,
+    /// Set by the first Ctrl-C, SIGTERM or SIGHUP.
+    pub stop: Stop,
+    command: &'static str,
+    /// Since 1970.
+    started: Duration,
+    outputs: Outputs,
+}
+
+impl Conduct {
+    /// Makes the files of the reports ready, and listens to signals. Nothing was sent before.
+    pub fn begin(command: &'static str, args: &ConductArgs, named: Named, seed: u64) -> Result<Conduct, Failure> {
+        let started = now();
+        let outputs = args.output.prepare(command)?;
+        let runtime = runtime()?;
+        let stop = Stop::default();
+        runtime.block_on(async { listen(&stop) });
+        Ok(Conduct { named, seed, runtime, stop, command, started, outputs })
+    }
+
+    /// What a report says of this run itself.
+    pub fn facts(&self, member_calls: &str, read_back: &str, elapsed: Duration, incomplete: Option<String>) -> Facts {
+        Facts {
+            target: self.named.name.clone(),
+            member_calls: member_calls.to_owned(),
+            read_back: read_back.to_owned(),
+            seed: self.seed,
+            started_unix_s: i64::try_from(self.started.as_secs()).unwrap_or(i64::MAX),
+            elapsed,
+            incomplete,
+        }
+    }
+
+    /// What a report says of this run where nothing could be tested.
+    pub fn untested_facts(&self, why: &str) -> Facts {
+        self.facts("unknown", "unknown", Duration::ZERO, Some(why.to_owned()))
+    }
+
+    /// The report of a run in which nothing could be tested.
+    pub fn untested(&self, why: &str) -> Report {
+        let secrets = Secrets::of(&self.named.secrets, []);
+        Report { reason: secrets.scrub(why), ..build::begun(self.command, &self.untested_facts(why), &secrets) }
+    }
+
+    /// Tells what the run came to and writes its reports; the exit code follows from the report, or from what kept it from
+    /// testing. What cannot be shown keeps no report from being written.
+    pub fn finish(
+        self,
+        report: &Report,
+        could_not_test: Option<Failure>,
+        tell: impl FnOnce(&mut dyn Write, &Report) -> io::Result<()>,
+    ) -> Result<Exit, Failure> {
+        let folder = self.outputs.folder().display().to_string();
+        if could_not_test.is_none() {
+            let _ = tell(&mut anstream::stderr().lock(), report);
+        }
+        let written = self.outputs.write(report);
+        if could_not_test.is_none() {
+            let _ = writeln!(anstream::stderr().lock(), "reports: {folder}");
+        }
+        match could_not_test {
+            Some(failure) => Err(failure),
+            None => written.map(|()| report.verdict.into()),
+        }
+    }
+}
+
+/// Since 1970.
+pub fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+pub fn runtime() -> Result<Runtime, Failure> {
+    Runtime::new().map_err(|error| Failure::could_not_test(format!("no runtime can be started: {error}")))
+}
+
+/// Ends the run at the first signal that asks for it.
+fn listen(stop: &Stop) {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        // Who starts a command with `nohup` wants it to go on.
+        if kind == SignalKind::hangup() && is_ignored(kind) {
+            continue;
+        }
+        // Listened to from here on: a signal before the first request ends the run as any other does.
+        let Ok(mut signal) = signal(kind) else { continue };
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signal.recv().await;
+            stop.set();
+        });
+    }
+}
+
+/// Whether the process was started with this signal ignored.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (kind.as_raw_value() - 1) & 1 == 1
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
 use secrecy::ExposeSecret as _;
 use tokio::runtime::{self, Runtime};
 
@@ -30,11 +31,10 @@ pub fn apps(sdkappid: u64, admin: &str, secret_key: &str) -> Vec<model::App> {
     vec![app(sdkappid, true), app(sdkappid + 1, false)]
 }
 
-/// An endpoint by these rules, fresh for every scenario, with a clock of its own.
-pub fn target(rules: Rules) -> Target {
+/// The app of the embedded endpoint.
+pub fn target() -> Target {
     let app = |sdkappid| App { sdkappid, admin: ADMIN.to_owned(), secret_key: DEVELOPMENT_KEY.into() };
     Target {
-        place: TargetPlace::Embedded(launch(rules, apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY))),
         app: app(SDKAPPID),
         accounts: Accounts::default(),
         messages: MessageSource::SendMsg,
@@ -45,26 +45,30 @@ pub fn target(rules: Rules) -> Target {
     }
 }
 
+/// An endpoint by these rules, fresh for every scenario, with a clock of its own.
+pub fn place(rules: Rules) -> TargetPlace {
+    TargetPlace::Embedded(launch(rules, apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY)))
+}
+
 /// The documented endpoint over TCP and in real time, on threads of its own, until this is dropped.
-pub struct Served {
-    pub target: Target,
+pub struct ServedEndpoint {
+    pub url: Url,
     // Dropping the runtime ends the server.
     _runtime: Runtime,
 }
 
 /// Starts the documented endpoint for a load run.
-pub fn serve() -> io::Result<Served> {
+pub fn serve() -> io::Result<ServedEndpoint> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let (listener, address) = runtime.block_on(bind(SocketAddr::from(([127, 0, 0, 1], 0))))?;
     let setup = Setup { rules: Rules::default(), apps: apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY) };
     runtime.spawn(server::serve(listener, setup, Model::new(), Behaviour::default(), pending()));
     let url = format!("http://{address}").parse().expect("an address is a URL");
-    let target = Target { place: TargetPlace::Remote(url), ..target(Rules::default()) };
-    Ok(Served { target, _runtime: runtime })
+    Ok(ServedEndpoint { url, _runtime: runtime })
 }
 
 /// The documented endpoint in the name of another target: same apps, same keys.
-pub fn launch_for(target: &Target) -> Launch {
+pub fn place_for(target: &Target) -> TargetPlace {
     let app = |app: &App, has_plan| model::App {
         sdkappid: app.sdkappid,
         secret_key: app.secret_key.expose_secret().to_owned(),
@@ -72,7 +76,7 @@ pub fn launch_for(target: &Target) -> Launch {
         has_plan,
     };
     let without_plan = target.without_plan.iter().map(|without_plan| app(without_plan, false));
-    launch(Rules::default(), std::iter::once(app(&target.app, true)).chain(without_plan).collect())
+    TargetPlace::Embedded(launch(Rules::default(), std::iter::once(app(&target.app, true)).chain(without_plan).collect()))
 }
 
 fn launch(rules: Rules, apps: Vec<model::App>) -> Launch {

@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::drive::ground::GroundError;
+use crate::verdict::Overall;
+
 /// The exit codes; their numbers are a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -41,9 +44,27 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Of a target that could not be made ready: an interrupted run is inconclusive, everything else could not be tested.
+    pub fn of_ground(error: &GroundError, message: String) -> Failure {
+        let exit = if matches!(error, GroundError::Interrupted) { Exit::Inconclusive } else { Exit::CouldNotTest };
+        Failure { exit, message }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)
+    }
+}
+
+impl From<Overall> for Exit {
+    fn from(overall: Overall) -> Exit {
+        match overall {
+            Overall::Pass => Exit::Holds,
+            Overall::Fail => Exit::FellShort,
+            Overall::Inconclusive => Exit::Inconclusive,
+        }
     }
 }
 

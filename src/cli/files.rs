@@ -50,25 +50,65 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("{} cannot be read: {error}", path.display()))
 }
 
-/// Makes sure, before anything is sent, that a file can be written there.
-pub fn prepare(path: &Path) -> Result<(), Failure> {
-    if is_stdout(path) {
-        return Ok(());
-    }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let made = fs::create_dir_all(parent).and_then(|()| fs::OpenOptions::new().append(true).create(true).open(path).map(drop));
-    made.map_err(|error| unwritable(path, &error))
+/// A file that appears whole or not at all: what it holds is written beside its place, and moved there in the end.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    /// `None` for what is no ordinary file, which is written in its place.
+    part: Option<PathBuf>,
 }
 
-/// Writes a file whole, or, for `-`, to standard output.
-pub fn write(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-    let written = if is_stdout(path) {
-        let mut out = io::stdout().lock();
-        content(&mut out).and_then(|()| out.flush())
-    } else {
-        File::create(path).map(BufWriter::new).and_then(|mut out| content(&mut out).and_then(|()| out.flush()))
-    };
-    written.map_err(|error| unwritable(path, &error))
+impl Output {
+    /// Makes sure, before anything is sent, that it can be written, and takes away what an earlier run has left there.
+    pub fn prepare(path: &Path) -> Result<Output, Failure> {
+        let made = if is_stdout(path) { Ok(None) } else { Output::begin(path) };
+        made.map(|part| Output { path: path.to_owned(), part }).map_err(|error| unwritable(path, &error))
+    }
+
+    fn begin(path: &Path) -> io::Result<Option<PathBuf>> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(parent)?;
+        if path.exists() && !path.is_file() {
+            return fs::OpenOptions::new().append(true).open(path).map(|_| None);
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        File::create(&part)?;
+        if path.exists() {
+            fs::remove_file(path)?;
+        }
+        Ok(Some(part.into()))
+    }
+
+    /// What is to be written to, before it is [placed](Output::place).
+    pub fn create(&self) -> io::Result<File> {
+        File::create(self.part.as_ref().unwrap_or(&self.path))
+    }
+
+    /// It is whole.
+    pub fn place(mut self) -> io::Result<()> {
+        self.part.take().map_or(Ok(()), |part| fs::rename(part, &self.path))
+    }
+
+    /// Writes it whole, or, for `-`, to standard output.
+    pub fn write(self, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+        let path = self.path.clone();
+        let written = if is_stdout(&path) {
+            let mut out = io::stdout().lock();
+            content(&mut out).and_then(|()| out.flush())
+        } else {
+            let file = self.create().map(BufWriter::new);
+            file.and_then(|mut out| content(&mut out).and_then(|()| out.flush())).and_then(|()| self.place())
+        };
+        written.map_err(|error| unwritable(&path, &error))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        // It never became whole.
+        self.part.take().map(fs::remove_file);
+    }
 }
 
 fn is_stdout(path: &Path) -> bool {
@@ -77,4 +117,30 @@ fn is_stdout(path: &Path) -> bool {
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::could_not_test(format!("{} cannot be written: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_takes_an_earlier_one_away_and_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/report.json");
+        let names = || fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        Output::prepare(&path).unwrap().write(|out| out.write_all(b"first")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        let second = Output::prepare(&path).unwrap();
+        assert!(!path.exists());
+        assert!(second.write(|_| Err(io::Error::other("cut off"))).is_err());
+        assert_eq!(names(), Vec::<std::ffi::OsString>::new());
+    }
+
+    #[test]
+    fn a_device_is_written_in_its_place_and_a_folder_is_none() {
+        assert!(Output::prepare(Path::new("/dev/null")).unwrap().write(|out| out.write_all(b"x")).is_ok());
+        assert!(Output::prepare(Path::new("/dev/full")).unwrap().write(|out| out.write_all(b"x")).is_err());
+        assert!(Output::prepare(tempfile::tempdir().unwrap().path()).is_err());
+        assert!(Path::new("/dev/null").exists() && Path::new("/dev/full").exists());
+    }
 }

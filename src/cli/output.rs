@@ -1,11 +1,13 @@
 //! Where reports go.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::exit::Failure;
+use super::files::Output;
 use crate::report::{Report, json, junit, markdown};
 
-pub type Renderer = fn(&mut dyn Write, &Report) -> io::Result<()>;
+type Renderer = fn(&mut dyn Write, &Report) -> io::Result<()>;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Reports")]
@@ -30,14 +32,34 @@ impl OutputArgs {
         self.out.join(command)
     }
 
-    /// Every file that this command writes, with its renderer.
-    pub fn files(&self, command: &str) -> Vec<(PathBuf, Renderer)> {
+    /// Makes every file that this command writes ready for it.
+    pub fn prepare(&self, command: &str) -> Result<Outputs, Failure> {
         let folder = self.folder(command);
         let kept: [(&str, Renderer); 3] =
             [("report.json", json::write), ("report.md", markdown::write), ("junit.xml", junit::write)];
         let asked: [(&Option<PathBuf>, Renderer); 3] =
             [(&self.json, json::write), (&self.markdown, markdown::write), (&self.junit, junit::write)];
         let kept = kept.into_iter().map(|(name, render)| (folder.join(name), render));
-        kept.chain(asked.into_iter().filter_map(|(path, render)| path.clone().map(|path| (path, render)))).collect()
+        let all = kept.chain(asked.into_iter().filter_map(|(path, render)| path.clone().map(|path| (path, render))));
+        let files = all.map(|(path, render)| Output::prepare(&path).map(|file| (file, render))).collect::<Result<_, _>>()?;
+        Ok(Outputs { folder, files })
+    }
+}
+
+/// The files of a run's reports, ready to be written.
+pub struct Outputs {
+    folder: PathBuf,
+    files: Vec<(Output, Renderer)>,
+}
+
+impl Outputs {
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes them all, and tells the first that could not be.
+    pub fn write(self, report: &Report) -> Result<(), Failure> {
+        let written: Vec<_> = self.files.into_iter().map(|(file, render)| file.write(|out| render(out, report))).collect();
+        written.into_iter().collect()
     }
 }

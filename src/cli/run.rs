@@ -1,21 +1,17 @@
 //! `msgext run`: conformance.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
 
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-
-use super::conduct::ConductArgs;
+use super::conduct::{Conduct, ConductArgs, now, runtime};
 use super::exit::{Exit, Failure};
 use super::progress::Progress;
 use super::target::Named;
 use super::{embedded, files};
-use crate::drive::conform::{self, Options, RunError, counts};
-use crate::drive::target::{Target, TargetPlace};
-use crate::judge::conform::summary::{Summary, summarise};
+use crate::drive::conform::{self, Event, Options, counts};
+use crate::drive::stop::Stop;
+use crate::drive::target::Target;
+use crate::judge::conform::summary::summarise;
 use crate::judge::text::counted;
 use crate::random::Random;
 use crate::report::secrets::Secrets;
@@ -24,7 +20,7 @@ use crate::report::{Facts, Report, RunFacts, build, curl, text};
 use crate::scenario::conform::filter::Filter;
 use crate::scenario::conform::plan::{self, Planned};
 use crate::spec;
-use crate::verdict::{Overall, ScenarioOutcome};
+use crate::verdict::ScenarioOutcome;
 
 /// The request budget on a real target, where none is given: a quarter below the app's limit of 200.
 const DEFAULT_RATE: u32 = 150;
@@ -71,30 +67,18 @@ enum Rate {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let options = options(args);
-    let plan = plan(args, options.seed)?;
+    let seed = args.conduct.seed(now());
+    let plan = plan(args, seed)?;
     let named = args.conduct.target.resolve()?;
     if args.dry_run {
-        return dry_run(&plan, named.target, &options);
-    }
-    let outputs = args.conduct.output.files("run");
-    for (path, _) in &outputs {
-        files::prepare(path)?;
+        return dry_run(&plan, &named.target, &options(args, seed));
     }
     let texts = snippet::texts(&plan);
-    let (report, could_not_test) = conform(&plan, &named, &options, &texts, args.conduct.quiet)?;
-    for (path, render) in &outputs {
-        files::write(path, |out| render(out, &report))?;
-    }
-    if let Some(failure) = could_not_test {
-        return Err(failure);
-    }
-    tell(&report, &texts, &args.conduct.output.out)
-        .map_err(|error| Failure::could_not_test(format!("nothing can be told: {error}")))?;
-    Ok(match report.verdict {
-        Overall::Pass => Exit::Holds,
-        Overall::Fail => Exit::FellShort,
-        Overall::Inconclusive => Exit::Inconclusive,
+    let conduct = Conduct::begin("run", &args.conduct, named, seed)?;
+    let (report, could_not_test) = conform(&plan, &conduct, &options(args, seed), &texts, args.conduct.quiet);
+    conduct.finish(&report, could_not_test, |err, report| {
+        text::failures(err, report, &texts)?;
+        text::summary(err, report, &texts)
     })
 }
 
@@ -125,111 +109,48 @@ fn plan(args: &Args, seed: u64) -> Result<Vec<Planned>, Failure> {
     Ok(planned)
 }
 
-fn options(args: &Args) -> Options {
+fn options(args: &Args, seed: u64) -> Options {
     let rate = match args.rate {
         Some(Rate::PerSecond(rate)) => Some(rate),
         Some(Rate::Unlimited) => None,
         None if args.conduct.target.is_embedded() => None,
         None => Some(DEFAULT_RATE),
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seed = args.conduct.seed(now);
     Options { rate, fast: args.fast, fail_fast: args.fail_fast, strict: args.strict, seed }
 }
 
 /// Runs the plan to a report. Where the target could not be tested there is a report too, and the failure beside it.
-fn conform(
-    plan: &[Planned],
-    named: &Named,
-    options: &Options,
-    texts: &Texts<'_>,
-    quiet: bool,
-) -> Result<(Report, Option<Failure>), Failure> {
-    let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let progress = Progress::new(plan.len(), texts, &named.secrets, quiet);
-    let result = runtime()?.block_on(async {
-        let interrupted = interrupts();
-        conform::run(plan, &named.target, options, interrupted, &|event| progress.show(&event)).await
-    });
+fn conform(plan: &[Planned], conduct: &Conduct, options: &Options, texts: &Texts<'_>, quiet: bool) -> (Report, Option<Failure>) {
+    let Named { target, place, name, pinned, secrets } = &conduct.named;
+    let progress = Progress::new(plan.len(), texts, secrets, quiet);
+    let events = |event: Event<'_>| progress.show(&event);
+    let result = conduct.runtime.block_on(conform::run(plan, target, place, options, &conduct.stop, &events));
     progress.end();
-    let facts = |outcomes: &[ScenarioOutcome], member_calls: &str, read_back: &str, elapsed, incomplete| {
+    let report = |facts: Facts, outcomes: &[ScenarioOutcome], caller: Option<&str>| {
+        let summary = summarise(spec::bundled(), plan, outcomes, caller, pinned, options.strict, facts.incomplete.as_deref());
         let (requests, retries) = counts(outcomes);
-        RunFacts {
-            facts: Facts {
-                target: named.name.clone(),
-                member_calls: member_calls.to_owned(),
-                read_back: read_back.to_owned(),
-                seed: options.seed,
-                started_unix_s: i64::try_from(started.as_secs()).unwrap_or(i64::MAX),
-                elapsed,
-                incomplete,
-            },
-            requests,
-            retries,
-            strict: options.strict,
-            pinned: named.pinned.clone(),
-        }
-    };
-    let sum = |outcomes: &[ScenarioOutcome], caller: Option<&str>, incomplete: Option<&str>| -> Summary {
-        summarise(spec::bundled(), plan, outcomes, caller, &named.pinned, options.strict, incomplete)
-    };
-    let report = |facts: &RunFacts, outcomes: &[ScenarioOutcome], summary: &Summary| {
-        build::build(spec::bundled(), facts, plan, outcomes, summary, &named.secrets)
+        let facts = RunFacts { facts, requests, retries, strict: options.strict, pinned: pinned.clone() };
+        build::build(spec::bundled(), &facts, plan, outcomes, &summary, secrets)
     };
     match result {
         Ok(run) => {
             let caller = run.found.member_calls.answer();
-            let summary = sum(&run.outcomes, run.found.saw_member_calls.then_some(caller), run.incomplete.as_deref());
-            let facts = facts(&run.outcomes, caller, run.found.read_back.word(), run.elapsed, run.incomplete);
-            Ok((report(&facts, &run.outcomes, &summary), None))
+            let facts = conduct.facts(caller, run.found.read_back.word(), run.elapsed, run.incomplete);
+            (report(facts, &run.outcomes, run.found.saw_member_calls.then_some(caller)), None)
         }
         Err(error) => {
-            let why = format!("{}: {error}", named.name);
-            let facts = facts(&[], "unknown", "unknown", Duration::ZERO, Some(why.clone()));
-            let report = report(&facts, &[], &sum(&[], None, Some(&why)));
-            let failure = match error {
-                RunError::Interrupted => Failure { exit: Exit::Inconclusive, message: why },
-                RunError::Setup(_) | RunError::Probe(_) => Failure::could_not_test(why),
-            };
-            Ok((report, Some(failure)))
+            let why = format!("{name}: {error}");
+            (report(conduct.untested_facts(&why), &[], None), Some(Failure::of_ground(&error, why)))
         }
     }
 }
 
-/// Turns true at the first Ctrl-C.
-fn interrupts() -> watch::Receiver<bool> {
-    let (interrupt, interrupted) = watch::channel(false);
-    // Listened to from here on: a Ctrl-C before the first request ends the run as any other does.
-    let signal = signal(SignalKind::interrupt());
-    tokio::spawn(async move {
-        if let Ok(mut signal) = signal {
-            signal.recv().await;
-            interrupt.send_replace(true);
-        }
-        // The channel has to stay open for as long as somebody waits for it.
-        interrupt.closed().await;
-    });
-    interrupted
-}
-
-fn runtime() -> Result<Runtime, Failure> {
-    Runtime::new().map_err(|error| Failure::could_not_test(format!("no runtime can be started: {error}")))
-}
-
-fn tell(report: &Report, texts: &Texts<'_>, out: &Path) -> io::Result<()> {
-    let mut err = anstream::stderr().lock();
-    text::failures(&mut err, report, texts)?;
-    text::summary(&mut err, report, texts)?;
-    writeln!(err, "reports: {}", out.join("run").display())
-}
-
 /// Prints every request of the plan, sent to the embedded endpoint in the target's name.
-fn dry_run(plan: &[Planned], target: Target, options: &Options) -> Result<Exit, Failure> {
-    let stand_in = Target { place: TargetPlace::Embedded(embedded::launch_for(&target)), ..target };
-    let (_running, interrupted) = watch::channel(false);
+fn dry_run(plan: &[Planned], target: &Target, options: &Options) -> Result<Exit, Failure> {
+    let place = embedded::place_for(target);
     let options = Options { rate: None, ..options.clone() };
     let run = runtime()?
-        .block_on(conform::run(plan, &stand_in, &options, interrupted, &|_| {}))
+        .block_on(conform::run(plan, target, &place, &options, &Stop::default(), &|_| {}))
         .map_err(|error| Failure::could_not_test(error.to_string()))?;
     let secrets = Secrets::new(&[], &run.outcomes);
     let print = || -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::embedded::{ADMIN, DEVELOPMENT_KEY, SDKAPPID, apps};
 use super::exit::{Exit, Failure};
-use super::files;
+use super::files::{self, Output};
 use super::target::{KEY_VARIABLE, question_and_answer};
 use crate::api::message::{SEND_PATH, Send};
 use crate::api::usersig::{Claims, sign};
@@ -78,7 +78,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let (secret_key, key_source) = secret_key(args)?;
     let setup = Setup { rules: rules(args)?, apps: apps(args.sdkappid, &args.admin, &secret_key) };
-    let record = recorder(args)?;
+    // It is there, and can be written, before anybody is served.
+    let output = args.record.as_deref().map(Output::prepare).transpose()?;
+    let record = output.as_ref().map(|_| Arc::new(Record::default()));
     let behaviour = Behaviour { latency: args.latency, faults: args.fault.clone(), record: record.clone() };
     let runtime =
         runtime(args.threads).map_err(|error| Failure::could_not_test(format!("no runtime can be started: {error}")))?;
@@ -99,8 +101,11 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             }
         };
         serve(listener, setup, model, behaviour, stopped).await;
-        if let (Some(path), Some(record)) = (&args.record, &record) {
-            write_record(path, record)?;
+        if let (Some(output), Some(record)) = (output, &record) {
+            if record.left_out() > 0 {
+                anstream::eprintln!("{} set calls found no room in the record", record.left_out());
+            }
+            output.write(|out| record.write_csv(out))?;
         }
         anstream::eprintln!("stopped");
         Ok(Exit::Holds)
@@ -114,18 +119,6 @@ fn runtime(threads: Option<u16>) -> io::Result<Runtime> {
         builder.worker_threads(threads.into());
     }
     builder.enable_all().build()
-}
-
-fn recorder(args: &Args) -> Result<Option<Arc<Record>>, Failure> {
-    args.record.as_deref().map(files::prepare).transpose()?;
-    Ok(args.record.as_ref().map(|_| Arc::new(Record::default())))
-}
-
-fn write_record(path: &Path, record: &Record) -> Result<(), Failure> {
-    if record.left_out() > 0 {
-        anstream::eprintln!("{} set calls found no room in {}", record.left_out(), path.display());
-    }
-    files::write(path, |out| record.write_csv(out))
 }
 
 fn secret_key(args: &Args) -> Result<(String, &'static str), Failure> {

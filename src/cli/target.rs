@@ -146,6 +146,7 @@ struct WithoutPlanFile {
 /// A target with everything else that naming it settled.
 pub struct Named {
     pub target: Target,
+    pub place: TargetPlace,
     /// As reports name it.
     pub name: String,
     pub pinned: Profile,
@@ -156,6 +157,11 @@ pub struct Named {
 impl TargetArgs {
     pub fn is_embedded(&self) -> bool {
         self.target.is_none()
+    }
+
+    /// Answers that the target has to give, where flags ask for any.
+    pub fn has_pins(&self) -> bool {
+        !self.pin.is_empty()
     }
 
     pub fn timeout(&self) -> Duration {
@@ -170,10 +176,11 @@ impl TargetArgs {
                 return Err(Failure::usage("--sdkappid, --admin and --secret-key-file need a --target"));
             }
             self.pin_into(&mut pinned)?;
-            let mut target = embedded::target(Rules::default());
+            let mut target = embedded::target();
             target.member_calls = member_calls(self.member_calls.unwrap_or_default());
             target.timeout = self.timeout;
-            return Ok(Named { target, name: "embedded".into(), pinned, secrets: vec![embedded::DEVELOPMENT_KEY.into()] });
+            let (name, place) = ("embedded".into(), embedded::place(Rules::default()));
+            return Ok(Named { target, place, name, pinned, secrets: vec![embedded::DEVELOPMENT_KEY.into()] });
         };
         let file = TargetArgs::file(named)?;
         let url = url_of(&file.url)?;
@@ -188,7 +195,6 @@ impl TargetArgs {
         let without_plan = file.without_plan.map(|app| without_plan(app, &secret_key)).transpose()?;
         secrets.extend(without_plan.iter().map(|app| app.secret_key.expose_secret().to_owned()));
         let target = Target {
-            place: TargetPlace::Remote(url.clone()),
             app: App { sdkappid, admin, secret_key },
             accounts: file.members.map_or_else(Accounts::default, |members| Accounts {
                 sender: members.sender,
@@ -201,7 +207,7 @@ impl TargetArgs {
             read_back: read_back(file.read_back),
             timeout: self.timeout,
         };
-        Ok(Named { target, name: url.to_string(), pinned, secrets })
+        Ok(Named { target, name: url.to_string(), place: TargetPlace::Remote(url), pinned, secrets })
     }
 
     /// What the target file says; a URL or a region is a file that says nothing else.

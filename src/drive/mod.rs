@@ -4,10 +4,12 @@
 pub mod client;
 pub mod compose;
 pub mod conform;
+pub mod ground;
 pub mod line;
 pub mod load;
 pub mod messages;
 pub mod pace;
 pub mod probe;
 pub mod readback;
+pub mod stop;
 pub mod target;

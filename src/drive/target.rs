@@ -134,10 +134,9 @@ pub struct ListedMessage {
     pub supports_extension: bool,
 }
 
-/// Everything that a run has to know of its target.
+/// Everything that a run has to know of its target, but for where it is.
 #[derive(Clone)]
 pub struct Target {
-    pub place: TargetPlace,
     pub app: App,
     pub accounts: Accounts,
     pub messages: MessageSource,
@@ -150,6 +149,7 @@ pub struct Target {
     pub timeout: Duration,
 }
 
+/// Where the calls go.
 #[derive(Clone)]
 pub enum TargetPlace {
     Remote(Url),

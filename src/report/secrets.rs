@@ -29,8 +29,8 @@ impl Secrets {
     }
 
     /// The caller's own secrets, and every `usersig` in these exchanges.
-    pub fn of<'e>(secrets: &[String], exchanges: impl Iterator<Item = &'e Exchange>) -> Secrets {
-        let sent = exchanges.flat_map(|exchange| &exchange.request.query);
+    pub fn of<'e>(secrets: &[String], exchanges: impl IntoIterator<Item = &'e Exchange>) -> Secrets {
+        let sent = exchanges.into_iter().flat_map(|exchange| &exchange.request.query);
         let usersigs = sent.filter(|(name, _)| is_usersig(name)).map(|(_, value)| value.as_str());
         let plain: BTreeSet<&str> =
             secrets.iter().map(String::as_str).chain(usersigs).filter(|secret| secret.len() >= MIN_BYTES).collect();

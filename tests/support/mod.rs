@@ -2,12 +2,12 @@
 
 use msgext::cli::embedded;
 use msgext::drive::conform::{Options, Run, run};
+use msgext::drive::stop::Stop;
 use msgext::drive::target::Target;
 use msgext::judge::conform::summary::{Summary, summarise};
 use msgext::model::Rules;
 use msgext::scenario::conform::plan::{self, Planned};
 use msgext::spec::{self, Profile};
-use tokio::sync::watch;
 
 /// The bundled suite.
 pub(crate) fn suite() -> Vec<Planned> {
@@ -18,14 +18,14 @@ pub(crate) fn suite() -> Vec<Planned> {
 
 /// One run of the suite against the embedded endpoint by these rules.
 pub(crate) async fn conform(planned: &[Planned], rules: Rules) -> (Run, Summary) {
-    conform_target(planned, embedded::target(rules)).await
+    conform_target(planned, embedded::target(), rules).await
 }
 
-/// One run of the suite against a target.
-pub(crate) async fn conform_target(planned: &[Planned], target: Target) -> (Run, Summary) {
+/// One run of the suite against an embedded target by these rules.
+pub(crate) async fn conform_target(planned: &[Planned], target: Target, rules: Rules) -> (Run, Summary) {
     let options = Options { rate: None, fast: false, fail_fast: false, strict: false, seed: 1 };
-    let (_running, interrupted) = watch::channel(false);
-    let run = run(planned, &target, &options, interrupted, &|_| {}).await.expect("the target can be tested");
+    let place = embedded::place(rules);
+    let run = run(planned, &target, &place, &options, &Stop::default(), &|_| {}).await.expect("the target can be tested");
     let summary = summarise(
         spec::bundled(),
         planned,

@@ -5,34 +5,30 @@ pub mod plan;
 pub mod progress;
 pub mod watch;
 
-use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::conduct::ConductArgs;
+use super::conduct::{Conduct, ConductArgs, now};
+use super::embedded::{self, ServedEndpoint};
 use super::exit::{Exit, Failure};
+use super::files::Output;
 use super::target::{Named, span};
-use super::{embedded, files};
+use crate::drive::ground::Ground;
 use crate::drive::load::run::{Watcher, run as carry_out};
 use crate::drive::load::search::{Terms, search};
-use crate::drive::load::{Ground, LoadError};
-use crate::drive::target::Target;
+use crate::drive::load::{LoadError, LoadGround};
+use crate::drive::probe::Found;
+use crate::drive::target::TargetPlace;
+use crate::judge::load::measured::Measured;
 use crate::judge::load::tally::Latency;
 use crate::judge::load::verdict::judge;
 use crate::report::load::{build, text};
 use crate::report::snippet::Texts;
-use crate::report::{Facts, Report};
 use crate::scenario::load::check::Check;
 use crate::scenario::load::{Plan, Rate};
 use crate::spec;
-use crate::verdict::Overall;
-use crate::yaml::source::SourceFile;
 use metrics::Metrics;
 use plan::PlanArgs;
 use watch::Watch;
@@ -112,74 +108,67 @@ impl SearchArgs {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let terms = args.search.terms()?;
     let (plan, source) = args.plan.plan(args.search.find_capacity, args.conduct.target.timeout())?;
-    let mut named = args.conduct.target.resolve()?;
-    let served = if args.conduct.target.is_embedded() { Some(serve()?) } else { None };
-    if let Some(served) = &served {
-        named.target = Target { timeout: named.target.timeout, ..served.target.clone() };
+    if args.conduct.target.has_pins() {
+        return Err(Failure::usage("--pin has no effect on load, which observes no readings: it goes with run"));
     }
-    let outputs = args.conduct.output.files("load");
-    for (path, _) in &outputs {
-        files::prepare(path)?;
-    }
-    let (report, response) = test(args, plan, terms.as_ref(), &source, &named)?;
-    for (path, render) in &outputs {
-        files::write(path, |out| render(out, &report))?;
-    }
-    tell(&report, &response, &source, &args.conduct.output.folder("load"))
-        .map_err(|error| Failure::could_not_test(format!("nothing can be told: {error}")))?;
-    Ok(match report.verdict {
-        Overall::Pass => Exit::Holds,
-        Overall::Fail => Exit::FellShort,
-        Overall::Inconclusive => Exit::Inconclusive,
+    let conduct = Conduct::begin("load", &args.conduct, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
+    let log = Output::prepare(&args.conduct.output.folder("load").join("intervals.hlog"))?;
+    let (report, response, could_not_test) = match test(args, plan, terms.as_ref(), &conduct, log) {
+        Ok(measured) => {
+            let Tested { measured, found } = &*measured;
+            let (elapsed, cut_short) = (measured.elapsed, measured.cut_short.as_ref().map(ToString::to_string));
+            let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, cut_short);
+            let report = build::build(spec::bundled(), &facts, &source, measured, &judge(measured), &conduct.named.secrets);
+            (report, measured.total().response(None).into_owned(), None)
+        }
+        Err(failure) => (conduct.untested(&failure.message), Latency::default(), Some(failure)),
+    };
+    conduct.finish(&report, could_not_test, |err, report| {
+        let Some(load) = &report.load else { return Ok(()) };
+        let texts = Texts::from([(source.path.as_str(), source.text.as_str())]);
+        text::summary(err, report, load, &response, &texts)
     })
 }
 
-fn serve() -> Result<embedded::Served, Failure> {
-    embedded::serve().map_err(|error| Failure::could_not_test(format!("the embedded endpoint cannot be started: {error}")))
+/// What came of a run, and what the target takes.
+struct Tested {
+    measured: Measured,
+    found: Found,
 }
 
-/// Makes ready, carries out, reads back; the whole run's response times are for the histogram.
-fn test(
-    args: &Args,
-    plan: Plan,
-    terms: Option<&Terms>,
-    source: &SourceFile,
-    named: &Named,
-) -> Result<(Report, Latency), Failure> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seed = args.conduct.seed(now);
-    let runtime = Runtime::new().map_err(|error| Failure::could_not_test(format!("no runtime can be started: {error}")))?;
-    let stop = interrupts(&runtime);
-    let budget = (!args.conduct.target.is_embedded()).then_some(MAKING);
-    let prepared = runtime.block_on(Ground::prepare(&named.target, &plan, threads(args, &plan, terms), seed, budget));
-    let mut ground = prepared.map_err(|error| failed(named, &error))?;
-    if stop.load(Ordering::Relaxed) {
-        return Err(failed(named, &LoadError::Interrupted));
-    }
-    let metrics = args.metrics.map(|address| serve_metrics(address, &runtime)).transpose()?;
-    let mut watch = Watch::start(args.conduct.quiet, metrics, &args.conduct.output.folder("load").join("intervals.hlog"))?;
+/// Makes ready, carries out, reads back.
+fn test(args: &Args, plan: Plan, terms: Option<&Terms>, conduct: &Conduct, log: Output) -> Result<Box<Tested>, Failure> {
+    let Conduct { named, stop, runtime, .. } = conduct;
+    let served = if args.conduct.target.is_embedded() { Some(serve()?) } else { None };
+    let (place, rate) = match &served {
+        Some(served) => (TargetPlace::Remote(served.url.clone()), None),
+        None => (named.place.clone(), Some(MAKING)),
+    };
+    let TargetPlace::Remote(url) = &place else {
+        return Err(Failure::could_not_test("load needs a target that has an address"));
+    };
+    let mut ground = runtime.block_on(async {
+        let ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
+        LoadGround::prepare(ground, url, &plan, threads(args, &plan, terms), stop).await
+    });
+    let ground = ground.as_mut().map_err(|error| failed(named, error))?;
+    let metrics = args.metrics.map(|address| serve_metrics(address, runtime)).transpose()?;
+    let mut watch = Watch::start(args.conduct.quiet, metrics, log)?;
     let ticks = watch.shows_moments();
     let measured = if let Some(terms) = terms {
-        search(&mut ground, &plan, terms, &stop, ticks, &mut |stage| watch.stage(&stage))
+        search(ground, &plan, terms, stop, ticks, &mut |stage| watch.stage(&stage))
     } else {
         watch.begin(&plan);
-        carry_out(&mut ground, &plan, &stop, Watcher { ticks, tell: &mut |event| watch.event(&event) })
+        carry_out(ground, &plan, stop, Watcher { ticks, tell: &mut |event| watch.event(&event) })
     };
     let mut measured = measured.map_err(|error| failed(named, &error))?;
     watch.end(&measured)?;
     measured.read_back = runtime.block_on(ground.read_back(&mut measured.findings));
-    let facts = Facts {
-        target: named.name.clone(),
-        member_calls: ground.found.member_calls.answer().to_owned(),
-        read_back: ground.found.read_back.word().to_owned(),
-        seed,
-        started_unix_s: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-        elapsed: measured.elapsed,
-        incomplete: measured.cut_short.as_ref().map(ToString::to_string),
-    };
-    let response = measured.total().response(None).into_owned();
-    let report = build::build(spec::bundled(), &facts, source, &measured, &judge(&measured), &named.secrets);
-    Ok((report, response))
+    Ok(Box::new(Tested { measured, found: ground.ground.found }))
+}
+
+fn serve() -> Result<ServedEndpoint, Failure> {
+    embedded::serve().map_err(|error| Failure::could_not_test(format!("the embedded endpoint cannot be started: {error}")))
 }
 
 /// Threads for the busiest phase. One core is left to the target, or to whoever adds up.
@@ -197,7 +186,7 @@ fn failed(named: &Named, error: &LoadError) -> Failure {
     let message = format!("{}: {error}", named.name);
     match error {
         LoadError::NoMembers => Failure::usage(message),
-        LoadError::Interrupted => Failure { exit: Exit::Inconclusive, message },
+        LoadError::Ground(error) => Failure::of_ground(error, message),
         _ => Failure::could_not_test(message),
     }
 }
@@ -207,25 +196,4 @@ fn serve_metrics(address: SocketAddr, runtime: &Runtime) -> Result<Metrics, Fail
     let metrics = served.map_err(|error| Failure::could_not_test(format!("--metrics {address}: {error}")))?;
     anstream::eprintln!("metrics: http://{}/metrics", metrics.address);
     Ok(metrics)
-}
-
-/// Turns true at the first Ctrl-C.
-fn interrupts(runtime: &Runtime) -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::clone(&stop);
-    runtime.spawn(async move {
-        if let Ok(mut signal) = signal(SignalKind::interrupt()) {
-            signal.recv().await;
-            stopped.store(true, Ordering::Relaxed);
-        }
-    });
-    stop
-}
-
-fn tell(report: &Report, response: &Latency, source: &SourceFile, folder: &Path) -> io::Result<()> {
-    let Some(load) = &report.load else { return Ok(()) };
-    let texts = Texts::from([(source.path.as_str(), source.text.as_str())]);
-    let mut err = anstream::stderr().lock();
-    text::summary(&mut err, report, load, response, &texts)?;
-    io::Write::write_fmt(&mut err, format_args!("reports: {}\n", folder.display()))
 }

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter};
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::metrics::Metrics;
 use super::progress::Progress;
 use crate::cli::exit::Failure;
+use crate::cli::files::Output;
 use crate::drive::load::run::Event;
 use crate::drive::load::search::Stage;
 use crate::judge::load::measured::Measured;
@@ -18,6 +18,8 @@ pub struct Watch {
     progress: Progress,
     metrics: Option<Metrics>,
     log: IntervalLog<BufWriter<File>>,
+    /// Where the log appears once it is whole.
+    output: Output,
     /// The first thing that went wrong with the log; the run goes on without it.
     log_error: Option<io::Error>,
     started: SystemTime,
@@ -27,12 +29,12 @@ pub struct Watch {
 
 impl Watch {
     /// The interval log goes to this file.
-    pub fn start(quiet: bool, metrics: Option<Metrics>, log: &Path) -> Result<Watch, Failure> {
+    pub fn start(quiet: bool, metrics: Option<Metrics>, output: Output) -> Result<Watch, Failure> {
         let started = SystemTime::now();
-        let log = File::create(log).and_then(|file| IntervalLog::begin(BufWriter::new(file), started));
+        let log = output.create().and_then(|file| IntervalLog::begin(BufWriter::new(file), started));
         let log = log.map_err(|error| Failure::could_not_test(format!("the interval log cannot be written: {error}")))?;
         let (progress, begun) = (Progress::new(quiet), Duration::ZERO);
-        Ok(Watch { progress, metrics, log, log_error: None, started, begun })
+        Ok(Watch { progress, metrics, log, output, log_error: None, started, begun })
     }
 
     pub fn shows_moments(&self) -> bool {
@@ -78,8 +80,8 @@ impl Watch {
             at += measured.elapsed;
         }
         let written = self.log_error.map_or(Ok(()), Err).and_then(|()| self.log.end());
-        match written {
-            Ok(_) => Ok(()),
+        match written.and_then(|_| self.output.place()) {
+            Ok(()) => Ok(()),
             Err(error) => Err(Failure::could_not_test(format!("the interval log cannot be written: {error}"))),
         }
     }

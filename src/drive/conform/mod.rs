@@ -3,24 +3,20 @@
 pub mod walk;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
-use tokio::sync::watch;
-use tokio::time::Instant;
 
-use super::client::{Client, SetupError};
-use super::conform::walk::walk;
-use super::line::Session;
-use super::messages::Pool;
-use super::pace::Budget;
-use super::probe::{Found, ProbeError, probe};
-use super::target::{Clock, Launched, MemberCalls, ReadBack, Target, TargetPlace};
+use super::ground::{Ground, GroundError};
+use super::probe::Found;
+use super::stop::Stop;
+use super::target::{MemberCalls, ReadBack, Target, TargetPlace};
+use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
-use crate::scenario::{Caller, EmbeddedSetup};
 use crate::spec;
 use crate::verdict::{ScenarioOutcome, Verdict};
+use walk::walk;
 
 /// Scenarios that run at the same time.
 const SIDE_BY_SIDE: usize = 16;
@@ -57,51 +53,29 @@ pub struct Run {
     pub elapsed: Duration,
 }
 
-/// Why nothing was tested.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
-    #[error("cut short before the target was known")]
-    Interrupted,
-}
-
-/// Runs the plan. `interrupted` turning true ends the run early: what is done is kept, the rest is unknown.
+/// Runs the plan. `stop` ends the run early: what is done is kept, the rest is unknown.
 pub async fn run(
     plan: &[Planned],
     target: &Target,
+    place: &TargetPlace,
     options: &Options,
-    interrupted: watch::Receiver<bool>,
+    stop: &Stop,
     events: &(dyn Fn(Event<'_>) + Send + Sync),
-) -> Result<Run, RunError> {
-    let start = Instant::now();
-    let run = Context {
-        target,
-        client: Client::new(target.timeout)?,
-        options,
-        budget: Budget::per_second(options.rate),
-        pool: Pool::new(&target.messages),
-        start,
-    };
-    let found = tokio::select! {
-        found = run.probe() => found?,
-        () = turned(interrupted.clone()) => return Err(RunError::Interrupted),
-    };
+) -> Result<Run, GroundError> {
+    let ground = &Ground::prepare(target, place, options.seed, options.rate, stop).await?;
     let failed = AtomicBool::new(false);
     let one = |planned| {
-        let (run, failed, mut interrupted) = (&run, &failed, interrupted.clone());
+        let failed = &failed;
         async move {
-            let over = *interrupted.borrow_and_update() || failed.load(Ordering::Relaxed);
-            let outcome = match run.left_out(planned, found) {
+            let over = stop.is_set() || failed.load(Ordering::Relaxed);
+            let outcome = match left_out(planned, ground, options) {
                 Some(why) => untested(planned, Verdict::Skipped(why)),
                 None if over => untested(planned, Verdict::Unknown("the run ended before it".to_owned())),
                 None => {
                     events(Event::Started(planned));
                     tokio::select! {
-                        outcome = run.walk(planned, found) => outcome,
-                        () = turned(interrupted) => untested(planned, Verdict::Unknown("interrupted".to_owned())),
+                        outcome = walked(planned, ground) => outcome,
+                        () = stop.wait() => untested(planned, Verdict::Unknown("interrupted".to_owned())),
                     }
                 }
             };
@@ -126,19 +100,12 @@ pub async fn run(
     }
     outcomes.sort_by_key(|(index, _)| *index);
     let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    let incomplete = if *interrupted.borrow() {
+    let incomplete = if stop.is_set() {
         Some("interrupted".to_owned())
     } else {
         failed.load(Ordering::Relaxed).then(|| "ended at the first failure (--fail-fast)".to_owned())
     };
-    Ok(Run { outcomes, found, incomplete, elapsed: start.elapsed() })
-}
-
-async fn turned(mut interrupted: watch::Receiver<bool>) {
-    if interrupted.wait_for(|interrupted| *interrupted).await.is_err() {
-        // Nobody is left who could interrupt.
-        std::future::pending::<()>().await;
-    }
+    Ok(Run { outcomes, found: ground.found, incomplete, elapsed: ground.elapsed() })
 }
 
 fn untested(planned: &Planned, verdict: Verdict) -> ScenarioOutcome {
@@ -152,81 +119,35 @@ fn untested(planned: &Planned, verdict: Verdict) -> ScenarioOutcome {
     }
 }
 
-struct Context<'a> {
-    target: &'a Target,
-    client: Client,
-    options: &'a Options,
-    budget: Budget,
-    pool: Pool,
-    start: Instant,
+async fn walked(planned: &Planned, ground: &Ground<'_>) -> ScenarioOutcome {
+    let (session, _launched) = ground.session(planned.scenario.embedded.clone()).await;
+    walk(planned, &session).await
 }
 
-impl Context<'_> {
-    /// A session, and what has to live as long as it.
-    async fn session(&self, embedded: EmbeddedSetup) -> (Session<'_>, Option<Launched>) {
-        let (client, clock, epoch, launched) = match &self.target.place {
-            TargetPlace::Remote(url) => {
-                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                let epoch = now.saturating_sub(self.start.elapsed());
-                (self.client.at(url.clone()), Clock::Real(self.start), epoch, None)
-            }
-            TargetPlace::Embedded(launch) => {
-                let launched = launch(embedded).await;
-                let clock = Clock::Virtual(launched.clock.clone());
-                (self.client.at(launched.url.clone()), clock, Duration::ZERO, Some(launched))
-            }
-        };
-        let session = Session {
-            target: self.target,
-            client,
-            clock,
-            budget: &self.budget,
-            pool: &self.pool,
-            member_calls: self.target.member_calls.unwrap_or(MemberCalls::Nobody),
-            read_back: self.target.read_back.unwrap_or(ReadBack::Impossible),
-            seed: self.options.seed,
-            epoch,
-        };
-        (session, launched)
+/// Why a scenario is not run on this target, by these options.
+fn left_out(planned: &Planned, ground: &Ground<'_>, options: &Options) -> Option<String> {
+    let (needs, found) = (planned.needs(), ground.found);
+    let uses_members = needs.callers.iter().any(|caller| *caller != Caller::Admin);
+    if options.fast && needs.waits && !ground.is_embedded() {
+        return Some("it waits (--fast)".to_owned());
     }
-
-    async fn probe(&self) -> Result<Found, RunError> {
-        let (mut session, _launched) = self.session(EmbeddedSetup::default()).await;
-        Ok(probe(&mut session).await?)
+    if uses_members && found.member_calls == MemberCalls::Nobody {
+        return Some(match ground.target.member_calls {
+            Some(_) => "it needs member calls (--member-calls none)".to_owned(),
+            None => "it needs member calls, and the target takes none".to_owned(),
+        });
     }
-
-    async fn walk(&self, planned: &Planned, found: Found) -> ScenarioOutcome {
-        let (mut session, _launched) = self.session(planned.scenario.embedded.clone()).await;
-        session.member_calls = found.member_calls;
-        session.read_back = found.read_back;
-        walk(planned, &session).await
+    if needs.peeks && found.read_back == ReadBack::Impossible {
+        return Some("the target has no way to read a message back".to_owned());
     }
-
-    /// Why a scenario is not run on this target, by these options.
-    fn left_out(&self, planned: &Planned, found: Found) -> Option<String> {
-        let needs = planned.needs();
-        let uses_members = needs.callers.iter().any(|caller| *caller != Caller::Admin);
-        if self.options.fast && needs.waits && matches!(self.target.place, TargetPlace::Remote(_)) {
-            return Some("it waits (--fast)".to_owned());
-        }
-        if uses_members && found.member_calls == MemberCalls::Nobody {
-            return Some(match self.target.member_calls {
-                Some(_) => "it needs member calls (--member-calls none)".to_owned(),
-                None => "it needs member calls, and the target takes none".to_owned(),
-            });
-        }
-        if needs.peeks && found.read_back == ReadBack::Impossible {
-            return Some("the target has no way to read a message back".to_owned());
-        }
-        if needs.without_plan && self.target.without_plan.is_none() {
-            return Some("the target names no app without the plan".to_owned());
-        }
-        let budget = self.options.rate.filter(|rate| planned.scenario.needs_rate.is_some_and(|needed| needed > *rate));
-        budget.map(|rate| {
-            let needed = planned.scenario.needs_rate.unwrap_or_default();
-            format!("it has to send {needed} requests a second, and the budget is {rate} (--rate none lifts it)")
-        })
+    if needs.without_plan && ground.target.without_plan.is_none() {
+        return Some("the target names no app without the plan".to_owned());
     }
+    let budget = options.rate.filter(|rate| planned.scenario.needs_rate.is_some_and(|needed| needed > *rate));
+    budget.map(|rate| {
+        let needed = planned.scenario.needs_rate.unwrap_or_default();
+        format!("it has to send {needed} requests a second, and the budget is {rate} (--rate none lifts it)")
+    })
 }
 
 /// Requests sent by a scenario, and how many of them were sent again.

@@ -13,7 +13,8 @@ use rustix::thread::gettid;
 use super::choose::Chooser;
 use super::clock::Clock;
 use super::worker::{Common, Ended, Gauges, INTERVAL, PhaseEnd, Slice, Told, Worker, WorkerError};
-use super::{Ground, LoadError};
+use super::{LoadError, LoadGround};
+use crate::drive::stop::Stop;
 use crate::judge::load::check::{Checked, evaluate};
 use crate::judge::load::fit::worst;
 use crate::judge::load::ledger::Ledger;
@@ -67,20 +68,21 @@ pub struct Tick {
     pub in_flight: u64,
 }
 
-/// Carries out a plan; `stop` turning true ends it early.
-pub fn run(ground: &mut Ground<'_>, plan: &Plan, stop: &Arc<AtomicBool>, watcher: Watcher<'_>) -> Result<Measured, LoadError> {
+/// Carries out a plan; `stop` ends it early.
+pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watcher<'_>) -> Result<Measured, LoadError> {
     let threads = ground.threads();
     let common = Arc::new(Common {
-        choosers: plan.traffics().map(|traffic| Chooser::new(traffic, ground.seed)).collect(),
-        templates: ground.templates(plan),
+        choosers: plan.traffics().map(|traffic| Chooser::new(traffic, ground.ground.seed)).collect(),
+        templates: Arc::clone(&ground.templates),
         plan: plan.clone(),
         address: ground.address,
         tls: ground.tls()?,
-        seed: ground.seed,
+        seed: ground.ground.seed,
         clock: Clock::start(),
         ready: Barrier::new(threads + 1),
         zero: OnceLock::new(),
-        stop: Arc::clone(stop),
+        stop: stop.clone(),
+        aborted: AtomicBool::new(false),
         gauges: Gauges::default(),
     });
     let (telling, told) = channel();
@@ -253,17 +255,17 @@ impl<'a> Collector<'a> {
         if let Some(failed) = failed {
             let phase = phase.name.clone();
             self.aborted = Some(CutShort::Aborted { phase, check: failed.text, actual: failed.actual });
-            self.common.stop.store(true, Ordering::Relaxed);
+            self.common.aborted.store(true, Ordering::Relaxed);
         }
     }
 
-    fn sum(self, ground: &mut Ground<'_>, ended: Vec<Ended>, elapsed: Duration) -> Measured {
+    fn sum(self, ground: &mut LoadGround<'_>, ended: Vec<Ended>, elapsed: Duration) -> Measured {
         let threads = u32::try_from(self.spares.len()).unwrap_or(u32::MAX);
         let mut run = Measured::nothing_of(self.common.plan.clone(), threads);
         run.elapsed = elapsed;
         run.seconds = self.measured;
         run.cut_short = self.aborted.or_else(|| {
-            let ended_early = self.common.stop.load(Ordering::Relaxed);
+            let ended_early = self.common.stop.is_set();
             ended_early.then_some(CutShort::Interrupted(elapsed))
         });
         let mut of_workers: Vec<Vec<PhaseEnd>> = Vec::new();

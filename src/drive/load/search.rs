@@ -1,11 +1,10 @@
 //! The search for a capacity carried out: one trial after another on the same messages, each a run of its own.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::run::{Event, Watcher, run};
-use super::{Ground, LoadError};
+use super::{LoadError, LoadGround};
+use crate::drive::stop::Stop;
 use crate::judge::load::capacity::{NextTrial, Search, Searched, TrialVerdict};
 use crate::judge::load::check::implied;
 use crate::judge::load::measured::{CutShort, Measured};
@@ -43,12 +42,12 @@ pub enum Stage<'a> {
     },
 }
 
-/// Searches with the traffic of `plan`, whose phases do not matter; `stop` turning true ends it early.
+/// Searches with the traffic of `plan`, whose phases do not matter; `stop` ends it early.
 pub fn search(
-    ground: &mut Ground<'_>,
+    ground: &mut LoadGround<'_>,
     plan: &Plan,
     terms: &Terms,
-    stop: &Arc<AtomicBool>,
+    stop: &Stop,
     ticks: bool,
     watch: &mut (dyn FnMut(Stage<'_>) + Send),
 ) -> Result<Measured, LoadError> {
@@ -61,7 +60,7 @@ pub fn search(
         watch(Stage::Trial(&trial));
         let begun = start.elapsed();
         let ran = run(ground, &trial, stop, Watcher { ticks, tell: &mut |event| watch(Stage::Event(event)) })?;
-        if stop.load(Ordering::Relaxed) {
+        if stop.is_set() {
             measured.cut_short = Some(CutShort::InSearch);
             break;
         }

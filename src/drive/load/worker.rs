@@ -20,6 +20,7 @@ use super::render::{Buffer, Templates};
 use super::reply::{Settled, settle};
 use super::wire::{Connection, Response, Tls};
 use crate::api::scan::Scanner;
+use crate::drive::stop::Stop;
 use crate::history::{Exchange, Fate, HttpReply, Outcome};
 use crate::judge::load::findings::Findings;
 use crate::judge::load::fit::Fit;
@@ -50,7 +51,7 @@ const GRACE: u64 = 2_000_000_000;
 pub struct Common {
     pub plan: Plan,
     pub choosers: Vec<Chooser>,
-    pub templates: Templates,
+    pub templates: Arc<Templates>,
     pub address: SocketAddr,
     pub tls: Option<Tls>,
     pub seed: u64,
@@ -59,7 +60,9 @@ pub struct Common {
     pub ready: Barrier,
     /// The plan's zero on the clock; set by the starter between two meetings.
     pub zero: OnceLock<u64>,
-    pub stop: Arc<AtomicBool>,
+    pub stop: Stop,
+    /// A check of a phase that aborts did not hold.
+    pub aborted: AtomicBool,
     pub gauges: Gauges,
 }
 
@@ -371,7 +374,7 @@ impl Worker {
                 self.open(slot, now);
             }
         }
-        if self.stopped.is_none() && self.common.stop.load(Ordering::Relaxed) {
+        if self.stopped.is_none() && (self.common.stop.is_set() || self.common.aborted.load(Ordering::Relaxed)) {
             self.stopped = Some(now);
         }
         let patience = self.common.plan.patience.unwrap_or(self.common.plan.timeout);

@@ -1,0 +1,140 @@
+//! A target made ready, for every mode alike: reached, its ways found out, messages made on it, and read back in the end.
+
+use std::time::{Duration, SystemTime};
+
+use futures::stream::{self, StreamExt};
+use tokio::time::Instant;
+
+use super::client::{Client, SetupError};
+use super::line::{Line, Session};
+use super::messages::{Message, Pool};
+use super::pace::Budget;
+use super::probe::{Found, ProbeError, probe};
+use super::stop::Stop;
+use super::target::{Clock, Launched, MemberCalls, ReadBack, Target, TargetPlace};
+use crate::judge::conform::pairs::Pairs;
+use crate::scenario::{EmbeddedSetup, MessageKind};
+
+/// Messages that are made, or read back, at the same time.
+const SIDE_BY_SIDE: usize = 16;
+
+/// Why a target cannot be tested.
+#[derive(Debug, thiserror::Error)]
+pub enum GroundError {
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error("{made} of {wanted} messages could be made: {why}")]
+    Messages { made: usize, wanted: usize, why: String },
+    #[error("cut short before the target was known")]
+    Interrupted,
+}
+
+/// A target that can be tested, and everything that it takes to call it.
+pub struct Ground<'a> {
+    pub target: &'a Target,
+    pub found: Found,
+    pub budget: Budget,
+    pub seed: u64,
+    place: &'a TargetPlace,
+    client: Client,
+    pool: Pool,
+    start: Instant,
+}
+
+impl<'a> Ground<'a> {
+    /// Finds out what the target takes; at most `rate` requests a second are sent to it, then and later.
+    pub async fn prepare(
+        target: &'a Target,
+        place: &'a TargetPlace,
+        seed: u64,
+        rate: Option<u32>,
+        stop: &Stop,
+    ) -> Result<Ground<'a>, GroundError> {
+        let member_calls = target.member_calls.unwrap_or(MemberCalls::Nobody);
+        let read_back = target.read_back.unwrap_or(ReadBack::Impossible);
+        let mut ground = Ground {
+            target,
+            found: Found { member_calls, saw_member_calls: false, read_back },
+            budget: Budget::per_second(rate),
+            seed,
+            place,
+            client: Client::new(target.timeout)?,
+            pool: Pool::new(&target.messages),
+            start: Instant::now(),
+        };
+        ground.found = tokio::select! {
+            found = ground.probe() => found?,
+            () = stop.wait() => return Err(GroundError::Interrupted),
+        };
+        Ok(ground)
+    }
+
+    async fn probe(&self) -> Result<Found, ProbeError> {
+        let (mut session, _launched) = self.session(EmbeddedSetup::default()).await;
+        probe(&mut session).await
+    }
+
+    /// Since the target was first called.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.place, TargetPlace::Embedded(_))
+    }
+
+    /// A way to the target, and what has to live as long as it: an embedded one is started anew, by its setup.
+    pub async fn session(&self, embedded: EmbeddedSetup) -> (Session<'_>, Option<Launched>) {
+        let (client, clock, epoch, launched) = match self.place {
+            TargetPlace::Remote(url) => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                let epoch = now.saturating_sub(self.start.elapsed());
+                (self.client.at(url.clone()), Clock::Real(self.start), epoch, None)
+            }
+            TargetPlace::Embedded(launch) => {
+                let launched = launch(embedded).await;
+                let clock = Clock::Virtual(launched.clock.clone());
+                (self.client.at(launched.url.clone()), clock, Duration::ZERO, Some(launched))
+            }
+        };
+        let session = Session {
+            target: self.target,
+            client,
+            clock,
+            budget: &self.budget,
+            pool: &self.pool,
+            member_calls: self.found.member_calls,
+            read_back: self.found.read_back,
+            seed: self.seed,
+            epoch,
+        };
+        (session, launched)
+    }
+
+    /// Makes so many messages with extension support.
+    pub async fn messages(&self, wanted: usize, stop: &Stop) -> Result<Vec<Message>, GroundError> {
+        let (session, _launched) = &self.session(EmbeddedSetup::default()).await;
+        let one = |index: usize| async move { Line::open(session, &format!("message {index}")).message(MessageKind::Sent).await };
+        let all = stream::iter(0..wanted).map(one).buffered(SIDE_BY_SIDE).collect::<Vec<_>>();
+        let results = tokio::select! {
+            results = all => results,
+            () = stop.wait() => return Err(GroundError::Interrupted),
+        };
+        let made: Vec<Message> = results.iter().filter_map(|result| result.as_ref().ok().cloned()).collect();
+        match results.into_iter().find_map(Result::err) {
+            Some(why) => Err(GroundError::Messages { made: made.len(), wanted, why }),
+            None => Ok(made),
+        }
+    }
+
+    /// What messages hold, each with its index; `None` for one that the target will not tell.
+    pub async fn read_back<'m>(&self, messages: impl Iterator<Item = (usize, &'m Message)>) -> Vec<(usize, Option<Pairs>)> {
+        let (session, _launched) = &self.session(EmbeddedSetup::default()).await;
+        let read = |(index, message): (usize, &'m Message)| async move {
+            (index, Line::open(session, "read back").pairs(message).await.ok())
+        };
+        stream::iter(messages).map(read).buffer_unordered(SIDE_BY_SIDE).collect().await
+    }
+}
