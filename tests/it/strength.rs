@@ -1,7 +1,5 @@
 //! How strong the bundled suite is: the documented endpoint passes, every lawful one passes, every unlawful one is caught.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -15,7 +13,8 @@ use msgext::model::readings::{READINGS, Reading, reading};
 use msgext::spec::{self, Level};
 use msgext::verdict::Overall;
 use msgext::verdict::Verdict;
-use support::{conform, conform_target, suite, told};
+
+use crate::support::conform::{conform, conform_target, suite, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_endpoint_passes_with_every_must_and_should_clause() {

@@ -1,15 +1,13 @@
 //! Targets that are broken, or whose network is: a finding, an unknown or an error, and never a pass, a hang or a panic.
 
-#[path = "support/binary.rs"]
-mod binary;
-
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 
-use binary::{KEY, Listener, Ran, Relay, Serve, msgext, read_http, run_at, verdicts};
 use msgext::host::fault::FaultKind;
 use serde_json::Value;
+
+use crate::support::binary::{KEY, Listener, Ran, Relay, Serve, msgext, read_http, run_at, verdicts};
 
 /// A few scenarios that need members, admins and reading back, and end soon.
 const FEW: [&str; 5] = ["--timeout", "500ms", "--rate", "none", "--filter=id:set-first-*,id:set-with-*,id:seq-zero-*"];

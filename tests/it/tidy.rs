@@ -12,6 +12,8 @@ use msgext::model::readings::READINGS;
 use msgext::scenario::conform::plan::{self, Planned};
 use msgext::spec::{self, Clause, Level, Spec};
 
+use crate::support::conform::suite;
+
 /// The lowest floors, and what each imports of the others.
 const GROUND: &[(&str, &[&str])] =
     &[("api", &[]), ("clock", &[]), ("random", &[]), ("history", &["api"]), ("verdict", &["api", "history"])];
@@ -107,7 +109,7 @@ fn upward_imports(files: &[File]) -> Vec<String> {
     for (path, text) in files {
         let Some(floor) = floor(path) else { continue };
         let Some(below) = below(floor) else {
-            findings.push(format!("{path}:1: {floor} is no floor; give it a place in tests/tidy.rs"));
+            findings.push(format!("{path}:1: {floor} is no floor; give it a place in tests/it/tidy.rs"));
             continue;
         };
         for import in imports(path, &tokens(text)) {
@@ -595,12 +597,6 @@ fn tests() -> Vec<File> {
     files("tests", "rs")
 }
 
-fn suite() -> Vec<Planned> {
-    let (planned, problems) = plan::load(plan::bundled(), spec::bundled());
-    assert_eq!(problems, []);
-    planned
-}
-
 fn files(folder: &str, extension: &str) -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
@@ -676,7 +672,7 @@ mod samples {
         assert_eq!(found(upward_imports, "src/random.rs", "use crate::clock;"), ["src/random.rs:1: random imports clock"]);
         assert_eq!(
             found(upward_imports, "src/extra.rs", ""),
-            ["src/extra.rs:1: extra is no floor; give it a place in tests/tidy.rs"]
+            ["src/extra.rs:1: extra is no floor; give it a place in tests/it/tidy.rs"]
         );
     }
 
@@ -849,7 +845,7 @@ mod samples {
 #[test]
 fn the_readme_counts_what_there_is() {
     let readme = fs::read_to_string("README.md").unwrap();
-    let (planned, _) = plan::load(plan::bundled(), spec::bundled());
+    let planned = suite();
     let written: BTreeSet<(&str, &str)> =
         planned.iter().map(|planned| (planned.source.path.as_str(), planned.place.as_str())).collect();
     let clauses = &spec::bundled().clauses;

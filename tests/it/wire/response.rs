@@ -5,7 +5,7 @@ use msgext::drive::load::wire::{Cause, Reader, Response};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::hyper_client;
+use super::hyper_client;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {

@@ -12,7 +12,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1::Builder;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use crate::response::{Ending, Verdict};
+use super::response::{Ending, Verdict};
 
 /// hyper limits a head by its buffer: as large as ours.
 const MAX_HEAD_BYTES: usize = 64 << 10;

@@ -1,8 +1,5 @@
 //! The command line as its users meet it: exit codes, files, what is said and what never is.
 
-#[path = "support/binary.rs"]
-mod binary;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -14,12 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use binary::{
-    DEADLINE, KEY, Listener, Ran, Relay, Serve, command, end, msgext, msgext_in, read_http, report_in, run_at, verdicts,
-};
 use msgext::model::readings::READINGS;
 use msgext::spec::{self, Level};
 use serde_json::{Value, json};
+
+use crate::support::binary::{
+    DEADLINE, KEY, Listener, Ran, Relay, Serve, command, end, msgext, msgext_in, read_http, report_in, run_at, verdicts,
+};
 
 /// A member's first set gives Seq 1; this file says 7.
 const WRONG: &str = "scenarios:

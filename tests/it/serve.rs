@@ -1,14 +1,10 @@
 //! What `msgext serve` can be asked to do beyond answering: deviate, lose writes, take its time, take down its calls.
 
-#[expect(dead_code, reason = "no test file needs all of it")]
-#[path = "support/binary.rs"]
-mod binary;
-
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use binary::{KEY, Serve, msgext};
+use crate::support::binary::{KEY, Serve, msgext};
 
 /// A few scenarios that set and set again, and end soon.
 const SETS: [&str; 4] = ["--rate", "none", "--filter", "id:set-first-*,id:set-with-*"];

@@ -1,9 +1,5 @@
 //! `msgext load` as a user runs it: real processes, real sockets.
 
-#[path = "support/binary.rs"]
-#[allow(dead_code, reason = "each test file uses a part of it")]
-mod binary;
-
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -18,10 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use binary::{DEADLINE, KEY, Listener, Ran, Serve, command, end, msgext, msgext_in, read_http, report_of};
-use serde_json::Value;
+use crate::support::binary::{DEADLINE, KEY, Listener, Ran, Serve, command, end, msgext, msgext_in, read_http, report_of};
 
 /// Runs a load against an endpoint with the app of `serve`.
 fn load(url: &str, more: &[&str]) -> Ran {
