@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use reqwest::{Method, Url};
+use rustls::ClientConfig;
+use rustls_platform_verifier::ConfigVerifierExt as _;
 
 use crate::api::HttpRequest;
 use crate::api::reply::MAX_BODY_BYTES;
@@ -25,7 +27,10 @@ pub struct TargetClient {
 /// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the HTTP client")]
-pub struct SetupError(#[from] reqwest::Error);
+pub enum SetupError {
+    Http(#[from] reqwest::Error),
+    Trust(#[from] rustls::Error),
+}
 
 impl Client {
     /// `timeout` bounds an exchange from the first byte sent to the last received.
@@ -36,6 +41,8 @@ impl Client {
             // A retry that nobody sees would make a double write look like a conflict of the target's making.
             .retry(reqwest::retry::never())
             .http1_only()
+            // The same trust, and the same cryptography, as on the load path.
+            .tls_backend_preconfigured(ClientConfig::with_platform_verifier()?)
             .timeout(timeout)
             .connect_timeout(timeout)
             .build()?;
