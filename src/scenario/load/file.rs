@@ -600,9 +600,10 @@ impl Plan {
         bad.into_iter().filter(|(_, is, ..)| *is).map(|(place, _, message, help)| (place, message, help)).collect()
     }
 
-    /// The traffic of every phase.
+    /// The traffic of every phase; of a plan without phases, which are still to be found, its own.
     pub fn traffics(&self) -> impl Iterator<Item = &Traffic> {
-        self.phases.iter().map(|phase| phase.traffic.as_ref().unwrap_or(&self.traffic))
+        let own = self.phases.is_empty().then_some(&self.traffic);
+        self.phases.iter().map(|phase| phase.traffic.as_ref().unwrap_or(&self.traffic)).chain(own)
     }
 }
 
