@@ -1,4 +1,5 @@
-//! The report as `JUnit` XML: a suite for each file, and one for the readings where they contradict each other.
+//! The report as `JUnit` XML: a suite for each file, one for the checks, one for the readings where they contradict each
+//! other, and one for a verdict that no case of these shows.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,6 +10,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::load::CheckEntry;
 use super::{ContradictionEntry, FindingEntry, Report, ScenarioEntry, VerdictWord};
+use crate::verdict::Overall;
 
 pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let mut junit = quick_junit::Report::new(format!("msgext {}", report.command));
@@ -33,6 +35,10 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
         let mut suite = TestSuite::new("readings");
         suite.add_test_cases(report.contradictions.iter().map(contradicted));
         junit.add_test_suite(suite);
+    }
+    // Whoever reads this file alone must not take for a success what was none.
+    if junit.failures + junit.errors == 0 {
+        junit.add_test_suites(undecided(report));
     }
     junit.serialize(&mut *out).map_err(io::Error::other)?;
     writeln!(out)
@@ -82,6 +88,20 @@ fn contradicted(contradiction: &ContradictionEntry) -> TestCase {
     let mut case = TestCase::new(contradiction.reading.as_str(), status);
     case.set_classname("readings");
     case
+}
+
+/// A verdict other than pass, as a case of its own.
+fn undecided(report: &Report) -> Option<TestSuite> {
+    let kind = match report.verdict {
+        Overall::Pass => return None,
+        Overall::Fail => NonSuccessKind::Failure,
+        Overall::Inconclusive => NonSuccessKind::Error,
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(report.reason.as_str());
+    let mut suite = TestSuite::new("verdict");
+    suite.add_test_case(TestCase::new(report.command.as_str(), status));
+    Some(suite)
 }
 
 fn line(finding: &FindingEntry) -> String {
@@ -150,6 +170,16 @@ mod tests {
             </testsuite>
         </testsuites>
         "#);
+    }
+
+    #[test]
+    fn a_verdict_that_no_case_shows_is_a_case_and_a_pass_is_none() {
+        let bare = Report { scenarios: Vec::new(), reason: "nobody answers".to_owned(), ..fixture::report() };
+        let of = |verdict| plain(|out| write(out, &Report { verdict, ..bare.clone() }));
+        assert!(of(Overall::Inconclusive).contains(r#"<error message="nobody answers"/>"#));
+        assert!(of(Overall::Fail).contains(r#"<failure message="nobody answers"/>"#));
+        assert!(!of(Overall::Pass).contains("nobody answers"));
+        assert!(!plain(|out| write(out, &fixture::report())).contains(r#"name="verdict""#));
     }
 
     #[test]

@@ -2,22 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use msgext::model::readings::READINGS;
 use msgext::spec::{self, Level};
 use serde_json::{Value, json};
 
-use crate::support::binary::{
-    DEADLINE, KEY, Listener, Ran, Relay, Serve, command, end, msgext, msgext_in, read_http, report_in, run_at, verdicts,
-};
+use crate::support::binary::{KEY, Listener, Ran, Serve, Silent, ended_by, gone, msgext, msgext_in, read_http, run_at, verdicts};
 
 /// A member's first set gives Seq 1; this file says 7.
 const WRONG: &str = "scenarios:
@@ -26,17 +20,6 @@ const WRONG: &str = "scenarios:
     clauses: [SET-1]
     steps:
       - set: {as: sender, kvs: [{key: k1, value: v}], expect: {keys: {k1: {seq: 7}}}}
-";
-
-/// Sets a key, and then waits for longer than any test.
-const LONG: &str = "scenarios:
-  - id: long-wait
-    title: A key is still there after a long time
-    clauses: [SET-1]
-    steps:
-      - set: {kvs: [{key: k, value: v}]}
-      - wait: 60m
-      - set: {kvs: [{key: k, value: w}]}
 ";
 
 /// A clause that should hold, and an expectation of it that nothing meets.
@@ -257,56 +240,6 @@ fn a_target_file_names_the_app_without_the_plan_and_pins_readings() {
     assert!(unknown.stderr.contains("t.yaml:3:1") && unknown.stderr.contains("`admin`"), "{}", unknown.stderr);
 }
 
-/// A URL at which nobody listens.
-fn gone() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    format!("http://{}", listener.local_addr().expect("an address"))
-}
-
-/// An endpoint that takes connections, counts them, and says nothing.
-struct Silent {
-    url: String,
-    connections: Arc<AtomicUsize>,
-}
-
-impl Silent {
-    fn start() -> Silent {
-        let connections = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&connections);
-        let Listener { url } = Listener::start(move |mut stream| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            // Ends when the client goes away.
-            let _ = stream.read_to_end(&mut Vec::new());
-        });
-        Silent { url, connections }
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-}
-
-#[test]
-fn a_target_that_cannot_be_tested_is_one_line_and_an_inconclusive_report() {
-    let serve = Serve::start(&[]);
-    could_not_test(&serve.run(&[]), "not the key of serve", "refused the credentials: 70009");
-    could_not_test(&run_at(&gone(), &[]), KEY, "cannot be reached: no connection");
-    let without_plan = ["run", "--target", serve.url(), "--sdkappid", "1400000001", "--admin", "administrator"];
-    could_not_test(&without_plan, KEY, "lacks the plan");
-    let not_admin = ["run", "--target", serve.url(), "--sdkappid", "1400000000", "--admin", "msgext_sender"];
-    could_not_test(&not_admin, KEY, "refused the credentials: 60010");
-}
-
-fn could_not_test(args: &[&str], key: &str, says: &str) {
-    let ran = msgext(Some(key), args).exits(3);
-    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
-    assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(says), "{}", ran.stderr);
-    let report = ran.report();
-    assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
-    assert!(report["reason"].as_str().expect("a reason").contains(says), "{}", report["reason"]);
-    assert_eq!(report["totals"]["scenarios"]["pass"], 0);
-}
-
 #[test]
 fn a_target_that_is_not_named_in_full_is_a_usage_error() {
     let target = Silent::start();
@@ -490,83 +423,12 @@ fn a_dry_run_prints_curl_lines_without_a_secret_and_sends_nothing() {
     }
 }
 
-// --------------------------------------------------------------------------------------------------------- interrupts
-
-/// A run that does not outlive its test.
-struct Running(Child);
-
-impl Running {
-    fn start(folder: &Path, args: &[&str]) -> Running {
-        let mut command = command();
-        command.args(args).current_dir(folder).env("MSGEXT_SECRET_KEY", KEY);
-        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary can be run"))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        end(&mut self.0);
-    }
-}
-
-/// Does what Ctrl-C does, and gives the exit code; `None` where the signal itself ended the child.
-fn interrupted(child: &mut Child) -> Option<i32> {
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(kill.expect("kill can be run").success());
-    let mut status = None;
-    until("the child has ended", || {
-        status = child.try_wait().expect("a child can be waited for");
-        status.is_some()
-    });
-    status.and_then(|status| status.code())
-}
-
-/// Waits for a condition, and panics when it does not come about.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < DEADLINE, "never: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[test]
-fn ctrl_c_ends_a_waiting_run_with_a_report_of_what_was_done() {
-    let serve = Serve::start(&[]);
-    let relay = Relay::start(serve.url(), |_| false);
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("long.yaml"), LONG).expect("a file can be written");
-    let mut run = Running::start(folder.path(), &run_at(&relay.url, &["long.yaml", "--member-calls", "none"]));
-    // One set by the probe, and the scenario's own.
-    until("the scenario waits", || relay.calls() == 2);
-    assert_eq!(interrupted(&mut run.0), Some(4));
-    let report = report_in(folder.path());
-    assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
-    assert_eq!(report["incomplete_why"], "interrupted");
-    assert_eq!(verdicts(&report), [("long-wait".to_owned(), "unknown".to_owned())]);
-    for name in ["report.md", "junit.xml"] {
-        assert!(folder.path().join("reports/run").join(name).metadata().expect(name).len() > 0);
-    }
-}
-
-#[test]
-fn ctrl_c_before_the_target_has_answered_leaves_a_report_too() {
-    let target = Silent::start();
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut run = Running::start(folder.path(), &run_at(&target.url, &["--timeout", "10m"]));
-    until("the run has called", || target.connections() > 0);
-    assert_eq!(interrupted(&mut run.0), Some(4));
-    let report = report_in(folder.path());
-    assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
-    assert_eq!(report["totals"]["scenarios"]["pass"], 0);
-}
-
 #[test]
 fn ctrl_c_stops_serve_and_its_exit_code_is_0() {
     let mut serve = Serve::start(&[]);
     // It serves, so it is past its start.
     assert_ne!(post(&format!("{}/", serve.url()), &[], "{}")["ErrorCode"], 0);
-    assert_eq!(interrupted(&mut serve.child), Some(0));
+    assert_eq!(ended_by("-INT", &mut serve.child), Some(0));
     assert!(TcpStream::connect(serve.url().trim_start_matches("http://")).is_err());
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,9 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::binary::{DEADLINE, KEY, Listener, Ran, Serve, command, end, msgext, msgext_in, read_http, report_of};
+use crate::support::binary::{
+    DEADLINE, KEY, Listener, Ran, Serve, command, end, msgext, msgext_in, read_http, report_of, signal,
+};
 
 /// Runs a load against an endpoint with the app of `serve`.
 fn load(url: &str, more: &[&str]) -> Ran {
@@ -115,11 +117,6 @@ impl Drop for Going {
     fn drop(&mut self) {
         end(&mut self.child);
     }
-}
-
-fn signal(name: &str, child: &Child) {
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args([name, &pid]).status().expect("kill can be run").success());
 }
 
 /// Stops a process for so long.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -150,9 +150,57 @@ impl Drop for Serve {
     }
 }
 
+/// A run that does not outlive its test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    pub(crate) fn start(folder: &Path, args: &[&str]) -> Running {
+        let mut command = command();
+        command.args(args).current_dir(folder).env("MSGEXT_SECRET_KEY", KEY);
+        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary can be run"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        end(&mut self.0);
+    }
+}
+
+/// Sends a signal: `-INT` is Ctrl-C.
+pub(crate) fn signal(name: &str, child: &Child) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([name, &pid]).status().expect("kill can be run").success());
+}
+
+/// Sends a signal and gives the exit code; `None` where the signal itself ended the child.
+pub(crate) fn ended_by(name: &str, child: &mut Child) -> Option<i32> {
+    signal(name, child);
+    let mut status = None;
+    until("the child has ended", || {
+        status = child.try_wait().expect("a child can be waited for");
+        status.is_some()
+    });
+    status.and_then(|status| status.code())
+}
+
+/// Waits for a condition, and panics when it does not come about.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < DEADLINE, "never: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The arguments of a run against an endpoint with the app of `serve`.
 pub(crate) fn run_at<'a>(url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let target = ["run", "--target", url, "--sdkappid", "1400000000", "--admin", "administrator"];
+    test_at("run", url, more)
+}
+
+/// The arguments of a command against an endpoint with the app of `serve`.
+pub(crate) fn test_at<'a>(command: &'a str, url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let target = [command, "--target", url, "--sdkappid", "1400000000", "--admin", "administrator"];
     target.into_iter().chain(more.iter().copied()).collect()
 }
 
@@ -176,6 +224,35 @@ impl Listener {
             }
         });
         Listener { url }
+    }
+}
+
+/// A URL at which nobody listens.
+pub(crate) fn gone() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    format!("http://{}", listener.local_addr().expect("an address"))
+}
+
+/// An endpoint that takes connections, counts them, and says nothing.
+pub(crate) struct Silent {
+    pub(crate) url: String,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Silent {
+    pub(crate) fn start() -> Silent {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        let Listener { url } = Listener::start(move |mut stream| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            // Ends when the client goes away.
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        Silent { url, connections }
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 }
 
