@@ -113,7 +113,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let conduct = Conduct::begin("load", &args.conduct, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
     let log = Output::prepare(&args.conduct.output.folder("load").join("intervals.hlog"))?;
-    let (report, response, could_not_test) = match test(args, plan, terms.as_ref(), &conduct, log) {
+    let (report, response, could_not_test) = match test(args, &plan, terms.as_ref(), &conduct, log) {
         Ok(measured) => {
             let Tested { measured, found } = &*measured;
             let (elapsed, cut_short) = (measured.elapsed, measured.cut_short.as_ref().map(ToString::to_string));
@@ -137,7 +137,7 @@ struct Tested {
 }
 
 /// Makes ready, carries out, reads back.
-fn test(args: &Args, plan: Plan, terms: Option<&Terms>, conduct: &Conduct, log: Output) -> Result<Box<Tested>, Failure> {
+fn test(args: &Args, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, log: Output) -> Result<Box<Tested>, Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
     let served = if args.conduct.target.is_embedded() { Some(serve()?) } else { None };
     let (place, rate) = match &served {
@@ -149,17 +149,17 @@ fn test(args: &Args, plan: Plan, terms: Option<&Terms>, conduct: &Conduct, log: 
     };
     let mut ground = runtime.block_on(async {
         let ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
-        LoadGround::prepare(ground, url, &plan, threads(args, &plan, terms), stop).await
+        LoadGround::prepare(ground, url, plan, threads(args, plan, terms), stop).await
     });
     let ground = ground.as_mut().map_err(|error| failed(named, error))?;
     let metrics = args.metrics.map(|address| serve_metrics(address, runtime)).transpose()?;
     let mut watch = Watch::start(args.conduct.quiet, metrics, log)?;
     let ticks = watch.shows_moments();
     let measured = if let Some(terms) = terms {
-        search(ground, &plan, terms, stop, ticks, &mut |stage| watch.stage(&stage))
+        search(ground, plan, terms, stop, ticks, &mut |stage| watch.stage(&stage))
     } else {
-        watch.begin(&plan);
-        carry_out(ground, &plan, stop, Watcher { ticks, tell: &mut |event| watch.event(&event) })
+        watch.begin(plan);
+        carry_out(ground, plan, stop, Watcher { ticks, tell: &mut |event| watch.event(&event) })
     };
     let mut measured = measured.map_err(|error| failed(named, &error))?;
     watch.end(&measured)?;
