@@ -15,15 +15,15 @@
 
 pub mod api;
 pub mod cli;
-pub mod clock;
+mod clock;
 pub mod drive;
-pub mod history;
+mod history;
 pub mod host;
 pub mod judge;
 pub mod model;
-pub mod random;
-pub mod report;
+mod random;
+mod report;
 pub mod scenario;
 pub mod spec;
 pub mod verdict;
-pub mod yaml;
+mod yaml;

@@ -14,27 +14,27 @@ use crate::yaml::reader::read_file;
 
 /// Tells everything that is wrong with scenario files, load plans or target files, and where
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct CheckArgs {
     /// Scenario files, load plans, target files, or folders; what is built in if left out
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Failure> {
+pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let files = if args.paths.is_empty() { bundled() } else { files::read_yaml(&args.paths)? };
     let (mut scenarios, mut targets, mut specs, mut plans, mut problems) = (Vec::new(), 0, 0, 0, Vec::new());
     for (path, text) in &files {
         match kind(text) {
-            Kind::Scenarios => scenarios.push((path.clone(), text.clone())),
-            Kind::Target => {
+            FileKind::Scenarios => scenarios.push((path.clone(), text.clone())),
+            FileKind::Target => {
                 targets += 1;
                 problems.extend(read_file::<TargetFile>(path, text).1.err().into_iter().flatten());
             }
-            Kind::Plan => {
+            FileKind::Plan => {
                 plans += 1;
                 problems.extend(load::load(path, text).1.err().into_iter().flatten());
             }
-            Kind::Clauses => {
+            FileKind::Clauses => {
                 specs += 1;
                 problems.extend(read_file::<Spec>(path, text).1.err().into_iter().flatten());
             }
@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 /// What a file is for.
-enum Kind {
+enum FileKind {
     Scenarios,
     Target,
     Clauses,
@@ -76,8 +76,8 @@ fn bundled() -> Vec<(String, String)> {
 
 /// A target file says where the target is, a file of clauses and a plan begin theirs at the margin; every other has to hold
 /// scenarios.
-fn kind(text: &str) -> Kind {
+fn kind(text: &str) -> FileKind {
     let has = |field: &str| text.lines().any(|line| line.starts_with(field));
-    let kinds = [("url:", Kind::Target), ("clauses:", Kind::Clauses), ("phases:", Kind::Plan)];
-    kinds.into_iter().find(|(field, _)| has(field)).map_or(Kind::Scenarios, |(_, kind)| kind)
+    let kinds = [("url:", FileKind::Target), ("clauses:", FileKind::Clauses), ("phases:", FileKind::Plan)];
+    kinds.into_iter().find(|(field, _)| has(field)).map_or(FileKind::Scenarios, |(_, kind)| kind)
 }

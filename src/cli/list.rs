@@ -14,7 +14,7 @@ use crate::spec::{self, Clause, Spec};
 
 /// Lists scenarios, clauses and readings, and what covers what
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ListArgs {
     /// Scenario files or folders; the bundled scenarios if left out
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -29,7 +29,7 @@ pub struct Args {
     filter: Option<Filter>,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Failure> {
+pub fn run(args: &ListArgs) -> Result<Exit, Failure> {
     let spec = spec::bundled();
     let filter = args.filter.clone().unwrap_or_default();
     let planned: Vec<Planned> = load(&args.paths)?.into_iter().filter(|planned| filter.admits(planned, spec)).collect();

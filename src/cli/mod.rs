@@ -1,24 +1,22 @@
 //! Arguments, progress, exit codes; the only floor that prints.
 
-pub mod check;
-pub mod conduct;
+mod check;
+mod conduct;
 pub mod embedded;
-pub mod exit;
-pub mod files;
-pub mod list;
-pub mod load;
-pub mod output;
-pub mod progress;
-pub mod run;
-pub mod schema;
-pub mod serve;
-pub mod target;
-pub mod usersig;
+mod exit;
+mod files;
+mod list;
+mod load;
+mod output;
+mod run;
+mod schema;
+mod serve;
+mod target;
+mod usersig;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-pub use exit::Exit;
 
 /// Proves whether an endpoint is a single-chat message extension API (`set_key_values`)
 #[derive(Debug, Parser)]
@@ -30,13 +28,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(Box<run::Args>),
-    Load(Box<load::Args>),
-    Serve(Box<serve::Args>),
-    List(list::Args),
-    Check(check::Args),
-    Schema(schema::Args),
-    Usersig(usersig::Args),
+    Run(Box<run::RunArgs>),
+    Load(Box<load::LoadArgs>),
+    Serve(Box<serve::ServeArgs>),
+    List(list::ListArgs),
+    Check(check::CheckArgs),
+    Schema(schema::SchemaArgs),
+    Usersig(usersig::UsersigArgs),
 }
 
 /// Runs the command line.

@@ -9,14 +9,14 @@ use crate::{report, scenario};
 
 /// Prints a JSON Schema
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct SchemaArgs {
     /// Of what
     #[arg(value_name = "KIND", default_value = "scenario")]
-    kind: Kind,
+    kind: SchemaKind,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
+enum SchemaKind {
     /// Scenario files
     Scenario,
     /// Load plans
@@ -25,11 +25,11 @@ enum Kind {
     Report,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Failure> {
+pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.kind {
-        Kind::Scenario => scenario::conform::schema::schema(),
-        Kind::Load => scenario::load::schema(),
-        Kind::Report => report::json::schema().to_value(),
+        SchemaKind::Scenario => scenario::conform::schema::schema(),
+        SchemaKind::Load => scenario::load::schema(),
+        SchemaKind::Report => report::json::schema().to_value(),
     };
     let mut out = io::stdout().lock();
     let written = serde_json::to_writer_pretty(&mut out, &schema).map_err(io::Error::from).and_then(|()| writeln!(out));

@@ -30,7 +30,7 @@ use crate::model::{Model, Request, Rules, Setup};
 
 /// Serves the reference endpoint on a port
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ServeArgs {
     /// Where to listen; port 0 lets the system choose
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -75,7 +75,7 @@ pub struct Args {
     threads: Option<u16>,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Failure> {
+pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let (secret_key, key_source) = secret_key(args)?;
     let setup = Setup { rules: rules(args)?, apps: apps(args.sdkappid, &args.admin, &secret_key) };
     // It is there, and can be written, before anybody is served.
@@ -121,7 +121,7 @@ fn runtime(threads: Option<u16>) -> io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-fn secret_key(args: &Args) -> Result<(String, &'static str), Failure> {
+fn secret_key(args: &ServeArgs) -> Result<(String, &'static str), Failure> {
     let (key, source) = match (&args.secret_key_file, std::env::var(KEY_VARIABLE)) {
         (Some(path), _) => (files::read(path)?.1.trim().to_owned(), "from --secret-key-file"),
         (None, Ok(key)) => (key.trim().to_owned(), "from MSGEXT_SECRET_KEY"),
@@ -130,7 +130,7 @@ fn secret_key(args: &Args) -> Result<(String, &'static str), Failure> {
     if key.is_empty() { Err(Failure::usage("the secret key is empty")) } else { Ok((key, source)) }
 }
 
-fn rules(args: &Args) -> Result<Rules, Failure> {
+fn rules(args: &ServeArgs) -> Result<Rules, Failure> {
     let mut rules = Rules::default();
     if let Some(limit) = &args.app_limit {
         rules.limits.app = parse_limit("--app-limit", limit, Scope::App)?;
@@ -174,7 +174,7 @@ fn parse_limit(flag: &str, text: &str, scope: Scope) -> Result<Option<Limit>, Fa
 
 /// What a client needs to know.
 struct Welcome<'a> {
-    args: &'a Args,
+    args: &'a ServeArgs,
     url: String,
     usersig: String,
     msg_key: String,
@@ -183,7 +183,7 @@ struct Welcome<'a> {
 
 impl<'a> Welcome<'a> {
     /// Makes a signature, and a message to try things on.
-    fn new(args: &'a Args, setup: &Setup, model: &mut Model, address: SocketAddr) -> Welcome<'a> {
+    fn new(args: &'a ServeArgs, setup: &Setup, model: &mut Model, address: SocketAddr) -> Welcome<'a> {
         const DAYS_180_S: u64 = 180 * 86_400;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let claims =

@@ -9,7 +9,7 @@ use crate::api::usersig::{Claims, sign};
 
 /// Prints a `UserSig`, made with the key in `MSGEXT_SECRET_KEY`
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct UsersigArgs {
     /// The app's SDKAppID
     #[arg(long, value_name = "N")]
     sdkappid: u64,
@@ -21,7 +21,7 @@ pub struct Args {
     expire: u64,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Failure> {
+pub fn run(args: &UsersigArgs) -> Result<Exit, Failure> {
     let key = std::env::var(KEY_VARIABLE).map_err(|_| Failure::usage(format!("set {KEY_VARIABLE} to the app's secret key")))?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let claims =

@@ -1,15 +1,15 @@
 //! Talks to the target: sends, waits, records. A failing target is a value (`Exchange`, `Finding`); an error means that *we*
 //! could not do our job. Never prints.
 
-pub mod client;
-pub mod compose;
+pub(crate) mod client;
+mod compose;
 pub mod conform;
-pub mod ground;
-pub mod line;
+pub(crate) mod ground;
+mod line;
 pub mod load;
-pub mod messages;
-pub mod pace;
-pub mod probe;
-pub mod readback;
+mod messages;
+mod pace;
+pub(crate) mod probe;
+mod readback;
 pub mod stop;
 pub mod target;

@@ -10,7 +10,7 @@ const SCENARIOS_SHOWN: usize = 6;
 
 /// Findings of one scenario on one clause, by one call; by no single call, at one place.
 #[derive(Clone, Debug)]
-pub struct Failure<'a> {
+pub struct FailureGroup<'a> {
     pub scenario: &'a ScenarioEntry,
     /// Never empty.
     pub findings: Vec<&'a FindingEntry>,
@@ -20,7 +20,7 @@ pub struct Failure<'a> {
     pub also_in: Vec<&'a str>,
 }
 
-impl<'a> Failure<'a> {
+impl<'a> FailureGroup<'a> {
     pub fn first(&self) -> &'a FindingEntry {
         self.findings[0]
     }
@@ -45,18 +45,21 @@ impl<'a> Failure<'a> {
 }
 
 /// The failures of one scenario, in the order of its findings.
-pub fn of_scenario(scenario: &ScenarioEntry) -> Vec<Failure<'_>> {
+pub fn of_scenario(scenario: &ScenarioEntry) -> Vec<FailureGroup<'_>> {
     gather(std::iter::once(scenario), |_| true)
 }
 
 /// The failures of a run whose findings decide, or those whose findings do not.
-pub fn of_report(report: &Report, deciding: bool) -> Vec<Failure<'_>> {
+pub fn of_report(report: &Report, deciding: bool) -> Vec<FailureGroup<'_>> {
     gather(report.scenarios.iter(), |finding| report.decides(finding) == deciding)
 }
 
 /// A finding with the clause, subject, expected and actual of an earlier one is only counted there.
-fn gather<'a>(scenarios: impl Iterator<Item = &'a ScenarioEntry>, takes: impl Fn(&FindingEntry) -> bool) -> Vec<Failure<'a>> {
-    let mut failures: Vec<Failure> = Vec::new();
+fn gather<'a>(
+    scenarios: impl Iterator<Item = &'a ScenarioEntry>,
+    takes: impl Fn(&FindingEntry) -> bool,
+) -> Vec<FailureGroup<'a>> {
+    let mut failures: Vec<FailureGroup> = Vec::new();
     let mut shown: HashMap<[&str; 4], usize> = HashMap::new();
     for scenario in scenarios {
         let first_of_scenario = failures.len();
@@ -70,7 +73,7 @@ fn gather<'a>(scenarios: impl Iterator<Item = &'a ScenarioEntry>, takes: impl Fn
             let index = own.map_or(failures.len(), |position| first_of_scenario + position);
             match failures.get_mut(index) {
                 Some(failure) => failure.findings.push(finding),
-                None => failures.push(Failure { scenario, findings: vec![finding], again: 0, also_in: Vec::new() }),
+                None => failures.push(FailureGroup { scenario, findings: vec![finding], again: 0, also_in: Vec::new() }),
             }
             shown.insert(key, index);
         }

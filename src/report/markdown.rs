@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::failure::{self, Failure, printable, some_of};
+use super::failure::{self, FailureGroup, printable, some_of};
 use super::load::Load;
 use super::{Report, VerdictWord};
 
@@ -75,7 +75,7 @@ fn figures(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
     load.doubts.iter().try_for_each(|doubt| writeln!(out, "- {}", text(doubt)))
 }
 
-fn failures(out: &mut dyn io::Write, title: &str, failures: &[Failure]) -> io::Result<()> {
+fn failures(out: &mut dyn io::Write, title: &str, failures: &[FailureGroup]) -> io::Result<()> {
     if failures.is_empty() {
         return Ok(());
     }
@@ -87,7 +87,7 @@ fn failures(out: &mut dyn io::Write, title: &str, failures: &[Failure]) -> io::R
     Ok(())
 }
 
-fn one(out: &mut dyn io::Write, failure: &Failure) -> io::Result<()> {
+fn one(out: &mut dyn io::Write, failure: &FailureGroup) -> io::Result<()> {
     let first = failure.first();
     writeln!(out, "\n### {}: {}\n\n{}\n", text(&first.clause), text(&failure.scenario.id), text(&first.statement))?;
     writeln!(out, "| subject | expected | actual |\n|---|---|---|")?;

@@ -8,7 +8,7 @@ use annotate_snippets::Level as Title;
 use anstyle::{AnsiColor, Effects, Style};
 use unicode_width::UnicodeWidthStr;
 
-use super::failure::{self, Failure, printable, some_of};
+use super::failure::{self, FailureGroup, printable, some_of};
 use super::snippet::{self, Texts};
 use super::{ExchangeEntry, Level, Overall, Report, ScenarioEntry, VerdictWord};
 
@@ -67,7 +67,7 @@ pub(super) fn verdict(out: &mut dyn io::Write, report: &Report) -> io::Result<()
     writeln!(out, "\n{style}{word}{style:#} {}", printable(&report.reason))
 }
 
-fn all(out: &mut dyn io::Write, failures: &[Failure], texts: &Texts) -> io::Result<()> {
+fn all(out: &mut dyn io::Write, failures: &[FailureGroup], texts: &Texts) -> io::Result<()> {
     let (full, rest) = failures.split_at(failures.len().min(IN_FULL));
     full.iter().try_for_each(|failure| in_full(out, failure, texts))?;
     for failure in rest {
@@ -80,7 +80,7 @@ fn all(out: &mut dyn io::Write, failures: &[Failure], texts: &Texts) -> io::Resu
     Ok(())
 }
 
-fn in_full(out: &mut dyn io::Write, failure: &Failure, texts: &Texts) -> io::Result<()> {
+fn in_full(out: &mut dyn io::Write, failure: &FailureGroup, texts: &Texts) -> io::Result<()> {
     let first = failure.first();
     let level = if first.level == Level::Should { Title::WARNING.with_name("SHOULD") } else { Title::ERROR.with_name("FAIL") };
     let heading = format!("{}: {}", failure.scenario.id, first.statement);

@@ -3,7 +3,7 @@
 //! Pure: text in, values and located problems out. Never a request: see [`crate::drive`].
 
 pub mod conform;
-pub mod load;
+pub(crate) mod load;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -40,7 +40,7 @@ const CALLS_A_THREAD: f64 = 40_000.0;
 
 /// Sends load when it is due, judges every reply, and tells how long calls took
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct LoadArgs {
     #[command(flatten)]
     plan: PlanArgs,
     #[command(flatten)]
@@ -105,7 +105,7 @@ impl SearchArgs {
     }
 }
 
-pub fn run(args: &Args) -> Result<Exit, Failure> {
+pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     let terms = args.search.terms()?;
     let (plan, source) = args.plan.plan(args.search.find_capacity, args.conduct.target.timeout())?;
     if args.conduct.target.has_pins() {
@@ -137,7 +137,7 @@ struct Tested {
 }
 
 /// Makes ready, carries out, reads back.
-fn test(args: &Args, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, log: Output) -> Result<Box<Tested>, Failure> {
+fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, log: Output) -> Result<Box<Tested>, Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
     let served = if args.conduct.target.is_embedded() { Some(serve()?) } else { None };
     let (place, rate) = match &served {
@@ -172,7 +172,7 @@ fn serve() -> Result<ServedEndpoint, Failure> {
 }
 
 /// Threads for the busiest phase. One core is left to the target, or to whoever adds up.
-fn threads(args: &Args, plan: &Plan, terms: Option<&Terms>) -> u32 {
+fn threads(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>) -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     let of_plan = plan.phases.iter().filter_map(|phase| phase.arrivals.peak_per_second()).fold(0.0, f64::max);
     let peak = terms.map_or(of_plan, |terms| terms.max);

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use crate::judge::text::counted;
 use crate::report::snippet::{self, Texts};
 use crate::scenario::Caller;
 use crate::scenario::load::check::Check;
-use crate::scenario::load::{Arrivals, BUNDLED, Choice, Mix, Phase, Plan, Rate, Spacing, Traffic, load};
+use crate::scenario::load::{Arrivals, BUNDLED, Choice, Extent, Mix, Phase, Plan, Rate, RateOrMax, Spacing, Traffic, load};
 use crate::yaml::source::SourceFile;
 
 /// What to send
@@ -24,7 +23,7 @@ pub struct PlanArgs {
     #[arg(value_name = "PLAN", conflicts_with = "rate")]
     plan: Option<String>,
     /// Without a plan: calls a second (5000/s), or `max` for as many as the connections let through
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = rate_or_max)]
     rate: Option<RateOrMax>,
     /// How long to send at --rate
     #[arg(long = "for", value_name = "SPAN", value_parser = span, requires = "rate", default_value = "10s")]
@@ -48,10 +47,10 @@ pub struct PlanArgs {
     #[arg(long, value_name = "HOW", value_parser = choice, conflicts_with = "plan")]
     choose: Option<Choice>,
     /// Pairs a call, as in 3 or 1-20 [default: 1]
-    #[arg(long, value_name = "N", conflicts_with = "plan")]
+    #[arg(long, value_name = "N", value_parser = extent, conflicts_with = "plan")]
     kvs: Option<Extent>,
     /// Bytes a value, as in 1000 or 16-1000 [default: 32]
-    #[arg(long, value_name = "N", conflicts_with = "plan")]
+    #[arg(long, value_name = "N", value_parser = extent, conflicts_with = "plan")]
     value_bytes: Option<Extent>,
     /// Who calls: admin, sender or recipient; several, separated by commas, take turns [default: admin]
     #[arg(long = "as", value_name = "WHO", value_delimiter = ',', value_parser = caller, conflicts_with = "plan")]
@@ -61,18 +60,9 @@ pub struct PlanArgs {
     check: Vec<Check>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum RateOrMax {
-    Rate(Rate),
-    Max,
-}
-
-impl FromStr for RateOrMax {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<RateOrMax, String> {
-        if text == "max" { Ok(RateOrMax::Max) } else { rate(text).map(RateOrMax::Rate) }
-    }
+/// A rate as [`rate`] reads it, or `max`.
+fn rate_or_max(text: &str) -> Result<RateOrMax, String> {
+    if text == "max" { Ok(RateOrMax::Max) } else { rate(text).map(RateOrMax::Rate) }
 }
 
 /// A rate; a bare number is a second's.
@@ -81,18 +71,11 @@ pub fn rate(text: &str) -> Result<Rate, String> {
 }
 
 /// A number, or two joined by a hyphen.
-#[derive(Clone, Copy, Debug)]
-struct Extent(u32, u32);
-
-impl FromStr for Extent {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Extent, String> {
-        let (from, to) = text.split_once('-').unwrap_or((text, text));
-        match (from.parse(), to.parse()) {
-            (Ok(from), Ok(to)) if from <= to => Ok(Extent(from, to)),
-            _ => Err("write a number, or two as in 1-20".to_owned()),
-        }
+fn extent(text: &str) -> Result<Extent, String> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    match (from.parse(), to.parse()) {
+        (Ok(from), Ok(to)) if from <= to => Ok(Extent(from, to)),
+        _ => Err("write a number, or two as in 1-20".to_owned()),
     }
 }
 
@@ -169,11 +152,11 @@ impl PlanArgs {
             }
         });
         let messages = self.messages.unwrap_or(NonZeroU32::MIN.saturating_add(63));
-        let extent = |given: Option<Extent>, usual| given.map_or((usual, usual), |Extent(from, to)| (from, to));
+        let of = |given: Option<Extent>, usual| given.map_or((usual, usual), |Extent(from, to)| (from, to));
         let traffic = Traffic {
             mix: self.mix.unwrap_or(Mix { set: 1, delete: 0, clear: 0 }),
-            kvs: extent(self.kvs, 1),
-            value_bytes: extent(self.value_bytes, 32),
+            kvs: of(self.kvs, 1),
+            value_bytes: of(self.value_bytes, 32),
             keys: 20,
             messages: (0, messages.get()),
             choice: self.choose.unwrap_or(Choice::Spread),

@@ -15,12 +15,12 @@ use crate::scenario::load::arrivals::Schedule;
 
 /// Shows plans that are carried out, one after another. It is told at most ten times a second, by the thread that adds up, and
 /// never by one that sends.
-pub struct Progress {
+pub struct LoadProgress {
     bars: MultiProgress,
     style: ProgressStyle,
     how: How,
-    phases: Vec<Phase>,
-    state: State,
+    phases: Vec<PhaseBar>,
+    state: Moment,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ enum How {
     Nothing,
 }
 
-struct Phase {
+struct PhaseBar {
     name: String,
     start: Duration,
     length: Duration,
@@ -39,15 +39,15 @@ struct Phase {
 }
 
 #[derive(Default)]
-struct State {
+struct Moment {
     /// Of the last second that is over.
     second: String,
     sent: (Duration, u64),
     rate: f64,
 }
 
-impl Progress {
-    pub fn new(quiet: bool) -> Progress {
+impl LoadProgress {
+    pub fn new(quiet: bool) -> LoadProgress {
         let how = match (quiet, io::stderr().is_terminal()) {
             (true, _) => How::Nothing,
             (false, true) => How::Bars,
@@ -57,7 +57,7 @@ impl Progress {
         let style = ProgressStyle::with_template("{prefix:.bold} {bar:16.green/black} {wide_msg}");
         let style = style.expect("the template is a constant").progress_chars("━━╌");
         let bars = MultiProgress::with_draw_target(target);
-        Progress { bars, style, how, phases: Vec::new(), state: State::default() }
+        LoadProgress { bars, style, how, phases: Vec::new(), state: Moment::default() }
     }
 
     pub fn has_bars(&self) -> bool {
@@ -70,9 +70,9 @@ impl Progress {
         let starts = std::iter::once(Duration::ZERO).chain(ends);
         let phases = plan.phases.iter().zip(starts);
         self.phases = phases
-            .map(|(phase, start)| Phase { name: phase.name.clone(), start, length: phase.arrivals.duration(), bar: None })
+            .map(|(phase, start)| PhaseBar { name: phase.name.clone(), start, length: phase.arrivals.duration(), bar: None })
             .collect();
-        self.state = State::default();
+        self.state = Moment::default();
     }
 
     pub fn show(&mut self, event: &Event<'_>) {
@@ -81,7 +81,7 @@ impl Progress {
             Event::Tick(tick) => self.tick(*tick),
             Event::Second { tally, .. } => self.state.second = in_short(tally),
             Event::PhaseOver { phase, tally } => {
-                let Phase { length, .. } = self.phases[*phase];
+                let PhaseBar { length, .. } = self.phases[*phase];
                 let rate = tally.sent as f64 / length.as_secs_f64();
                 self.end_phase(*phase, tally.planned > 0, &format!("{} sent, {rate:.1}/s  {}", tally.sent, in_short(tally)));
             }
@@ -126,7 +126,7 @@ impl Progress {
     /// The phase's bar, which begins with the phase.
     fn bar(&mut self, phase: usize) -> ProgressBar {
         let width = self.phases.iter().map(|phase| phase.name.len()).max().unwrap_or(0);
-        let Phase { name, length, bar, .. } = &mut self.phases[phase];
+        let PhaseBar { name, length, bar, .. } = &mut self.phases[phase];
         let made = bar.get_or_insert_with(|| {
             let length = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
             let bar = self.bars.add(ProgressBar::new(length).with_style(self.style.clone()));

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use std::time::{Duration, SystemTime};
 
 use super::metrics::Metrics;
-use super::progress::Progress;
+use super::progress::LoadProgress;
 use crate::cli::exit::Failure;
 use crate::cli::files::Output;
 use crate::drive::load::run::Event;
@@ -15,7 +15,7 @@ use crate::report::load::intervals::IntervalLog;
 use crate::scenario::load::Plan;
 
 pub struct Watch {
-    progress: Progress,
+    progress: LoadProgress,
     metrics: Option<Metrics>,
     log: IntervalLog<BufWriter<File>>,
     /// Where the log appears once it is whole.
@@ -33,7 +33,7 @@ impl Watch {
         let started = SystemTime::now();
         let log = output.create().and_then(|file| IntervalLog::begin(BufWriter::new(file), started));
         let log = log.map_err(|error| Failure::could_not_test(format!("the interval log cannot be written: {error}")))?;
-        let (progress, begun) = (Progress::new(quiet), Duration::ZERO);
+        let (progress, begun) = (LoadProgress::new(quiet), Duration::ZERO);
         Ok(Watch { progress, metrics, log, output, log_error: None, started, begun })
     }
 

@@ -1,11 +1,11 @@
 //! One reply at a time, held against what a scenario expects of it; and what all scenarios come to.
 
-pub mod incidental;
-pub mod limit;
-pub mod memory;
-pub mod pairs;
-pub mod race;
-pub mod reply;
+pub(crate) mod incidental;
+pub(crate) mod limit;
+pub(crate) mod memory;
+pub(crate) mod pairs;
+pub(crate) mod race;
+pub(crate) mod reply;
 pub mod summary;
 
 use crate::api::{Kv, Operation};

@@ -1,7 +1,7 @@
 //! What the target has to hold: each key of each message with its last acknowledged write, so that every reply of a load
 //! run can be judged. A key has one writer: at most one call on it is under way.
 //!
-//! Never a value in memory: a value is told by the number of its write ([`Write`]).
+//! Never a value in memory: a value is told by the number of its write ([`WriteId`]).
 
 #![expect(clippy::cast_possible_truncation, reason = "a call has at most 20 pairs, a message at most 300 keys")]
 
@@ -18,23 +18,23 @@ use crate::history::Class;
 ///
 /// The value is the number in 16 hexadecimal digits, and `x` up to its length; a shorter one has the number's last digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Write(u64);
+pub struct WriteId(u64);
 
 const LENGTH_BITS: u32 = 10;
 const DIGITS: usize = 16;
 const FILL: [u8; 1000] = [b'x'; 1000];
 
-impl Write {
+impl WriteId {
     /// No write: what a key has that is not there.
-    const NONE: Write = Write(0);
+    const NONE: WriteId = WriteId(0);
 
     /// The write with this number, from 1 on, of a value of 1 to 1000 bytes.
-    fn new(number: u64, length: u32) -> Write {
-        Write(number << LENGTH_BITS | u64::from(length))
+    fn new(number: u64, length: u32) -> WriteId {
+        WriteId(number << LENGTH_BITS | u64::from(length))
     }
 
-    fn after(self, numbers: u64) -> Write {
-        Write(self.0 + (numbers << LENGTH_BITS))
+    fn after(self, numbers: u64) -> WriteId {
+        WriteId(self.0 + (numbers << LENGTH_BITS))
     }
 
     fn length(self) -> usize {
@@ -53,7 +53,7 @@ impl Write {
         out.extend_from_slice(&FILL[..length.saturating_sub(DIGITS)]);
     }
 
-    /// Whether `value` is what this write carried; for [`Write::NONE`], nothing.
+    /// Whether `value` is what this write carried; for [`WriteId::NONE`], nothing.
     fn is(self, value: &str) -> bool {
         let (digits, length, value) = (self.digits(), self.length(), value.as_bytes());
         let (head, fill) = value.split_at(value.len().min(DIGITS));
@@ -75,19 +75,19 @@ fn digits(number: u64) -> [u8; DIGITS] {
 /// One key as the target has to hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
-    state: State,
+    state: KeyState,
     /// The Seq that the target last told; 0 if none.
     seq: i64,
     /// The last write on it that a limit turned away;
-    turned_away: Write,
+    turned_away: WriteId,
     busy: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum KeyState {
     Unset,
     Present {
-        write: Write,
+        write: WriteId,
     },
     /// Deleted or cleared: which Seq it expects now is an open question, until a conflict has told it.
     Gone {
@@ -96,15 +96,15 @@ enum State {
     /// A call's outcome is unknown: its write may have been done, or not, or be done later. `before` is the last write that
     /// was acknowledged.
     Doubt {
-        before: Write,
+        before: WriteId,
     },
 }
 
-const FRESH: Key = Key { state: State::Unset, seq: 0, turned_away: Write::NONE, busy: false };
+const FRESH: Key = Key { state: KeyState::Unset, seq: 0, turned_away: WriteId::NONE, busy: false };
 
 /// One message's keys.
 #[derive(Clone, Debug)]
-struct Message {
+struct HeldMessage {
     keys: Box<[Key]>,
     /// Where the search for a free key goes on.
     cursor: u32,
@@ -121,7 +121,7 @@ pub struct Ticket {
     pub operation: Operation,
     pub keys: [u16; 20],
     pub count: u8,
-    pub first_write: Write,
+    pub first_write: WriteId,
     pub by_member: bool,
 }
 
@@ -147,9 +147,9 @@ const MOST_GHOSTS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Ledger {
     names: Box<[String]>,
-    messages: Vec<Option<Message>>,
+    messages: Vec<Option<HeldMessage>>,
     /// By message and key the writes (for a removal none) whose calls got no reply: a server may still do them much later.
-    ghosts: HashMap<(u32, u16), Vec<Write>>,
+    ghosts: HashMap<(u32, u16), Vec<WriteId>>,
     writes: u64,
     /// Added to each write's number, so that ledgers side by side number apart.
     stride: u64,
@@ -171,9 +171,9 @@ impl Ledger {
         self.messages[message as usize].as_ref().map_or(0, |message| message.keys[usize::from(key)].seq)
     }
 
-    fn message(&mut self, message: u32) -> &mut Message {
+    fn message(&mut self, message: u32) -> &mut HeldMessage {
         let keys = self.names.len();
-        self.messages[message as usize].get_or_insert_with(|| Message {
+        self.messages[message as usize].get_or_insert_with(|| HeldMessage {
             keys: vec![FRESH; keys].into(),
             cursor: 0,
             busy: 0,
@@ -197,13 +197,13 @@ impl Ledger {
         if held.clearing {
             return None;
         }
-        let mut ticket = Ticket { message, operation, keys: [0; 20], count: 0, first_write: Write::NONE, by_member };
+        let mut ticket = Ticket { message, operation, keys: [0; 20], count: 0, first_write: WriteId::NONE, by_member };
         if operation == Operation::Clear && held.busy == 0 {
             (held.clearing, held.busy) = (true, 1);
             return Some(ticket);
         }
         let deletes = operation == Operation::Delete
-            && held.reserve(&mut ticket, count, keys, |key| matches!(key.state, State::Present { .. }));
+            && held.reserve(&mut ticket, count, keys, |key| matches!(key.state, KeyState::Present { .. }));
         if !deletes {
             ticket.operation = Operation::Set;
             if !held.reserve(&mut ticket, count, keys, |_| true) {
@@ -211,13 +211,13 @@ impl Ledger {
             }
         }
         held.busy += 1;
-        ticket.first_write = Write::new(self.writes + stride, length);
+        ticket.first_write = WriteId::new(self.writes + stride, length);
         self.writes += stride * u64::from(count);
         Some(ticket)
     }
 
     /// The write to the ticket's key at this position.
-    pub fn write(&self, ticket: &Ticket, position: usize) -> Write {
+    pub fn write(&self, ticket: &Ticket, position: usize) -> WriteId {
         ticket.first_write.after(self.stride * position as u64)
     }
 
@@ -229,17 +229,17 @@ impl Ledger {
         self.close(ticket);
         for (index, write) in all.into_iter().zip(writes) {
             let sets = ticket.operation == Operation::Set;
-            self.doubt(ticket.message, index, if sets { write } else { Write::NONE });
+            self.doubt(ticket.message, index, if sets { write } else { WriteId::NONE });
         }
     }
 
-    fn doubt(&mut self, message: u32, index: u16, tried: Write) {
+    fn doubt(&mut self, message: u32, index: u16, tried: WriteId) {
         let ghosts = self.ghosts.entry((message, index)).or_default();
         if ghosts.len() <= MOST_GHOSTS {
             ghosts.push(tried);
         }
         let key = &mut self.message(message).keys[usize::from(index)];
-        (key.busy, key.state) = (false, State::Doubt { before: key.acknowledged() });
+        (key.busy, key.state) = (false, KeyState::Doubt { before: key.acknowledged() });
     }
 
     /// Ends a call that a limit turned away: nothing may have changed.
@@ -258,9 +258,9 @@ impl Ledger {
     pub fn settle(&mut self, ticket: &Ticket, answers: &[Item<'_>], differences: &mut Vec<Difference>) -> Class {
         if ticket.operation == Operation::Clear {
             let message = self.close(ticket);
-            for key in message.keys.iter_mut().filter(|key| key.state != State::Unset) {
+            for key in message.keys.iter_mut().filter(|key| key.state != KeyState::Unset) {
                 // The vendor's own client forgets a cleared key's Seq and sends 0.
-                (key.state, key.seq) = (State::Gone { told: false }, 0);
+                (key.state, key.seq) = (KeyState::Gone { told: false }, 0);
             }
             return Class::Accepted;
         }
@@ -288,7 +288,7 @@ impl Ledger {
                 None => Class::Error,
             });
             if answer.is_none_or(|answer| leaves_doubt(answer.code)) {
-                self.doubt(ticket.message, index, if ticket.operation == Operation::Set { write } else { Write::NONE });
+                self.doubt(ticket.message, index, if ticket.operation == Operation::Set { write } else { WriteId::NONE });
             }
         }
         class
@@ -298,7 +298,7 @@ impl Ledger {
         &mut self,
         ticket: &Ticket,
         index: u16,
-        write: Write,
+        write: WriteId,
         answer: &Item<'_>,
         differences: &mut Vec<Difference>,
     ) -> Class {
@@ -318,12 +318,12 @@ impl Ledger {
         }
     }
 
-    fn numbers(&self, ticket: &Ticket) -> impl Iterator<Item = Write> + use<> {
+    fn numbers(&self, ticket: &Ticket) -> impl Iterator<Item = WriteId> + use<> {
         let (first, stride) = (ticket.first_write, self.stride);
         (0..).map(move |position| first.after(stride * position))
     }
 
-    fn close(&mut self, ticket: &Ticket) -> &mut Message {
+    fn close(&mut self, ticket: &Ticket) -> &mut HeldMessage {
         let message = self.message(ticket.message);
         message.busy -= 1;
         message.clearing = false;
@@ -331,7 +331,7 @@ impl Ledger {
     }
 }
 
-impl Message {
+impl HeldMessage {
     /// Takes the next `count` free keys that will do; all of them or none.
     fn reserve(&mut self, ticket: &mut Ticket, count: u32, keys: u32, will_do: impl Fn(&Key) -> bool) -> bool {
         let keys = keys.min(self.keys.len() as u32).max(1);
@@ -356,25 +356,25 @@ impl Message {
 
 impl Key {
     /// The last acknowledged write; 0 where there is none.
-    fn acknowledged(&self) -> Write {
+    fn acknowledged(&self) -> WriteId {
         match self.state {
-            State::Present { write } => write,
-            State::Doubt { before } => before,
-            State::Unset | State::Gone { .. } => Write::NONE,
+            KeyState::Present { write } => write,
+            KeyState::Doubt { before } => before,
+            KeyState::Unset | KeyState::Gone { .. } => WriteId::NONE,
         }
     }
 
     fn settle(
         &mut self,
         ticket: &Ticket,
-        write: Write,
+        write: WriteId,
         answer: &Item<'_>,
         ghosts: Ghosts<'_>,
         differences: &mut Vec<Difference>,
     ) -> Class {
         match answer.code {
             0 if ticket.operation == Operation::Delete => {
-                (self.state, self.seq) = (State::Gone { told: false }, answer.seq);
+                (self.state, self.seq) = (KeyState::Gone { told: false }, answer.seq);
                 Class::Accepted
             }
             0 => {
@@ -393,8 +393,8 @@ impl Key {
                 }
             }
             // A key that may be gone may be missing, too (reading `delete-missing`).
-            code::NOT_FOUND if matches!(self.state, State::Doubt { .. }) => {
-                self.state = State::Gone { told: false };
+            code::NOT_FOUND if matches!(self.state, KeyState::Doubt { .. }) => {
+                self.state = KeyState::Gone { told: false };
                 Class::Conflict
             }
             code => {
@@ -406,39 +406,39 @@ impl Key {
         }
     }
 
-    fn acknowledge(&mut self, write: Write, answer: &Item<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) {
+    fn acknowledge(&mut self, write: WriteId, answer: &Item<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) {
         if !write.is(answer.value) {
             differences.push(difference("SET-4", answer.key, "Value", &write.text(), answer.value));
         }
         // A key that is or may be gone counts from its old Seq or from 0 (readings `deleted-key` and `cleared-key`).
         let least = match self.state {
-            State::Unset | State::Gone { .. } | State::Doubt { .. } => 0,
-            State::Present { .. } if ghosts.removed() => 0,
-            State::Present { .. } => self.seq,
+            KeyState::Unset | KeyState::Gone { .. } | KeyState::Doubt { .. } => 0,
+            KeyState::Present { .. } if ghosts.removed() => 0,
+            KeyState::Present { .. } => self.seq,
         };
         if answer.seq <= least {
             let expected = format!("more than {least}, which an acknowledged write has");
             differences.push(difference("SET-2", answer.key, "Seq", &expected, &answer.seq.to_string()));
         }
-        (self.state, self.seq) = (State::Present { write }, answer.seq);
+        (self.state, self.seq) = (KeyState::Present { write }, answer.seq);
     }
 
     /// A member sent the last Seq told. A conflict is lawful only where that may be out of date; says whether it is.
     fn conflict(&mut self, answer: &Item<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) -> bool {
         let lawful = match self.state {
-            State::Doubt { before } => before.is(answer.value) || ghosts.explain(answer.value),
-            State::Gone { told: false } => answer.value.is_empty() || ghosts.explain(answer.value),
-            State::Unset | State::Gone { told: true } | State::Present { .. } => ghosts.explain(answer.value),
+            KeyState::Doubt { before } => before.is(answer.value) || ghosts.explain(answer.value),
+            KeyState::Gone { told: false } => answer.value.is_empty() || ghosts.explain(answer.value),
+            KeyState::Unset | KeyState::Gone { told: true } | KeyState::Present { .. } => ghosts.explain(answer.value),
         };
         if !lawful {
             let held = self.acknowledged();
             let (clause, actual) = match self.state {
-                State::Gone { told: true } => ("SEQ-5", format!("value {:?} at Seq {}", answer.value, answer.seq)),
+                KeyState::Gone { told: true } => ("SEQ-5", format!("value {:?} at Seq {}", answer.value, answer.seq)),
                 _ => self.blame(answer.value, answer.seq),
             };
-            let expected = if let State::Gone { told: true } = self.state {
+            let expected = if let KeyState::Gone { told: true } = self.state {
                 format!("no conflict at Seq {}, which a conflict has told", self.seq)
-            } else if held == Write::NONE {
+            } else if held == WriteId::NONE {
                 "no conflict: nothing is set".into()
             } else {
                 format!("no conflict at Seq {}", self.seq)
@@ -453,15 +453,15 @@ impl Key {
     fn adopt(&mut self, answer: &Item<'_>, ghosts: Ghosts<'_>) {
         let known = [self.acknowledged(), self.turned_away].into_iter().chain(ghosts.0.iter().copied());
         self.seq = answer.seq;
-        self.state = match known.into_iter().find(|write| *write != Write::NONE && write.is(answer.value)) {
-            Some(write) => State::Present { write },
-            None => State::Gone { told: true },
+        self.state = match known.into_iter().find(|write| *write != WriteId::NONE && write.is(answer.value)) {
+            Some(write) => KeyState::Present { write },
+            None => KeyState::Gone { told: true },
         };
     }
 
     /// The clause that a value breaks which stands where another should, and what it is, in words.
     fn blame(&self, value: &str, seq: i64) -> (&'static str, String) {
-        if self.turned_away != Write::NONE && self.turned_away.is(value) {
+        if self.turned_away != WriteId::NONE && self.turned_away.is(value) {
             return ("LIM-5", format!("the value of a call that a limit had refused, at Seq {seq}"));
         }
         ("SET-2", format!("value {value:?} at Seq {seq}"))
@@ -470,12 +470,12 @@ impl Key {
     fn compare(&self, name: &str, found: Option<(&str, i64)>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) {
         let held = self.acknowledged();
         let is_held = held.is(found.map_or("", |(value, _)| value));
-        let as_told = matches!(self.state, State::Doubt { .. }) || found.is_none_or(|(_, seq)| seq == self.seq);
+        let as_told = matches!(self.state, KeyState::Doubt { .. }) || found.is_none_or(|(_, seq)| seq == self.seq);
         if (is_held && as_told) || ghosts.explain(found.map_or("", |(value, _)| value)) {
             return;
         }
         let expected =
-            if held == Write::NONE { "nothing".to_owned() } else { format!("value {:?} at Seq {}", held.text(), self.seq) };
+            if held == WriteId::NONE { "nothing".to_owned() } else { format!("value {:?} at Seq {}", held.text(), self.seq) };
         let (clause, actual) = match found {
             None => ("SET-2", "nothing".to_owned()),
             Some((value, seq)) => self.blame(value, seq),
@@ -486,10 +486,10 @@ impl Key {
 
 /// The lost writes of one key.
 #[derive(Clone, Copy)]
-struct Ghosts<'a>(&'a [Write]);
+struct Ghosts<'a>(&'a [WriteId]);
 
 impl<'a> Ghosts<'a> {
-    fn of(all: &'a HashMap<(u32, u16), Vec<Write>>, message: u32, key: u16) -> Ghosts<'a> {
+    fn of(all: &'a HashMap<(u32, u16), Vec<WriteId>>, message: u32, key: u16) -> Ghosts<'a> {
         // Nearly always there are none at all, and then nothing needs to be looked up.
         Ghosts(if all.is_empty() { &[] } else { all.get(&(message, key)).map_or(&[], Vec::as_slice) })
     }
@@ -499,7 +499,7 @@ impl<'a> Ghosts<'a> {
     }
 
     fn removed(self) -> bool {
-        self.0.contains(&Write::NONE) || self.0.len() > MOST_GHOSTS
+        self.0.contains(&WriteId::NONE) || self.0.len() > MOST_GHOSTS
     }
 }
 
@@ -539,7 +539,7 @@ mod tests {
     }
 
     /// A set by a member that the target does as told.
-    fn set(ledger: &mut Ledger, seq: i64) -> Write {
+    fn set(ledger: &mut Ledger, seq: i64) -> WriteId {
         let ticket = open(ledger, Operation::Set, true);
         assert_eq!(settle(ledger, &ticket, 0, &ticket.first_write.text(), seq), (Class::Accepted, vec![]));
         ticket.first_write
@@ -548,12 +548,12 @@ mod tests {
     #[test]
     fn values_have_their_length_and_tell_writes_apart() {
         for (number, length) in [(1, 1), (1, 4), (2, 16), (0xffff, 17), (1 << 50, 1000)] {
-            let write = Write::new(number, length);
+            let write = WriteId::new(number, length);
             let text = write.text();
             assert!(text.len() == length as usize && write.is(&text), "{text}");
             assert!(!write.after(1).is(&text) && !write.is(&text[1..]) && !write.is(&format!("{text}x")));
         }
-        assert!(Write::NONE.is("") && !Write::NONE.is("x"));
+        assert!(WriteId::NONE.is("") && !WriteId::NONE.is("x"));
     }
 
     #[test]

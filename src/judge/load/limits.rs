@@ -32,14 +32,16 @@ pub struct Broken {
 /// Judges all calls, which are in the order of their sending.
 pub fn outcomes(calls: &[TimedCall], app: Rate, message: Rate) -> Vec<ClauseOutcome> {
     let mut clauses: BTreeMap<&'static str, (Vec<Broken>, u64)> = BTreeMap::new();
-    let app_calls = Scope::new(calls.iter(), Fate::RefusedForApp);
+    let app_calls = ScopeCalls::new(calls.iter(), Fate::RefusedForApp);
     app_calls.judge(app, ["LIM-1", "LIM-2"], "the app", &mut clauses);
     let mut by_message: BTreeMap<u32, Vec<&TimedCall>> = BTreeMap::new();
     for call in calls {
         by_message.entry(call.message).or_default().push(call);
     }
-    let messages: Vec<(u32, Scope<'_>)> =
-        by_message.into_iter().map(|(number, calls)| (number, Scope::new(calls.into_iter(), Fate::RefusedForMessage))).collect();
+    let messages: Vec<(u32, ScopeCalls<'_>)> = by_message
+        .into_iter()
+        .map(|(number, calls)| (number, ScopeCalls::new(calls.into_iter(), Fate::RefusedForMessage)))
+        .collect();
     for (number, scope) in &messages {
         // A message that was never called beyond its limit is refused for another's sake, if at all.
         let within = scope.calls.len() as u64 <= message.calls;
@@ -66,13 +68,13 @@ pub fn outcomes(calls: &[TimedCall], app: Rate, message: Rate) -> Vec<ClauseOutc
 }
 
 /// The calls that one limiter counts.
-struct Scope<'c> {
+struct ScopeCalls<'c> {
     calls: Vec<&'c TimedCall>,
     timed: Vec<Timed>,
 }
 
-impl<'c> Scope<'c> {
-    fn new(calls: impl Iterator<Item = &'c TimedCall>, refused_by: Fate) -> Scope<'c> {
+impl<'c> ScopeCalls<'c> {
+    fn new(calls: impl Iterator<Item = &'c TimedCall>, refused_by: Fate) -> ScopeCalls<'c> {
         let calls: Vec<&TimedCall> = calls.collect();
         let decision = |fate| match fate {
             Fate::Accepted | Fate::Conflict => Decision::Admitted,
@@ -81,7 +83,7 @@ impl<'c> Scope<'c> {
             Fate::RefusedForApp | Fate::RefusedForMessage | Fate::Error => Decision::Unknown,
         };
         let timed = |call: &&TimedCall| Timed { sent: call.sent, received: call.received, decision: decision(call.fate) };
-        Scope { timed: calls.iter().map(timed).collect(), calls }
+        ScopeCalls { timed: calls.iter().map(timed).collect(), calls }
     }
 
     fn count(&self, decision: Decision) -> usize {

@@ -17,7 +17,7 @@ use crate::verdict::Verdict;
 use crate::yaml::source::SourceFile;
 
 /// One finding, whatever found it, and the phase in which it was made; `None` for what was read back after the run.
-struct Found<'a> {
+struct PhasedFinding<'a> {
     difference: Cow<'a, Difference>,
     phase: Option<usize>,
     exchange: Option<&'a Exchange>,
@@ -56,14 +56,14 @@ pub fn build(
 }
 
 /// What replies and what the judge of the limits have found.
-fn found<'a>(measured: &'a Measured, verdict: &'a LoadVerdict) -> Vec<Found<'a>> {
-    let of_replies = measured.findings.kept.iter().map(|kept| Found {
+fn found<'a>(measured: &'a Measured, verdict: &'a LoadVerdict) -> Vec<PhasedFinding<'a>> {
+    let of_replies = measured.findings.kept.iter().map(|kept| PhasedFinding {
         difference: Cow::Borrowed(&kept.difference),
         phase: kept.phase,
         exchange: kept.exchange.as_ref(),
     });
     let of_limits = verdict.clauses.iter().flat_map(|outcome| {
-        outcome.findings.iter().map(|Broken { phase, subject, expected, actual }| Found {
+        outcome.findings.iter().map(|Broken { phase, subject, expected, actual }| PhasedFinding {
             difference: Cow::Owned(Difference {
                 clause: outcome.clause.clone(),
                 subject: subject.clone(),
@@ -127,7 +127,7 @@ fn scenarios(
     source: &SourceFile,
     measured: &Measured,
     verdict: &LoadVerdict,
-    found: &[Found<'_>],
+    found: &[PhasedFinding<'_>],
     secrets: &Secrets,
 ) -> Vec<ScenarioEntry> {
     let title = &measured.plan.title;
@@ -153,7 +153,7 @@ fn scenarios(
     scenarios
 }
 
-fn finding(spec: &Spec, found: &Found<'_>, place: FilePlace, secrets: &Secrets) -> FindingEntry {
+fn finding(spec: &Spec, found: &PhasedFinding<'_>, place: FilePlace, secrets: &Secrets) -> FindingEntry {
     let Difference { clause, subject, expected, actual } = &*found.difference;
     let known = spec.clause(clause);
     FindingEntry {

@@ -181,9 +181,10 @@ fn ten_seconds() -> Span {
 #[serde(try_from = "Json")]
 struct RateText(Rate);
 
+/// A rate, or as many calls as the connections let through.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "Json")]
-enum RateOrMax {
+pub enum RateOrMax {
     Rate(Rate),
     Max,
 }
@@ -192,10 +193,10 @@ enum RateOrMax {
 #[serde(try_from = "Json")]
 struct CheckText(Check);
 
-/// A number, or `{from: 1, to: 20}`.
+/// The least and the most of something: a number, or `{from: 1, to: 20}`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Json")]
-struct Extent(u32, u32);
+pub struct Extent(pub u32, pub u32);
 
 const RATE_FORM: &str = "a rate: 200/s, 12000/m or 200/1s";
 

@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use check::Check;
-pub use file::{BUNDLED, load, schema};
+pub use file::{BUNDLED, Extent, RateOrMax, load, schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

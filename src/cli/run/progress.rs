@@ -16,18 +16,18 @@ use crate::spec;
 use crate::verdict::{ScenarioOutcome, Verdict};
 
 /// Shows a run while it goes on.
-pub struct Progress<'a> {
+pub struct RunProgress<'a> {
     bars: MultiProgress,
     total: ProgressBar,
     running: ProgressBar,
-    state: Mutex<State>,
+    state: Mutex<Shown>,
     texts: &'a Texts<'a>,
     secrets: &'a [String],
     visible: bool,
 }
 
 #[derive(Default)]
-struct State {
+struct Shown {
     running: Vec<String>,
     failed: usize,
     unknown: usize,
@@ -35,11 +35,11 @@ struct State {
     told: usize,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> RunProgress<'a> {
     /// Failures shown as they come; the end repeats them all.
     const MOST_TOLD: usize = 5;
 
-    pub fn new(scenarios: usize, texts: &'a Texts<'a>, secrets: &'a [String], quiet: bool) -> Progress<'a> {
+    pub fn new(scenarios: usize, texts: &'a Texts<'a>, secrets: &'a [String], quiet: bool) -> RunProgress<'a> {
         let visible = io::stderr().is_terminal() && !quiet;
         let target = if visible { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
@@ -49,7 +49,7 @@ impl<'a> Progress<'a> {
         let running = bars.add(ProgressBar::new_spinner());
         running.set_style(style("{spinner} {wide_msg}"));
         running.enable_steady_tick(Duration::from_millis(100));
-        Progress { bars, total, running, state: Mutex::default(), texts, secrets, visible }
+        RunProgress { bars, total, running, state: Mutex::default(), texts, secrets, visible }
     }
 
     /// Takes in an event of the run.
@@ -67,7 +67,7 @@ impl<'a> Progress<'a> {
                 }
                 if !outcome.findings.is_empty() && self.visible {
                     state.told += 1;
-                    if state.told <= Progress::MOST_TOLD {
+                    if state.told <= RunProgress::MOST_TOLD {
                         self.bars.suspend(|| self.tell(planned, outcome));
                     }
                 }
@@ -93,7 +93,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn counts(state: &State) -> String {
+fn counts(state: &Shown) -> String {
     let counts = [(state.failed, "failed"), (state.unknown, "unknown"), (state.skipped, "skipped")];
     let shown = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
     shown.collect::<Vec<_>>().join("  ")

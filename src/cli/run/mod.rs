@@ -1,13 +1,16 @@
 //! `msgext run`: conformance.
 
+mod progress;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::conduct::{Conduct, ConductArgs, now, runtime};
-use super::exit::{Exit, Failure};
-use super::progress::Progress;
-use super::target::Named;
-use super::{embedded, files};
+use progress::RunProgress;
+
+use crate::cli::conduct::{Conduct, ConductArgs, now, runtime};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::target::Named;
+use crate::cli::{embedded, files};
 use crate::drive::conform::{self, Event, Options, counts};
 use crate::drive::stop::Stop;
 use crate::drive::target::Target;
@@ -28,7 +31,7 @@ const DEFAULT_RATE: u32 = 150;
 /// Checks a target against the documentation, scenario by scenario
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one flag of the command line")]
-pub struct Args {
+pub struct RunArgs {
     /// Scenario files or folders; the bundled scenarios if left out
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -40,7 +43,7 @@ pub struct Args {
     fast: bool,
     /// Requests a second over everything, or `none`; 150 on a real target, none on the embedded endpoint
     #[arg(long, value_name = "N|none", value_parser = rate)]
-    rate: Option<Rate>,
+    rate: Option<RequestRate>,
     /// Runs every scenario so many times
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     repeat: u16,
@@ -61,12 +64,12 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Rate {
+enum RequestRate {
     PerSecond(u32),
     Unlimited,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Failure> {
+pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let seed = args.conduct.seed(now());
     let plan = plan(args, seed)?;
     let named = args.conduct.target.resolve()?;
@@ -95,7 +98,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Planned>, Failure> {
     Err(Failure::usage(format!("{}; nothing was sent", counted(problems.len(), "problem"))))
 }
 
-fn plan(args: &Args, seed: u64) -> Result<Vec<Planned>, Failure> {
+fn plan(args: &RunArgs, seed: u64) -> Result<Vec<Planned>, Failure> {
     let filter = args.filter.clone().unwrap_or_default();
     let mut planned = load(&args.paths)?;
     planned.retain(|planned| filter.admits(planned, spec::bundled()));
@@ -109,10 +112,10 @@ fn plan(args: &Args, seed: u64) -> Result<Vec<Planned>, Failure> {
     Ok(planned)
 }
 
-fn options(args: &Args, seed: u64) -> Options {
+fn options(args: &RunArgs, seed: u64) -> Options {
     let rate = match args.rate {
-        Some(Rate::PerSecond(rate)) => Some(rate),
-        Some(Rate::Unlimited) => None,
+        Some(RequestRate::PerSecond(rate)) => Some(rate),
+        Some(RequestRate::Unlimited) => None,
         None if args.conduct.target.is_embedded() => None,
         None => Some(DEFAULT_RATE),
     };
@@ -122,7 +125,7 @@ fn options(args: &Args, seed: u64) -> Options {
 /// Runs the plan to a report. Where the target could not be tested there is a report too, and the failure beside it.
 fn conform(plan: &[Planned], conduct: &Conduct, options: &Options, texts: &Texts<'_>, quiet: bool) -> (Report, Option<Failure>) {
     let Named { target, place, name, pinned, secrets } = &conduct.named;
-    let progress = Progress::new(plan.len(), texts, secrets, quiet);
+    let progress = RunProgress::new(plan.len(), texts, secrets, quiet);
     let events = |event: Event<'_>| progress.show(&event);
     let result = conduct.runtime.block_on(conform::run(plan, target, place, options, &conduct.stop, &events));
     progress.end();
@@ -174,10 +177,10 @@ fn dry_run(plan: &[Planned], target: &Target, options: &Options) -> Result<Exit,
     }
 }
 
-fn rate(text: &str) -> Result<Rate, String> {
+fn rate(text: &str) -> Result<RequestRate, String> {
     if text == "none" {
-        return Ok(Rate::Unlimited);
+        return Ok(RequestRate::Unlimited);
     }
     let rate = text.trim_end_matches("/s").parse().ok().filter(|rate| *rate > 0);
-    rate.map(Rate::PerSecond).ok_or_else(|| "write a number of requests a second, or none".to_owned())
+    rate.map(RequestRate::PerSecond).ok_or_else(|| "write a number of requests a second, or none".to_owned())
 }
