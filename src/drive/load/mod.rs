@@ -5,7 +5,6 @@
 pub mod choose;
 pub mod clock;
 pub mod render;
-pub mod reply;
 pub mod run;
 pub mod search;
 pub mod wire;

@@ -17,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::choose::Chooser;
 use super::clock::{Alarm, Clock};
 use super::render::{Buffer, Templates};
-use super::reply::{Settled, settle};
+
 use super::wire::{Connection, Response, Tls};
 use crate::api::scan::Scanner;
 use crate::drive::stop::Stop;
@@ -26,6 +26,7 @@ use crate::judge::load::findings::Findings;
 use crate::judge::load::fit::Fit;
 use crate::judge::load::ledger::{Difference, Ledger, Ticket};
 use crate::judge::load::measured::{Connections, TimedCall};
+use crate::judge::load::reply::{Settled, settle};
 use crate::judge::load::tally::Tally;
 use crate::random::Random;
 use crate::scenario::load::arrivals::{Due, Schedule};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::ledger::Difference;
 use super::measured::TimedCall;
 use crate::history::Fate;
 use crate::judge::limiter::{Decision, Direction, Judgement, Timed, Violation, judge};
@@ -24,9 +25,7 @@ pub struct ClauseOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
     pub phase: usize,
-    pub subject: String,
-    pub expected: String,
-    pub actual: String,
+    pub difference: Difference,
 }
 
 /// Judges all calls, which are in the order of their sending.
@@ -118,9 +117,12 @@ impl<'c> ScopeCalls<'c> {
             entry.1 += 1;
             entry.0.push(Broken {
                 phase: usize::from(call.phase),
-                subject: format!("a call of {whose}, {:.3} s into the run", call.sent as f64 / 1e9),
-                expected: violation.expected().to_owned(),
-                actual: format!("{} ({})", violation.actual(), totals(&judgement)),
+                difference: Difference {
+                    clause: clause.into(),
+                    subject: format!("a call of {whose}, {:.3} s into the run", call.sent as f64 / 1e9),
+                    expected: violation.expected().to_owned(),
+                    actual: format!("{} ({})", violation.actual(), totals(&judgement)),
+                },
             });
         }
     }

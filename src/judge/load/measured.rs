@@ -135,7 +135,13 @@ impl Measured {
     /// Takes in a run that began so long after this one; its phases follow on this one's.
     pub fn append(&mut self, mut later: Measured, begun: Duration) {
         later.seconds.iter_mut().for_each(|second| second.at_s += begun.as_secs());
-        self.findings.add(later.findings, self.phases.len());
+        let (phases, moved) = (self.phases.len(), u64::try_from(begun.as_nanos()).unwrap_or(u64::MAX));
+        for call in &mut later.calls {
+            call.phase += u16::try_from(phases).unwrap_or(u16::MAX);
+            call.sent += moved;
+            call.received += moved;
+        }
+        self.findings.add(later.findings, phases);
         self.plan.phases.append(&mut later.plan.phases);
         self.phases.append(&mut later.phases);
         self.seconds.append(&mut later.seconds);
@@ -181,5 +187,36 @@ impl fmt::Display for CutShort {
                 write!(f, "{phase}: {check} does not hold (abort-on-fail): {actual}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::load::fixture::{PLAN, measured};
+    use crate::judge::load::verdict::judge;
+
+    #[test]
+    fn what_was_measured_is_read_back_as_it_was_written_and_judged_the_same() {
+        let mut run = measured(PLAN);
+        run.cut_short = Some(CutShort::Interrupted(Duration::from_millis(1500)));
+        run.read_back = Some(ReadBack { read: 3, messages: 4 });
+        run.connections.lost.insert("reset".to_owned(), 2);
+        let text = serde_json::to_string(&run).unwrap();
+        let again: Measured = serde_json::from_str(&text).unwrap();
+        assert_eq!((&again, judge(&again)), (&run, judge(&run)));
+        let cut = text.replacen("\"threads\"", "\"thread\"", 1);
+        assert!(serde_json::from_str::<Measured>(&cut).is_err());
+    }
+
+    #[test]
+    fn a_later_run_follows_on_the_phases_and_the_times_of_an_earlier_one() {
+        let (mut run, later) = (measured(PLAN), measured(PLAN));
+        let (calls, phases, sent) = (run.calls.len(), run.phases.len(), run.total().sent);
+        run.append(later.clone(), Duration::from_secs(10));
+        assert_eq!((run.phases.len(), run.plan.phases.len(), run.total().sent), (2 * phases, 2 * phases, 2 * sent));
+        let (first, moved) = (later.calls[0], run.calls[calls]);
+        assert_eq!((moved.phase, moved.sent), (first.phase + 1, first.sent + 10_000_000_000));
+        assert_eq!(run.seconds.last().map(|second| second.at_s), later.seconds.last().map(|second| second.at_s + 10));
     }
 }

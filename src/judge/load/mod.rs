@@ -5,9 +5,13 @@ pub mod check;
 pub mod doubt;
 pub mod findings;
 pub mod fit;
+#[cfg(test)]
+mod fixture;
 pub mod ledger;
 pub mod limits;
 pub mod measured;
+pub mod reply;
 pub mod tally;
 pub mod trial;
 pub mod verdict;
+pub mod write;

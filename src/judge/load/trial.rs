@@ -45,3 +45,39 @@ pub fn trial_outcome(measured: &Measured, verdict: TrialVerdict) -> TrialOutcome
         p999: response.quantile(0.999),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::judge::load::fixture::measured;
+
+    const TRIAL: &str = "title: t\nphases:\n  - {name: at-10, rate: 10/s, for: 4s}\nchecks: ['p99 response < 50ms']\n";
+
+    fn trial(change: impl FnOnce(&mut Measured)) -> (TrialVerdict, String) {
+        let mut run = measured(TRIAL);
+        change(&mut run);
+        let (verdict, why) = judge_trial(&run);
+        (verdict, why.unwrap_or_default())
+    }
+
+    #[test]
+    fn each_trial_names_who_kept_it_from_passing() {
+        assert_eq!(trial(|_| {}), (TrialVerdict::Passed, String::new()));
+        let slow = |run: &mut Measured| run.phases[0].tally.response[Class::Accepted as usize].record(Duration::from_secs(1));
+        assert_eq!(trial(slow).0, TrialVerdict::Failed);
+        let (verdict, why) = trial(|run| {
+            slow(run);
+            (0..9).for_each(|_| run.phases[0].tally.lag.record(Duration::from_millis(40)));
+        });
+        assert!(verdict == TrialVerdict::GeneratorLimited && why.contains("the generator was late"), "{why}");
+        let (verdict, why) = trial(|run| {
+            run.phases[0].tally.classes[Class::Refused as usize] = 7;
+            run.phases[0].tally.codes.insert(60007, 7);
+        });
+        assert_eq!((verdict, why.as_str()), (TrialVerdict::LimitRefused, "a limit refused 7 calls: 7 with 60007"));
+        let (verdict, why) = trial(|run| run.phases[0].tally.unsent = 2);
+        assert_eq!((verdict, why.as_str()), (TrialVerdict::Failed, "2 of 40 calls found no connection free"));
+    }
+}

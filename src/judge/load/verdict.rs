@@ -18,6 +18,8 @@ use crate::verdict::{Overall, Verdict};
 pub struct LoadVerdict {
     /// One for each phase.
     pub phases: Vec<Verdict>,
+    /// Of what the target held after the run.
+    pub read_back: Verdict,
     /// The run's, and then each phase's; of a search, its answer alone.
     pub checks: Vec<Checked>,
     /// Why the run cannot be trusted.
@@ -39,8 +41,9 @@ pub fn judge(measured: &Measured) -> LoadVerdict {
     };
     let clauses = clauses(measured);
     let phases = phases(measured, &clauses);
+    let read_back = read_back(measured);
     let (overall, reason) = overall(measured, &checks, &doubts, &clauses);
-    LoadVerdict { phases, checks, doubts, clauses, overall, reason }
+    LoadVerdict { phases, read_back, checks, doubts, clauses, overall, reason }
 }
 
 /// Why a run cannot be trusted, phase by phase.
@@ -139,6 +142,15 @@ fn phases(measured: &Measured, clauses: &[ClauseOutcome]) -> Vec<Verdict> {
     measured.phases.iter().enumerate().map(verdict).collect()
 }
 
+fn read_back(measured: &Measured) -> Verdict {
+    match measured.read_back {
+        _ if measured.findings.kept.iter().any(|kept| kept.phase.is_none()) => Verdict::Fail,
+        Some(read_back) if read_back.read > 0 => Verdict::Pass,
+        Some(_) => Verdict::Unknown("no message could be read back".to_owned()),
+        None => Verdict::Skipped("the target has no way to read a message back".to_owned()),
+    }
+}
+
 /// What a load run comes to, and what decided.
 fn overall(measured: &Measured, checks: &[Checked], doubts: &[Doubt], clauses: &[ClauseOutcome]) -> (Overall, String) {
     let broken: Vec<&str> =
@@ -180,4 +192,119 @@ fn passed(measured: &Measured, sent: u64, checks: usize, clauses: usize) -> Stri
         parts.push(format!("{checks} checks hold"));
     }
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Class;
+    use crate::judge::load::fixture::{PLAN, measured};
+    use crate::judge::load::ledger::Difference;
+    use crate::judge::load::measured::{CutShort, ReadBack};
+    use std::time::Duration;
+
+    /// The plan without limits, so that nothing is left to be established.
+    const BARE: &str = "title: t\nphases:\n  - {name: hold, rate: 10/s, for: 4s, checks: ['p99 response < 50ms']}\n";
+
+    fn verdict(change: impl FnOnce(&mut Measured)) -> LoadVerdict {
+        let mut run = measured(BARE);
+        change(&mut run);
+        judge(&run)
+    }
+
+    fn slow(run: &mut Measured) {
+        (0..10).for_each(|_| run.phases[0].tally.response[Class::Accepted as usize].record(Duration::from_millis(80)));
+    }
+
+    fn late(run: &mut Measured) {
+        (0..10).for_each(|_| run.phases[0].tally.lag.record(Duration::from_millis(30)));
+    }
+
+    fn found(run: &mut Measured, phase: Option<usize>) {
+        let of = |text: &str| text.to_owned();
+        let difference = Difference { clause: "SET-1".into(), subject: of("k Seq"), expected: of("2"), actual: of("1") };
+        run.findings.take(&mut vec![difference], phase, || None);
+    }
+
+    #[test]
+    fn a_run_that_holds_passes_and_says_what_was_judged() {
+        let passed = verdict(|_| {});
+        assert_eq!((passed.overall, passed.reason.as_str()), (Overall::Pass, "40 calls judged, 3 checks hold"));
+        assert_eq!((passed.phases, passed.doubts), (vec![Verdict::Pass], vec![]));
+    }
+
+    #[test]
+    fn a_slow_target_fails_and_a_slow_generator_decides_nothing() {
+        let slow_target = verdict(slow);
+        assert_eq!(slow_target.overall, Overall::Fail);
+        assert!(slow_target.reason.contains("hold: p99 response < 50ms"), "{}", slow_target.reason);
+        let slow_generator = verdict(|run| {
+            slow(run);
+            late(run);
+        });
+        assert_eq!(
+            (slow_generator.overall, slow_generator.checks.iter().any(|check| check.holds.is_none())),
+            (Overall::Inconclusive, true)
+        );
+        assert!(slow_generator.reason.contains("the generator was late"), "{}", slow_generator.reason);
+    }
+
+    #[test]
+    fn a_late_generator_excuses_no_finding() {
+        let broken = verdict(|run| {
+            late(run);
+            found(run, Some(0));
+        });
+        assert_eq!((broken.overall, &broken.phases[..]), (Overall::Fail, &[Verdict::Fail][..]));
+        assert!(broken.reason.starts_with("broken clauses: SET-1"), "{}", broken.reason);
+    }
+
+    #[test]
+    fn an_interrupted_run_is_inconclusive_whatever_held_and_fails_by_what_it_saw() {
+        let cut = |run: &mut Measured| run.cut_short = Some(CutShort::Interrupted(Duration::from_secs(2)));
+        let interrupted = verdict(cut);
+        assert_eq!((interrupted.overall, interrupted.reason.as_str()), (Overall::Inconclusive, "cut short after 2.0 s"));
+        let broken = verdict(|run| {
+            cut(run);
+            found(run, Some(0));
+        });
+        assert_eq!(broken.overall, Overall::Fail);
+    }
+
+    #[test]
+    fn what_was_not_reached_or_not_sent_is_no_pass() {
+        let unreached = verdict(|run| run.phases[0].reached = false);
+        assert!(matches!(&unreached.phases[..], [Verdict::Unknown(_)]));
+        assert_eq!(unreached.overall, Overall::Inconclusive);
+        let nothing = verdict(|run| run.phases[0].tally = crate::judge::load::tally::Tally::default());
+        assert_eq!(nothing.overall, Overall::Inconclusive);
+    }
+
+    #[test]
+    fn a_limit_that_refuses_nobody_is_not_established_and_one_that_refuses_early_is_broken() {
+        let unseen = judge(&measured(PLAN));
+        let of = |verdict: &LoadVerdict, id: &str| {
+            verdict.clauses.iter().find(|clause| clause.clause == id).map(|clause| clause.verdict.clone())
+        };
+        assert!(matches!(of(&unseen, "LIM-5"), Some(Verdict::Unknown(_))));
+        assert_eq!(unseen.overall, Overall::Inconclusive);
+        let mut early = measured(PLAN);
+        early.calls[3].fate = Fate::RefusedForApp;
+        let early = judge(&early);
+        assert_eq!((early.overall, of(&early, "LIM-5")), (Overall::Fail, Some(Verdict::Pass)));
+        assert!(early.clauses.iter().any(|clause| clause.findings.iter().any(|broken| broken.phase == 0)));
+    }
+
+    #[test]
+    fn what_was_read_back_is_judged_apart_and_a_read_without_a_reply_is_unknown() {
+        let read = |read| Some(ReadBack { read, messages: 4 });
+        assert_eq!(verdict(|run| run.read_back = read(4)).read_back, Verdict::Pass);
+        assert!(matches!(verdict(|run| run.read_back = read(0)).read_back, Verdict::Unknown(_)));
+        assert!(matches!(verdict(|_| {}).read_back, Verdict::Skipped(_)));
+        let broken = verdict(|run| {
+            run.read_back = read(4);
+            found(run, None);
+        });
+        assert_eq!((broken.read_back, broken.overall, &broken.phases[..]), (Verdict::Fail, Overall::Fail, &[Verdict::Pass][..]));
+    }
 }

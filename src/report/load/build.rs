@@ -1,12 +1,11 @@
 //! From what a load run measured, and what it came to, to its report.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{CapacityFigures, CheckEntry, ConnectionFigures, Load, PhaseFigures, ReadBackFigures, SecondFigures};
 use crate::history::Exchange;
 use crate::judge::load::ledger::Difference;
-use crate::judge::load::limits::{Broken, ClauseOutcome};
+use crate::judge::load::limits::ClauseOutcome;
 use crate::judge::load::measured::Measured;
 use crate::judge::load::verdict::LoadVerdict;
 use crate::report::build::{Facts, begun, exchange, milliseconds, totals};
@@ -18,7 +17,7 @@ use crate::yaml::source::SourceFile;
 
 /// One finding, whatever found it, and the phase in which it was made; `None` for what was read back after the run.
 struct PhasedFinding<'a> {
-    difference: Cow<'a, Difference>,
+    difference: &'a Difference,
     phase: Option<usize>,
     exchange: Option<&'a Exchange>,
 }
@@ -58,21 +57,14 @@ pub fn build(
 /// What replies and what the judge of the limits have found.
 fn found<'a>(measured: &'a Measured, verdict: &'a LoadVerdict) -> Vec<PhasedFinding<'a>> {
     let of_replies = measured.findings.kept.iter().map(|kept| PhasedFinding {
-        difference: Cow::Borrowed(&kept.difference),
+        difference: &kept.difference,
         phase: kept.phase,
         exchange: kept.exchange.as_ref(),
     });
-    let of_limits = verdict.clauses.iter().flat_map(|outcome| {
-        outcome.findings.iter().map(|Broken { phase, subject, expected, actual }| PhasedFinding {
-            difference: Cow::Owned(Difference {
-                clause: outcome.clause.clone(),
-                subject: subject.clone(),
-                expected: expected.clone(),
-                actual: actual.clone(),
-            }),
-            phase: Some(*phase),
-            exchange: None,
-        })
+    let of_limits = verdict.clauses.iter().flat_map(|outcome| &outcome.findings).map(|broken| PhasedFinding {
+        difference: &broken.difference,
+        phase: Some(broken.phase),
+        exchange: None,
     });
     of_replies.chain(of_limits).collect()
 }
@@ -148,13 +140,13 @@ fn scenarios(
     let read_back = findings(None, &whole);
     if !read_back.is_empty() {
         let title = "What the target holds after the run";
-        scenarios.push(scenario("read back", title, &Verdict::Fail, read_back, (0, Duration::ZERO), whole));
+        scenarios.push(scenario("read back", title, &verdict.read_back, read_back, (0, Duration::ZERO), whole));
     }
     scenarios
 }
 
 fn finding(spec: &Spec, found: &PhasedFinding<'_>, place: FilePlace, secrets: &Secrets) -> FindingEntry {
-    let Difference { clause, subject, expected, actual } = &*found.difference;
+    let Difference { clause, subject, expected, actual } = found.difference;
     let known = spec.clause(clause);
     FindingEntry {
         clause: clause.to_string(),
