@@ -1,10 +1,4 @@
-//! A load plan as it stands in a file, and what it means. Every problem is located, all of them are told at once.
-
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rates and step counts are positive, and bounded by the lint"
-)]
+//! A load plan as it stands in a file. Every problem is located, all of them are told at once.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -15,7 +9,8 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::check::Check;
-use super::{Arrivals, Choice, Limits, Mix, Phase, Plan, Rate, Spacing, Traffic};
+use super::lower::lowered;
+use super::{Choice, Plan, Rate, Spacing};
 use crate::scenario::Caller;
 use crate::yaml::reader::read_file;
 use crate::yaml::source::{Problem, SourceFile};
@@ -29,136 +24,125 @@ pub const BUNDLED: &[(&str, &str, &str)] = &[
     ("spike", "scenarios/load/spike.yaml", include_str!("../../../scenarios/load/spike.yaml")),
 ];
 
-/// A day: a signature lasts no longer, and no histogram has to.
-const LONGEST: Duration = Duration::from_hours(23);
-const MOST_CALLS: f64 = 1e10;
-const MOST_SHARES: u32 = 1_000_000;
-/// More have no ports on one address, or nearly so.
-const MOST_CONNECTIONS: u32 = 20_000;
-/// Each is made by a call before the run.
-const MOST_MESSAGES: u32 = 1_000_000;
-/// A judged plan keeps every call in memory.
-const MOST_JUDGED_CALLS: f64 = 200_000.0;
-
 /// A load plan: phases of traffic, and what has to hold.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct PlanFile {
+pub(super) struct PlanFile {
     /// One sentence that says what the plan is for.
-    title: String,
+    pub(super) title: String,
     /// Most calls under way at a time; each has a connection of its own.
     #[serde(default = "sixteen")]
-    connections: NonZeroU32,
+    pub(super) connections: NonZeroU32,
     /// How long a reply may take.
     #[serde(default = "ten_seconds")]
-    timeout: Span,
+    pub(super) timeout: Span,
     /// Messages that are made for the run.
     #[serde(default = "sixty_four")]
-    messages: NonZeroU32,
+    pub(super) messages: NonZeroU32,
     /// A call that the generator itself is later with than this is left out, not sent late. Without it every call is sent.
     #[serde(default)]
-    skip_later_than: Option<Span>,
+    pub(super) skip_later_than: Option<Span>,
     /// Judges the limits of the target against these (clauses LIM-1 to LIM-5).
     #[serde(default)]
-    limits: Option<LimitsFile>,
+    pub(super) limits: Option<LimitsFile>,
     /// What the calls are like, where a phase does not say.
     #[serde(default)]
-    traffic: TrafficFile,
-    phases: Vec<PhaseFile>,
+    pub(super) traffic: TrafficFile,
+    pub(super) phases: Vec<PhaseFile>,
     /// What has to hold of the whole run.
     #[serde(default)]
-    checks: Vec<CheckText>,
+    pub(super) checks: Vec<CheckText>,
 }
 
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct LimitsFile {
-    app: RateText,
-    message: RateText,
+pub(super) struct LimitsFile {
+    pub(super) app: RateText,
+    pub(super) message: RateText,
 }
 
 /// One stretch of a plan. It has exactly one kind of arrivals: rate, from and to, burst, or rest.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct PhaseFile {
-    name: String,
+pub(super) struct PhaseFile {
+    pub(super) name: String,
     /// Calls a second: 200/s, 12000/m; `max` sends as fast as the connections let it.
     #[serde(default)]
-    rate: Option<RateOrMax>,
+    pub(super) rate: Option<RateOrMax>,
     /// With `to`: a rate that changes evenly, or, with `by` and `each`, in steps.
     #[serde(default)]
-    from: Option<RateText>,
+    pub(super) from: Option<RateText>,
     #[serde(default)]
-    to: Option<RateText>,
+    pub(super) to: Option<RateText>,
     #[serde(default)]
-    by: Option<RateText>,
+    pub(super) by: Option<RateText>,
     #[serde(default)]
-    each: Option<Span>,
+    pub(super) each: Option<Span>,
     #[serde(default)]
-    burst: Option<BurstFile>,
+    pub(super) burst: Option<BurstFile>,
     /// Sends nothing for so long.
     #[serde(default)]
-    rest: Option<Span>,
+    pub(super) rest: Option<Span>,
     #[serde(default, rename = "for")]
-    duration: Option<Span>,
+    pub(super) duration: Option<Span>,
     /// In place of `for`: exactly so many calls.
     #[serde(default)]
-    calls: Option<u64>,
+    pub(super) calls: Option<u64>,
     #[serde(default)]
-    arrivals: Spacing,
+    pub(super) arrivals: Spacing,
     #[serde(default)]
-    traffic: TrafficFile,
+    pub(super) traffic: TrafficFile,
     #[serde(default)]
-    checks: Vec<CheckText>,
+    pub(super) checks: Vec<CheckText>,
     /// Ends the run when a check of this phase fails at the end of a second.
     #[serde(default)]
-    abort_on_fail: bool,
+    pub(super) abort_on_fail: bool,
 }
 
 /// `calls` calls at `rate`, every so often.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct BurstFile {
-    calls: u64,
-    rate: RateText,
-    every: Span,
+pub(super) struct BurstFile {
+    pub(super) calls: u64,
+    pub(super) rate: RateText,
+    pub(super) every: Span,
     #[serde(default = "one")]
-    times: u64,
+    pub(super) times: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct TrafficFile {
+pub(super) struct TrafficFile {
     #[serde(default)]
-    mix: Option<MixFile>,
+    pub(super) mix: Option<MixFile>,
     /// Pairs in a set or a delete.
     #[serde(default)]
-    kvs: Option<Extent>,
+    pub(super) kvs: Option<Extent>,
     #[serde(default)]
-    value_bytes: Option<Extent>,
+    pub(super) value_bytes: Option<Extent>,
     /// Keys of each message that are used.
     #[serde(default)]
-    keys: Option<u32>,
+    pub(super) keys: Option<u32>,
     /// Which of the messages, counted from 1.
     #[serde(default)]
-    messages: Option<Extent>,
+    pub(super) messages: Option<Extent>,
     #[serde(default)]
-    choose: Option<Choice>,
+    pub(super) choose: Option<Choice>,
     /// Who calls; several take turns.
     #[serde(default, rename = "as")]
-    callers: Option<Vec<Caller>>,
+    pub(super) callers: Option<Vec<Caller>>,
 }
 
 /// Shares of the operations.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct MixFile {
+pub(super) struct MixFile {
     #[serde(default)]
-    set: u32,
+    pub(super) set: u32,
     #[serde(default)]
-    delete: u32,
+    pub(super) delete: u32,
     #[serde(default)]
-    clear: u32,
+    pub(super) clear: u32,
 }
 
 fn one() -> u64 {
@@ -179,7 +163,7 @@ fn ten_seconds() -> Span {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "Json")]
-struct RateText(Rate);
+pub(super) struct RateText(pub(super) Rate);
 
 /// A rate, or as many calls as the connections let through.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -191,7 +175,7 @@ pub enum RateOrMax {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Json")]
-struct CheckText(Check);
+pub(super) struct CheckText(pub(super) Check);
 
 /// The least and the most of something: a number, or `{from: 1, to: 20}`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -301,316 +285,18 @@ pub fn load(path: &str, text: &str) -> (Arc<SourceFile>, Result<Plan, Vec<Proble
     let (source, file) = read_file::<PlanFile>(path, text);
     let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".yaml").trim_end_matches(".yml");
     let plan = file.and_then(|file| {
-        let mut lowering = Lowering { source: &source, problems: Vec::new() };
-        let plan = lowering.plan(&file, name);
-        if lowering.problems.is_empty() { Ok(plan) } else { Err(lowering.problems) }
+        let (plan, problems) = lowered(&source, &file, name);
+        if problems.is_empty() { Ok(plan) } else { Err(problems) }
     });
     (source, plan)
 }
 
-struct Lowering<'s> {
-    source: &'s SourceFile,
-    problems: Vec<Problem>,
-}
-
-impl Lowering<'_> {
-    fn problem(&mut self, place: &str, message: impl Into<String>, help: &str) {
-        self.problems.push(self.source.problem(place, message, Some(help.to_owned())));
-    }
-
-    fn plan(&mut self, file: &PlanFile, name: &str) -> Plan {
-        let base = Traffic {
-            mix: Mix { set: 1, delete: 0, clear: 0 },
-            kvs: (1, 1),
-            value_bytes: (32, 32),
-            keys: 20,
-            messages: (0, file.messages.get()),
-            choice: Choice::Spread,
-            callers: vec![Caller::Admin],
-        };
-        let traffic = self.traffic(&file.traffic, &base, "/traffic");
-        let mut phases: Vec<Phase> = Vec::new();
-        for (index, phase) in file.phases.iter().enumerate() {
-            let place = format!("/phases/{index}");
-            let own = self.traffic(&phase.traffic, &traffic, &format!("{place}/traffic"));
-            for (name, arrivals) in self.arrivals(phase, &place) {
-                if phases.iter().any(|other| other.name == name) {
-                    self.problem(&format!("{place}/name"), format!("another phase is called `{name}`"), "rename one");
-                }
-                phases.push(Phase {
-                    name,
-                    arrivals,
-                    traffic: (own != traffic).then(|| own.clone()),
-                    checks: phase.checks.iter().map(|check| check.0.clone()).collect(),
-                    abort_on_fail: phase.abort_on_fail,
-                    place: place.clone(),
-                });
-            }
-        }
-        let plan = Plan {
-            name: name.to_owned(),
-            title: file.title.clone(),
-            phases,
-            traffic,
-            messages: file.messages,
-            connections: file.connections,
-            timeout: file.timeout.0,
-            skip_later_than: file.skip_later_than.map(|span| span.0),
-            patience: None,
-            limits: file.limits.as_ref().map(|limits| Limits { app: limits.app.0, message: limits.message.0 }),
-            checks: file.checks.iter().map(|check| check.0.clone()).collect(),
-        };
-        for (place, message, help) in plan.problems() {
-            self.problem(place, message, help);
-        }
-        plan
-    }
-
-    fn traffic(&mut self, file: &TrafficFile, base: &Traffic, place: &str) -> Traffic {
-        let extent = |extent: Option<Extent>, base| extent.map_or(base, |Extent(from, to)| (from, to));
-        let mix = file.mix.map_or(base.mix, |mix| Mix { set: mix.set, delete: mix.delete, clear: mix.clear });
-        let messages = file.messages.map_or(base.messages, |Extent(from, to)| (from.saturating_sub(1), to));
-        let traffic = Traffic {
-            mix,
-            kvs: extent(file.kvs, base.kvs),
-            value_bytes: extent(file.value_bytes, base.value_bytes),
-            keys: file.keys.unwrap_or(base.keys),
-            messages,
-            choice: file.choose.unwrap_or(base.choice),
-            callers: file.callers.clone().unwrap_or_else(|| base.callers.clone()),
-        };
-        for (field, message, help) in traffic.problems(base.messages.1) {
-            self.problem(&format!("{place}/{field}"), message, help);
-        }
-        traffic
-    }
-
-    /// The phases that one entry stands for: several where it goes in steps.
-    fn arrivals(&mut self, phase: &PhaseFile, place: &str) -> Vec<(String, Arrivals)> {
-        let kinds =
-            [phase.rate.is_some(), phase.from.is_some() || phase.to.is_some(), phase.burst.is_some(), phase.rest.is_some()];
-        if kinds.into_iter().filter(|is| *is).count() != 1 {
-            self.problem(place, "a phase has exactly one of rate, from and to, burst, rest", "write one of them");
-            return Vec::new();
-        }
-        self.stray_fields(phase, place);
-        let named = |arrivals| vec![(phase.name.clone(), arrivals)];
-        if let Some(Span(rest)) = phase.rest {
-            return named(Arrivals::Rest(rest));
-        }
-        if let Some(burst) = &phase.burst {
-            let BurstFile { calls, rate: RateText(rate), every: Span(every), times } = *burst;
-            if rate.time(calls) > every {
-                self.problem(
-                    &format!("{place}/burst"),
-                    "a burst lasts longer than the time to the next",
-                    "let `every` be longer",
-                );
-            }
-            return named(Arrivals::Bursts { calls, rate, every, times });
-        }
-        let duration = phase.duration.map(|span| span.0);
-        let spacing = phase.arrivals;
-        match (phase.rate, phase.from, phase.to, duration, phase.calls) {
-            (Some(RateOrMax::Max), _, _, Some(duration), None) => named(Arrivals::Saturate { duration }),
-            (Some(RateOrMax::Rate(rate)), _, _, Some(duration), None) => {
-                named(Arrivals::Ramp { from: rate, to: rate, duration, spacing })
-            }
-            (Some(RateOrMax::Rate(rate)), _, _, None, Some(calls)) if spacing == Spacing::Even => {
-                named(Arrivals::Count { calls, rate })
-            }
-            (None, Some(RateText(from)), Some(RateText(to)), None, None) => self.steps(phase, place, from, to),
-            (None, Some(RateText(from)), Some(RateText(to)), Some(duration), None) => {
-                named(Arrivals::Ramp { from, to, duration, spacing })
-            }
-            (None, ..) => {
-                self.problem(place, "a rate that changes needs from, to and for, or from, to, by and each", "write all of them");
-                Vec::new()
-            }
-            (Some(_), ..) => {
-                self.problem(
-                    place,
-                    "a rate needs either for or calls (calls only with even arrivals)",
-                    "write for: 30s, or calls: 6000",
-                );
-                Vec::new()
-            }
-        }
-    }
-
-    /// A field that would change nothing is a mistake.
-    fn stray_fields(&mut self, phase: &PhaseFile, place: &str) {
-        let kind = match phase {
-            PhaseFile { rest: Some(_), .. } => "rest",
-            PhaseFile { burst: Some(_), .. } => "burst",
-            PhaseFile { rate: Some(RateOrMax::Max), .. } => "rate: max",
-            PhaseFile { rate: Some(_), .. } => "rate",
-            _ => "from and to",
-        };
-        let paced: &[&str] = &["rate", "from and to"];
-        let timed: &[&str] = &["rate", "rate: max", "from and to"];
-        let sending: &[&str] = &["rate", "rate: max", "from and to", "burst"];
-        let fields = [
-            ("for", phase.duration.is_some(), timed),
-            ("calls", phase.calls.is_some(), &["rate"]),
-            ("by", phase.by.is_some(), &["from and to"]),
-            ("each", phase.each.is_some(), &["from and to"]),
-            ("arrivals", phase.arrivals != Spacing::Even, paced),
-            ("traffic", phase.traffic != TrafficFile::default(), sending),
-            ("checks", !phase.checks.is_empty(), sending),
-            ("abort-on-fail", phase.abort_on_fail, sending),
-        ];
-        for (field, _, _) in fields.iter().filter(|(_, given, kinds)| *given && !kinds.contains(&kind)) {
-            self.problem(&format!("{place}/{field}"), format!("`{field}` says nothing of a phase with {kind}"), "leave it out");
-        }
-        if phase.abort_on_fail && phase.checks.is_empty() {
-            let help = "add checks to this phase, such as [\"errors = 0\"]";
-            self.problem(&format!("{place}/abort-on-fail"), "this phase has no check that could fail", help);
-        }
-    }
-
-    fn steps(&mut self, phase: &PhaseFile, place: &str, from: Rate, to: Rate) -> Vec<(String, Arrivals)> {
-        let (Some(RateText(by)), Some(Span(each))) = (phase.by, phase.each) else {
-            self.problem(place, "steps need by and each", "write by: 100/s, each: 5s, or a `for` in place of both");
-            return Vec::new();
-        };
-        let [first, last, step] = [from, to, by].map(Rate::per_second);
-        let count = ((last - first).abs() / step + 1e-9).floor();
-        if count > 1000.0 {
-            self.problem(place, "more than 1000 steps", "take larger ones");
-            return Vec::new();
-        }
-        let rate = |number: f64| {
-            let calls = first + number * step * (last - first).signum();
-            // In millionths, so that steps of 0.1/s are what they say.
-            Rate { calls: (calls * 1e6).round() as u64, per: Duration::from_secs(1_000_000) }
-        };
-        let step = |number: u32| {
-            let rate = rate(f64::from(number));
-            let arrivals = Arrivals::Ramp { from: rate, to: rate, duration: each, spacing: phase.arrivals };
-            (format!("{}-{}", phase.name, rate.per_second()), arrivals)
-        };
-        (0..=count as u32).map(step).collect()
-    }
-}
-
-impl Traffic {
-    /// What is wrong with it: the field, what, and what to do. `messages` is how many there are.
-    pub fn problems(&self, messages: u32) -> Vec<(&'static str, String, &'static str)> {
-        let Mix { set, delete, clear } = self.mix;
-        let bad = [
-            (
-                "mix",
-                [set, delete, clear].into_iter().any(|share| share > MOST_SHARES),
-                format!("a share is at most {MOST_SHARES}"),
-                "write smaller numbers in the same proportion",
-            ),
-            ("mix", set == 0, "without sets there is nothing to delete or clear".to_owned(), "give set a share"),
-            ("kvs", !within(self.kvs, 1, 20), "a call has 1 to 20 pairs".to_owned(), "write a number from 1 to 20"),
-            ("kvs", self.kvs.1 > self.keys, format!("a call of {} pairs needs as many keys", self.kvs.1), "give more keys"),
-            (
-                "value-bytes",
-                !within(self.value_bytes, 1, 1000),
-                "a value has 1 to 1000 bytes".to_owned(),
-                "write a number from 1 to 1000",
-            ),
-            (
-                "keys",
-                !within((self.keys, self.keys), 1, 300),
-                "a message has 1 to 300 keys".to_owned(),
-                "write a number from 1 to 300",
-            ),
-            (
-                "messages",
-                self.messages.0 >= self.messages.1 || self.messages.1 > messages,
-                format!("there are messages 1 to {messages}"),
-                "name some of these, or let the plan make more",
-            ),
-            (
-                "choose",
-                matches!(self.choice, Choice::Zipf(exponent) if !(exponent > 0.0 && exponent <= 10.0)),
-                "a zipf exponent is above 0 and at most 10".to_owned(),
-                "write choose: {zipf: 1.1}",
-            ),
-            (
-                "choose",
-                matches!(self.choice, Choice::Hot { one_in: 0 }),
-                "one call in 0 is none".to_owned(),
-                "write choose: {hot: {one-in: 2}} for every second call",
-            ),
-            (
-                "as",
-                self.callers.is_empty() || self.callers.contains(&Caller::Stranger),
-                "calls are made by admin, sender and recipient".to_owned(),
-                "name one of them at least, and no stranger",
-            ),
-        ];
-        bad.into_iter().filter(|(_, is, ..)| *is).map(|(field, _, message, help)| (field, message, help)).collect()
-    }
-}
-
-fn within((from, to): (u32, u32), least: u32, most: u32) -> bool {
-    least <= from && from <= to && to <= most
-}
-
-impl Plan {
-    /// What is wrong with the plan as a whole: the place, what, and what to do.
-    pub fn problems(&self) -> Vec<(&'static str, String, &'static str)> {
-        let sends = self.phases.iter().any(|phase| !matches!(phase.arrivals, Arrivals::Rest(_)));
-        let duration = self.phases.iter().fold(Duration::ZERO, |sum, phase| sum.saturating_add(phase.arrivals.duration()));
-        let calls: f64 = self.phases.iter().filter_map(|phase| phase.arrivals.calls()).sum();
-        let endless = self.phases.iter().any(|phase| phase.arrivals.calls().is_none());
-        let one_pair = self.traffics().all(|traffic| traffic.kvs == (1, 1) && traffic.mix.delete + traffic.mix.clear == 0);
-        let judged = self.limits.is_some();
-        let bad = [
-            ("/phases", !sends, "no phase sends anything".to_owned(), "write one with a rate or a burst"),
-            (
-                "/phases",
-                self.phases.iter().any(|phase| phase.arrivals.duration().is_zero()),
-                "a phase takes no time".to_owned(),
-                "write spans, calls and times above zero",
-            ),
-            ("/timeout", self.timeout.is_zero(), "no reply comes in no time".to_owned(), "write a time-out above zero"),
-            (
-                "/connections",
-                self.connections.get() > MOST_CONNECTIONS,
-                format!("a run has at most {MOST_CONNECTIONS} connections"),
-                "take fewer",
-            ),
-            (
-                "/messages",
-                self.messages.get() > MOST_MESSAGES,
-                format!("a run has at most {MOST_MESSAGES} messages"),
-                "take fewer",
-            ),
-            ("/phases", duration > LONGEST, format!("the plan lasts {duration:?}"), "a plan lasts at most 23 hours"),
-            ("/phases", calls > MOST_CALLS, format!("the plan has {calls:.0} calls"), "a plan has at most 10,000,000,000 calls"),
-            (
-                "/limits",
-                judged && (endless || calls > MOST_JUDGED_CALLS),
-                format!("a plan that judges limits has at most {MOST_JUDGED_CALLS:.0} calls, all of them at a given rate"),
-                "take fewer calls, or leave limits out",
-            ),
-            (
-                "/limits",
-                judged && !one_pair,
-                "a plan that judges limits sets one pair a call: whether pairs are counted is left open".to_owned(),
-                "let kvs be 1 and mix be {set: 1}",
-            ),
-        ];
-        bad.into_iter().filter(|(_, is, ..)| *is).map(|(place, _, message, help)| (place, message, help)).collect()
-    }
-
-    /// The traffic of every phase; of a plan without phases, which are still to be found, its own.
-    pub fn traffics(&self) -> impl Iterator<Item = &Traffic> {
-        let own = self.phases.is_empty().then_some(&self.traffic);
-        self.phases.iter().map(|phase| phase.traffic.as_ref().unwrap_or(&self.traffic)).chain(own)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::scenario::load::Arrivals;
 
     fn problems(text: &str) -> Vec<String> {
         let (_, plan) = load("plan.yaml", text);

@@ -5,6 +5,8 @@
 pub mod arrivals;
 pub mod check;
 mod file;
+mod lint;
+mod lower;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -36,6 +38,14 @@ pub struct Plan {
     pub limits: Option<Limits>,
     /// Checks on the whole run.
     pub checks: Vec<Check>,
+}
+
+impl Plan {
+    /// The traffic of every phase; of a plan without phases, which are still to be found, its own.
+    pub fn traffics(&self) -> impl Iterator<Item = &Traffic> {
+        let own = self.phases.is_empty().then_some(&self.traffic);
+        self.phases.iter().map(|phase| phase.traffic.as_ref().unwrap_or(&self.traffic)).chain(own)
+    }
 }
 
 /// One stretch of a plan, one kind of arrivals.
