@@ -4,13 +4,13 @@
 //!
 //! | floor | job |
 //! |---|---|
-//! | [`api`], [`clock`], [`history`], [`verdict`] | calls, replies, codes, bounds, wire form, `UserSig`; what is recorded of a run |
-//! | [`spec`], [`yaml`] | the documentation as clauses, readings and profiles; YAML read with every problem located |
+//! | [`api`], `clock`, `history`, [`verdict`] | calls, replies, codes, bounds, wire form, `UserSig`; what is recorded of a run |
+//! | [`spec`], `yaml` | the documentation as clauses, readings and profiles; YAML read with every problem located |
 //! | [`model`] | the reference endpoint, pure: `Model` over `Rules`, limiters |
 //! | [`scenario`] | YAML to `Scenario` to `Plan`, every problem located |
 //! | [`judge`] | history in, findings out |
 //! | [`drive`] and [`host`] | talk to the target; be the target |
-//! | [`report`] | one versioned report and its renderers |
+//! | `report` | one versioned report and its renderers |
 //! | [`cli`] | arguments, progress, exit codes; the only floor that prints |
 
 pub mod api;

@@ -46,8 +46,12 @@ pub struct ServeArgs {
     /// Answers an open question of the documentation this way (`msgext list --readings`); may be repeated
     #[arg(long, value_name = "QUESTION=ANSWER")]
     reading: Vec<String>,
-    /// Limit of each message: KIND:LIMIT/WINDOW[,burst=N][,phase=SPAN][,unit=kv][,rejected][,scope=SCOPE], or none
-    #[arg(long, value_name = "LIMIT")]
+    // Written as help and not as documentation, to which brackets are links.
+    #[arg(
+        long,
+        value_name = "LIMIT",
+        help = "Limit of each message: KIND:LIMIT/WINDOW[,burst=N][,phase=SPAN][,unit=kv][,rejected][,scope=SCOPE], or none"
+    )]
     message_limit: Option<String>,
     /// Limit of the app, in the same form
     #[arg(long, value_name = "LIMIT")]
