@@ -64,6 +64,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// The pairs that it names.
+    pub fn pairs(&self) -> &[Kv] {
+        self.kvs.as_deref().unwrap_or_default()
+    }
+
     pub fn to_json(&self) -> Map<String, Value> {
         let mut body = Map::new();
         if let Some(from) = &self.from {

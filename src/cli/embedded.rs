@@ -25,9 +25,13 @@ pub const ADMIN: &str = "administrator";
 const CLOCK_START: Duration = Duration::from_millis(1_767_225_617_300);
 
 /// An app with the plan, and one without it, both with this key.
-pub fn apps(sdkappid: u64, admin: &str, secret_key: &str) -> Vec<model::App> {
-    let app =
-        |sdkappid, has_plan| model::App { sdkappid, secret_key: secret_key.to_owned(), admins: vec![admin.to_owned()], has_plan };
+pub fn apps(sdkappid: u64, admin: &str, secret_key: &str) -> Vec<model::ServedApp> {
+    let app = |sdkappid, has_plan| model::ServedApp {
+        sdkappid,
+        secret_key: secret_key.to_owned(),
+        admins: vec![admin.to_owned()],
+        has_plan,
+    };
     vec![app(sdkappid, true), app(sdkappid + 1, false)]
 }
 
@@ -69,7 +73,7 @@ pub fn serve() -> io::Result<ServedEndpoint> {
 
 /// The documented endpoint in the name of another target: same apps, same keys.
 pub fn place_for(target: &Target) -> TargetPlace {
-    let app = |app: &App, has_plan| model::App {
+    let app = |app: &App, has_plan| model::ServedApp {
         sdkappid: app.sdkappid,
         secret_key: app.secret_key.expose_secret().to_owned(),
         admins: vec![app.admin.clone()],
@@ -79,7 +83,7 @@ pub fn place_for(target: &Target) -> TargetPlace {
     TargetPlace::Embedded(launch(Rules::default(), std::iter::once(app(&target.app, true)).chain(without_plan).collect()))
 }
 
-fn launch(rules: Rules, apps: Vec<model::App>) -> Launch {
+fn launch(rules: Rules, apps: Vec<model::ServedApp>) -> Launch {
     let setup = Arc::new(Setup { rules, apps });
     Arc::new(move |embedded| {
         let mut setup = Setup::clone(&setup);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::rules::{Gate, MemberCalls, Rules};
 use super::verified::Verified;
-use super::{App, Request, Setup};
+use super::{Request, ServedApp, Setup};
 use crate::api::usersig::Refusal as SigRefusal;
-use crate::api::{call, message};
+use crate::api::{Reply, call, message};
 
 /// One refusal: its code and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,12 @@ pub struct Refusal {
 impl Refusal {
     pub fn new(code: i64, info: impl Into<String>) -> Refusal {
         Refusal { code, info: info.into() }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Reply {
+        Reply::refusal(refusal.code, refusal.info)
     }
 }
 
@@ -107,7 +113,7 @@ fn check_signature(
     rules: &Rules,
     query: &Query<'_>,
     verified: &Verified,
-    app: &App,
+    app: &ServedApp,
     identifier: &str,
     now: Duration,
 ) -> Result<(), Refusal> {

@@ -1,13 +1,13 @@
-//! A body read into a call, or refused, field by field (section "request body").
+//! A body read into a call, field by field, and a call checked against the bounds (section "request body").
 
 use serde_json::{Map, Value};
 
 use super::gate::Refusal;
-use super::rules::{DuplicateKeys, EmptyValue, FromOmitted, MemberCalls, Rules, Swapped};
-use crate::api::{Kv, Operation};
+use super::rules::{DuplicateKeys, EmptyValue, MemberCalls, Rules};
+use crate::api::{Call, Kv, Operation};
 
 /// Who acts, once the body is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operator {
     Admin,
     Account(String),
@@ -23,32 +23,11 @@ pub struct Address {
 
 /// A body whose message could be read. Its pairs may still be refused.
 #[derive(Clone, Debug)]
-pub struct Parsed {
-    pub address: Address,
+pub struct Draft {
+    pub call: Call,
     pub operator: Operator,
-    pub order: Result<Order, Rejected>,
-}
-
-/// A call whose fields are in order: who wants what done to which message.
-#[derive(Clone, Copy, Debug)]
-pub struct Write<'a> {
-    pub address: &'a Address,
-    pub operator: &'a Operator,
-    pub order: &'a Order,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub struct Order {
-    pub operation: Operation,
-    pub kvs: Vec<Kv>,
-}
-
-/// A call refused for its fields, with the part of it that was well-formed.
-#[derive(Clone, Debug)]
-pub struct Rejected {
-    pub refusal: Refusal,
-    pub well_formed: Option<Order>,
+    /// A field of another type than it has to be; the call has what else could be read.
+    pub fault: Option<Refusal>,
 }
 
 /// Reads a body into its JSON object.
@@ -69,7 +48,7 @@ pub fn object(rules: &Rules, body: &[u8]) -> Result<Map<String, Value>, Refusal>
 }
 
 /// Reads a set, delete or clear.
-pub fn parse(rules: &Rules, body: &Map<String, Value>, identifier: &str, is_admin: bool) -> Result<Parsed, Refusal> {
+pub fn draft(rules: &Rules, body: &Map<String, Value>, identifier: &str, is_admin: bool) -> Result<Draft, Refusal> {
     if rules.fields.refuses_unknown_fields
         && let Some(field) = body
             .keys()
@@ -77,36 +56,39 @@ pub fn parse(rules: &Rules, body: &Map<String, Value>, identifier: &str, is_admi
     {
         return Err(Refusal::new(rules.codes.invalid, format!("unknown field {field}")));
     }
-    let address = address(rules, body)?;
-    let operator = operator(rules, identifier, is_admin, address.from.as_deref());
-    let order = order(rules, body, operator != Operator::Admin);
-    Ok(Parsed { address, operator, order })
+    let Address { from, to, msg_key } = address(rules, body)?;
+    let operator = operator(rules, identifier, is_admin, from.as_deref());
+    let (operation, kvs, fault) = match operation(rules, body) {
+        Ok(operation) => {
+            let (kvs, fault) = pairs(rules, operation, body.get("ExtensionList"));
+            (operation, kvs, fault)
+        }
+        // A set of nothing is all that is known of it.
+        Err(fault) => (Operation::Set, None, Some(fault)),
+    };
+    Ok(Draft { call: Call { from, to, msg_key, operation, kvs }, operator, fault })
 }
 
 /// Reads which message a body names; `get_key_values` names it the same way.
 pub fn address(rules: &Rules, body: &Map<String, Value>) -> Result<Address, Refusal> {
-    let fields = &rules.fields;
-    let from = text(rules, body, "From_Account", fields.from_required)?;
-    let to = text(rules, body, "To_Account", fields.to_required)?.unwrap_or_default();
-    let msg_key = text(rules, body, "MsgKey", fields.msg_key_required)?.unwrap_or_default();
+    let from = text(rules, body, "From_Account")?;
+    let to = text(rules, body, "To_Account")?.unwrap_or_default();
+    let msg_key = text(rules, body, "MsgKey")?.unwrap_or_default();
+    check_names(rules, from.as_deref(), &to, &msg_key)?;
     Ok(Address { from, to, msg_key })
 }
 
-impl Address {
-    /// Whether it names a message from `sender` to `recipient`; `admins` decides whose message one without sender is.
-    pub fn names(&self, rules: &Rules, sender: &str, recipient: &str, is_admins: bool) -> bool {
-        let access = &rules.access;
-        let straight = match &self.from {
-            Some(from) => from == sender && self.to == recipient,
-            None => self.to == recipient && (access.from_omitted == FromOmitted::AnySender || is_admins),
-        };
-        straight
-            || (self.is_swapped(sender, recipient)
-                && (access.swapped == Swapped::Found || access.members == MemberCalls::FromAccount))
-    }
-
-    pub fn is_swapped(&self, sender: &str, recipient: &str) -> bool {
-        self.from.as_deref() == Some(recipient) && self.to == sender
+/// Whether everything is there that has to be in order to name a message.
+pub fn check_names(rules: &Rules, from: Option<&str>, to: &str, msg_key: &str) -> Result<(), Refusal> {
+    let fields = &rules.fields;
+    let required = [
+        ("From_Account", from.unwrap_or_default(), fields.from_required),
+        ("To_Account", to, fields.to_required),
+        ("MsgKey", msg_key, fields.msg_key_required),
+    ];
+    match required.into_iter().find(|(_, text, required)| *required && text.is_empty()) {
+        Some((field, ..)) => Err(invalid(rules, &format!("{field} is missing or empty"))),
+        None => Ok(()),
     }
 }
 
@@ -118,29 +100,40 @@ fn operator(rules: &Rules, identifier: &str, is_admin: bool, from: Option<&str>)
     }
 }
 
-fn order(rules: &Rules, body: &Map<String, Value>, is_member: bool) -> Result<Order, Rejected> {
-    let reject = |refusal| Rejected { refusal, well_formed: None };
-    let operation = operation(rules, body).map_err(reject)?;
-    if operation == Operation::Clear {
-        return match body.get("ExtensionList") {
-            Some(_) if rules.fields.clear_refuses_list => Err(reject(invalid(rules, "a clear takes no ExtensionList"))),
-            list => Ok(Order { operation, kvs: listed_keys(list) }),
-        };
-    }
-    let items = list(rules, body).map_err(reject)?;
-    let most = if operation == Operation::Set { rules.bounds.kvs_per_set } else { rules.bounds.kvs_per_delete };
-    let count = match items.len() {
-        0 if !rules.fields.takes_empty_list => Some(invalid(rules, "ExtensionList is empty")),
-        count if count > most => Some(invalid(rules, &format!("ExtensionList holds {count} pairs, more than {most}"))),
-        _ => None,
+/// The pairs that could be read, and why not all of them were.
+fn pairs(rules: &Rules, operation: Operation, list: Option<&Value>) -> (Option<Vec<Kv>>, Option<Refusal>) {
+    let items = match list {
+        // A clear's list means nothing to a lawful endpoint, whatever it is.
+        Some(_) if operation == Operation::Clear => return (Some(listed_keys(list)), None),
+        None | Some(Value::Null) => return (None, None),
+        Some(Value::Array(items)) => items,
+        Some(_) => return (None, Some(wrong_type(rules, "ExtensionList", "an array"))),
     };
-    let read: Vec<Result<Kv, Refusal>> = items.iter().map(|item| kv(rules, item, operation, is_member)).collect();
-    let first_bad = count.or_else(|| read.iter().find_map(|kv| kv.as_ref().err().cloned()));
-    let order = Order { operation, kvs: read.into_iter().filter_map(Result::ok).collect() };
-    match first_bad.or_else(|| duplicate(rules, &order.kvs)) {
-        None => Ok(order),
-        Some(refusal) => Err(Rejected { refusal, well_formed: Some(order) }),
+    let read: Vec<Result<Kv, Refusal>> = items.iter().map(|item| kv(rules, item)).collect();
+    let fault = read.iter().find_map(|kv| kv.as_ref().err().cloned());
+    (Some(read.into_iter().filter_map(Result::ok).collect()), fault)
+}
+
+/// Checks a call's pairs against the bounds.
+pub fn check(rules: &Rules, call: &Call, operator: &Operator) -> Result<(), Refusal> {
+    if call.operation == Operation::Clear {
+        let refused = rules.fields.clear_refuses_list && call.kvs.is_some();
+        return if refused { Err(invalid(rules, "a clear takes no ExtensionList")) } else { Ok(()) };
     }
+    if call.kvs.is_none() && rules.fields.list_required {
+        return Err(invalid(rules, "ExtensionList is missing"));
+    }
+    let (kvs, bounds) = (call.pairs(), &rules.bounds);
+    let most = if call.operation == Operation::Set { bounds.kvs_per_set } else { bounds.kvs_per_delete };
+    match kvs.len() {
+        0 if !rules.fields.takes_empty_list => return Err(invalid(rules, "ExtensionList is empty")),
+        count if count > most => {
+            return Err(invalid(rules, &format!("ExtensionList holds {count} pairs, more than {most}")));
+        }
+        _ => {}
+    }
+    kvs.iter().try_for_each(|kv| check_kv(rules, kv, call.operation, *operator != Operator::Admin))?;
+    duplicate(rules, kvs).map_or(Ok(()), Err)
 }
 
 fn operation(rules: &Rules, body: &Map<String, Value>) -> Result<Operation, Refusal> {
@@ -156,35 +149,33 @@ fn operation(rules: &Rules, body: &Map<String, Value>) -> Result<Operation, Refu
     }
 }
 
-fn list<'a>(rules: &Rules, body: &'a Map<String, Value>) -> Result<&'a [Value], Refusal> {
-    match body.get("ExtensionList") {
-        Some(Value::Array(items)) => Ok(items),
-        None | Some(Value::Null) if !rules.fields.list_required => Ok(&[]),
-        None | Some(Value::Null) => Err(invalid(rules, "ExtensionList is missing")),
-        Some(_) => Err(wrong_type(rules, "ExtensionList", "an array")),
-    }
-}
-
 /// The keys of a clear's list, which means nothing to a lawful endpoint.
 fn listed_keys(list: Option<&Value>) -> Vec<Kv> {
     let items = list.and_then(Value::as_array).into_iter().flatten();
     items.filter_map(|item| item["Key"].as_str()).map(|key| Kv { key: key.to_owned(), value: None, seq: None }).collect()
 }
 
-fn kv(rules: &Rules, item: &Value, operation: Operation, is_member: bool) -> Result<Kv, Refusal> {
-    let (fields, bounds) = (&rules.fields, &rules.bounds);
+fn kv(rules: &Rules, item: &Value) -> Result<Kv, Refusal> {
     let Value::Object(item) = item else { return Err(wrong_type(rules, "an item of ExtensionList", "an object")) };
-    let key = text(rules, item, "Key", fields.key_required)?.unwrap_or_default();
-    let length = bounds.key_measure.length(&key);
+    let field = |name: &str| item.get(name).filter(|value| !value.is_null());
+    Ok(Kv {
+        key: text(rules, item, "Key")?.unwrap_or_default(),
+        value: field("Value").map(|value| string(rules, "Value", value)).transpose()?,
+        seq: field("Seq").map(|seq| integer(rules, "Seq", seq)).transpose()?,
+    })
+}
+
+fn check_kv(rules: &Rules, kv: &Kv, operation: Operation, is_member: bool) -> Result<(), Refusal> {
+    let (fields, bounds) = (&rules.fields, &rules.bounds);
+    if kv.key.is_empty() && fields.key_required {
+        return Err(invalid(rules, "Key is missing or empty"));
+    }
+    let length = bounds.key_measure.length(&kv.key);
     if length > bounds.key_bytes {
         return Err(invalid(rules, &format!("a Key of {length} is longer than {}", bounds.key_bytes)));
     }
-    let value = match item.get("Value") {
-        None | Some(Value::Null) => None,
-        Some(value) => Some(string(rules, "Value", value)?),
-    };
     let required = if operation == Operation::Set { fields.value_required } else { fields.delete_value_required };
-    match &value {
+    match &kv.value {
         None if required => return Err(invalid(rules, "Value is missing")),
         Some(value) if bounds.value_measure.length(value) > bounds.value_bytes => {
             return Err(invalid(rules, &format!("a Value is longer than {}", bounds.value_bytes)));
@@ -194,15 +185,11 @@ fn kv(rules: &Rules, item: &Value, operation: Operation, is_member: bool) -> Res
         }
         _ => {}
     }
-    let seq = match item.get("Seq") {
-        None | Some(Value::Null) => None,
-        Some(seq) => Some(integer(rules, "Seq", seq)?),
-    };
-    match seq {
+    match kv.seq {
         None if is_member && fields.seq_required_of_members => Err(invalid(rules, "Seq is missing")),
         None if !is_member && fields.seq_required_of_admins => Err(invalid(rules, "Seq is missing")),
         Some(..0) if fields.refuses_negative_seq => Err(invalid(rules, "Seq is negative")),
-        _ => Ok(Kv { key, value, seq }),
+        _ => Ok(()),
     }
 }
 
@@ -214,16 +201,12 @@ fn duplicate(rules: &Rules, kvs: &[Kv]) -> Option<Refusal> {
     twice.map(|(_, kv)| invalid(rules, &format!("Key {:?} stands twice", kv.key)))
 }
 
-/// A text field: `None` where it is missing, null or empty and need not be there.
-fn text(rules: &Rules, object: &Map<String, Value>, field: &str, required: bool) -> Result<Option<String>, Refusal> {
-    let text = match object.get(field) {
-        None | Some(Value::Null) => None,
-        Some(value) => Some(string(rules, field, value)?).filter(|text| !text.is_empty()),
-    };
-    if required && text.is_none() {
-        return Err(invalid(rules, &format!("{field} is missing or empty")));
+/// A text field: `None` where it is missing, null or empty.
+fn text(rules: &Rules, object: &Map<String, Value>, field: &str) -> Result<Option<String>, Refusal> {
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => Ok(Some(string(rules, field, value)?).filter(|text| !text.is_empty())),
     }
-    Ok(text)
 }
 
 fn string(rules: &Rules, field: &str, value: &Value) -> Result<String, Refusal> {

@@ -2,31 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use super::request::{Operator, Order};
+use super::request::Operator;
 use super::rules::{
     Carried, ClearList, ClearReach, Counter, DeleteMissing, DeleteReach, DuplicateKeys, EmptyValue, Gone, KeyMatch, Partial,
     Rules, SeqMatch, ValueKept,
 };
-use crate::api::{Extension, KeyResult, Kv, Operation};
+use crate::api::{Call, Extension, KeyResult, Kv, Operation};
 
 /// The pairs of one message.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Store {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, StoredPair>,
     /// The last number that a request of this message took.
     counter: i64,
     clear_seq: i64,
 }
 
 /// A key that is, or was, set.
-#[derive(Clone, Debug)]
-struct Entry {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct StoredPair {
     /// `None` is a tombstone.
     value: Option<String>,
     seq: i64,
 }
 
-impl Entry {
+impl StoredPair {
     fn value(&self) -> &str {
         self.value.as_deref().unwrap_or("")
     }
@@ -43,7 +43,7 @@ impl Store {
     /// Every pair, in the order of their Seqs.
     pub fn list(&self) -> Vec<Listed> {
         let listed =
-            |(key, entry): (&String, &Entry)| Listed { key: key.clone(), value: entry.value().to_owned(), seq: entry.seq };
+            |(key, entry): (&String, &StoredPair)| Listed { key: key.clone(), value: entry.value().to_owned(), seq: entry.seq };
         let mut pairs: Vec<Listed> = self.entries.iter().map(listed).collect();
         pairs.sort_by_key(|pair| pair.seq);
         pairs
@@ -74,12 +74,12 @@ impl Store {
     }
 
     /// Carries out a set or a delete: one result a key.
-    pub fn write(&mut self, rules: &Rules, operator: &Operator, order: &Order) -> Vec<KeyResult> {
+    pub fn write(&mut self, rules: &Rules, operator: &Operator, call: &Call) -> Vec<KeyResult> {
         let before = (rules.writes.partial == Partial::AllOrNothing).then(|| self.clone());
-        let kvs = effective(rules, &order.kvs);
+        let kvs = effective(rules, call.pairs());
         let stamp = self.counter + 1;
         let mut results: Vec<KeyResult> = Vec::with_capacity(kvs.len());
-        if rules.writes.set_replaces_all && order.operation == Operation::Set {
+        if rules.writes.set_replaces_all && call.operation == Operation::Set {
             self.entries.retain(|key, _| kvs.iter().any(|kv| stored_key(rules, &kv.key) == *key));
         }
         for (index, kv) in kvs.iter().enumerate() {
@@ -88,7 +88,7 @@ impl Store {
                 results.push(self.conflict(rules, kv));
                 continue;
             }
-            let deletes = order.operation == Operation::Delete
+            let deletes = call.operation == Operation::Delete
                 || (kv.value.as_deref() == Some("") && rules.fields.empty_value == EmptyValue::Deletes);
             let result =
                 if deletes { self.delete(rules, operator, kv, index, stamp) } else { self.set(rules, operator, kv, stamp) };
@@ -151,7 +151,7 @@ impl Store {
         }
         let value = kept(rules.writes.values, kv.value.as_deref().unwrap_or(""));
         let seq = self.next_seq(rules, operator, kv, stamp);
-        self.entries.insert(stored_key(rules, &kv.key), Entry { value: Some(value.clone()), seq });
+        self.entries.insert(stored_key(rules, &kv.key), StoredPair { value: Some(value.clone()), seq });
         let value = if rules.wire.echoes_sent_value { kv.value.clone().unwrap_or_default() } else { value };
         KeyResult { code: 0, extension: Extension { key: kv.key.clone(), value, seq } }
     }
@@ -184,7 +184,7 @@ impl Store {
         let seq = match rules.seq.deleted_key {
             _ if !reaches || keeps_value => seq,
             Gone::Tombstone => {
-                self.entries.insert(key, Entry { value: None, seq });
+                self.entries.insert(key, StoredPair { value: None, seq });
                 seq
             }
             Gone::Reset => {
@@ -219,7 +219,7 @@ impl Store {
         let key = stored_key(rules, &kv.key);
         if rules.seq.conflict_writes {
             let value = kept(rules.writes.values, kv.value.as_deref().unwrap_or(""));
-            self.entries.insert(key.clone(), Entry { value: Some(value), seq: stamp });
+            self.entries.insert(key.clone(), StoredPair { value: Some(value), seq: stamp });
         }
         if rules.seq.conflict_grows
             && let Some(entry) = self.entries.get_mut(&key)

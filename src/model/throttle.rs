@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::limiter::{Decision, Limit, Limiter, Scope};
-use super::request::{Address, Operator, Write};
+use super::request::Operator;
 use super::rules::Limits;
-use crate::api::Operation;
+use crate::api::{Call, Operation};
 
 /// Where and when a call came in.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +19,12 @@ pub struct Arrival {
 /// All limiters that ever counted a call.
 #[derive(Debug, Default)]
 pub struct Throttle {
-    limiters: HashMap<(Level, Bucket), Limiter>,
+    limiters: HashMap<(WhoseLimit, Bucket), Limiter>,
 }
 
 /// Which of the endpoint's limits a limiter's state serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Level {
+enum WhoseLimit {
     App,
     Message,
     /// The message limit of members, where the admin has one of its own.
@@ -51,26 +51,26 @@ impl Throttle {
             Scope::Replica(replicas) => Bucket::Replica(arrival.connection % u64::from(replicas.max(1))),
             Scope::App | Scope::Message | Scope::Conversation | Scope::Key => Bucket::App(arrival.sdkappid),
         };
-        self.limiter(limit, Level::App, bucket).admit(arrival.now, 1)
+        self.limiter(limit, WhoseLimit::App, bucket).admit(arrival.now, 1)
     }
 
     /// Asks the message's limit; one for each key asks all of them, and one refusal refuses the call.
-    pub fn admit_to_message(&mut self, limits: &Limits, arrival: Arrival, write: Write<'_>) -> Decision {
-        let counts = match write.order.operation {
+    pub fn admit_to_message(&mut self, limits: &Limits, arrival: Arrival, operator: &Operator, call: &Call) -> Decision {
+        let counts = match call.operation {
             Operation::Set => true,
             Operation::Delete => limits.counts_delete,
             Operation::Clear => limits.counts_clear,
         };
         let Some(limit) = limits.message.as_ref().filter(|_| counts) else { return Decision::Admit };
-        let level = level(limits, write.operator);
+        let level = level(limits, operator);
         if limit.scope != Scope::Key {
             // A clear has no pairs, and is a call all the same.
-            let weight = limit.unit.weight(write.order.kvs.len().max(1) as u64);
-            return self.limiter(limit, level, bucket(limit, arrival, write.address, "")).admit(arrival.now, weight);
+            let weight = limit.unit.weight(call.pairs().len().max(1) as u64);
+            return self.limiter(limit, level, bucket(limit, arrival, call, "")).admit(arrival.now, weight);
         }
         let mut decision = Decision::Admit;
-        for kv in &write.order.kvs {
-            let key_decision = self.limiter(limit, level, bucket(limit, arrival, write.address, &kv.key)).admit(arrival.now, 1);
+        for kv in call.pairs() {
+            let key_decision = self.limiter(limit, level, bucket(limit, arrival, call, &kv.key)).admit(arrival.now, 1);
             if key_decision != Decision::Admit {
                 decision = key_decision;
             }
@@ -79,28 +79,28 @@ impl Throttle {
     }
 
     /// Counts a call that was refused for its fields, where those count.
-    pub fn charge_invalid(&mut self, limits: &Limits, arrival: Arrival, address: &Address, operator: &Operator) {
+    pub fn charge_invalid(&mut self, limits: &Limits, arrival: Arrival, call: &Call, operator: &Operator) {
         if let Some(limit) = limits.message.as_ref().filter(|_| limits.counts_invalid) {
-            self.limiter(limit, level(limits, operator), bucket(limit, arrival, address, "")).charge(arrival.now, 1);
+            self.limiter(limit, level(limits, operator), bucket(limit, arrival, call, "")).charge(arrival.now, 1);
         }
     }
 
-    fn limiter(&mut self, limit: &Limit, level: Level, bucket: Bucket) -> &mut Limiter {
+    fn limiter(&mut self, limit: &Limit, level: WhoseLimit, bucket: Bucket) -> &mut Limiter {
         self.limiters.entry((level, bucket)).or_insert_with(|| Limiter::new(limit))
     }
 }
 
-fn level(limits: &Limits, operator: &Operator) -> Level {
-    if limits.callers_apart && *operator != Operator::Admin { Level::MembersOnMessage } else { Level::Message }
+fn level(limits: &Limits, operator: &Operator) -> WhoseLimit {
+    if limits.callers_apart && *operator != Operator::Admin { WhoseLimit::MembersOnMessage } else { WhoseLimit::Message }
 }
 
-fn bucket(limit: &Limit, arrival: Arrival, address: &Address, key: &str) -> Bucket {
+fn bucket(limit: &Limit, arrival: Arrival, call: &Call, key: &str) -> Bucket {
     let Arrival { sdkappid, connection, .. } = arrival;
     match limit.scope {
         Scope::App => Bucket::App(sdkappid),
-        Scope::Message => Bucket::Message(sdkappid, address.msg_key.clone()),
-        Scope::Conversation => Bucket::Conversation(sdkappid, address.from.clone().unwrap_or_default(), address.to.clone()),
-        Scope::Key => Bucket::Key(sdkappid, address.msg_key.clone(), key.to_owned()),
+        Scope::Message => Bucket::Message(sdkappid, call.msg_key.clone()),
+        Scope::Conversation => Bucket::Conversation(sdkappid, call.from.clone().unwrap_or_default(), call.to.clone()),
+        Scope::Key => Bucket::Key(sdkappid, call.msg_key.clone(), key.to_owned()),
         Scope::Connection => Bucket::Connection(connection),
         Scope::Replica(replicas) => Bucket::Replica(connection % u64::from(replicas.max(1))),
     }

@@ -8,7 +8,7 @@ use msgext::api::reply::decode;
 use msgext::api::usersig::{Claims, sign};
 use msgext::api::{call, http};
 use msgext::model::readings::{READINGS, reading};
-use msgext::model::{App, Model, Request, Rules, Setup, wire};
+use msgext::model::{Model, Request, Rules, ServedApp, Setup, wire};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -123,7 +123,10 @@ fn json_as_deep_as_a_stack_is_refused_and_not_followed() {
 fn setup(mut rules: Rules) -> Setup {
     rules.limits.app = None;
     rules.limits.message = None;
-    Setup { rules, apps: vec![App { sdkappid: SDKAPPID, secret_key: KEY.into(), admins: vec![ADMIN.into()], has_plan: true }] }
+    Setup {
+        rules,
+        apps: vec![ServedApp { sdkappid: SDKAPPID, secret_key: KEY.into(), admins: vec![ADMIN.into()], has_plan: true }],
+    }
 }
 
 fn query_of(identifier: &str) -> String {
