@@ -66,7 +66,7 @@ impl Progress {
 
     /// A plan begins.
     pub fn begin(&mut self, plan: &Plan) {
-        let ends: Vec<Duration> = Schedule::new(&plan.phases, 0).ends().iter().copied().map(Duration::from_nanos).collect();
+        let ends: Vec<Duration> = Schedule::new(&plan.phases, 0).ends().iter().map(|end| end.since_zero()).collect();
         let starts = std::iter::once(Duration::ZERO).chain(ends);
         let phases = plan.phases.iter().zip(starts);
         self.phases = phases

@@ -71,11 +71,6 @@ impl Connection {
         self.is_ready
     }
 
-    /// Whether a reply is awaited.
-    pub fn is_in_flight(&self) -> bool {
-        self.in_flight
-    }
-
     /// Sends a request, its head and body in one, as far as the socket takes it; the rest is kept and follows later.
     pub fn send(&mut self, request: &[u8]) -> Result<(), Cause> {
         let stream = self.stream.as_mut().ok_or(Cause::ClosedIdle)?;
