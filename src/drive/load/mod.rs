@@ -7,7 +7,7 @@ mod clock;
 mod pacer;
 mod recorder;
 mod render;
-mod reply;
+pub mod reply;
 pub mod run;
 pub mod search;
 mod slots;

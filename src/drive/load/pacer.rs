@@ -314,7 +314,7 @@ mod tests {
     }
 
     /// A worker without threads or sockets: time goes on only where it is told to, and a reply takes as long as it is told to.
-    struct Worker {
+    struct SimulatedWorker {
         pacer: Pacer,
         now: Offset,
         /// Since when connections are free.
@@ -326,9 +326,9 @@ mod tests {
         skipped: Vec<Offset>,
     }
 
-    impl Worker {
-        fn new(plan: &Plan, connections: usize, service: Duration) -> Worker {
-            Worker {
+    impl SimulatedWorker {
+        fn new(plan: &Plan, connections: usize, service: Duration) -> SimulatedWorker {
+            SimulatedWorker {
                 pacer: pacer(plan, Share { number: 0, of: 1 }),
                 now: Offset::ZERO,
                 free: vec![Offset::ZERO; connections].into(),
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn what_is_due_is_sent_on_time() {
-        let mut worker = Worker::new(&plan(&[steady(ms(1000))]), 1, ms(1));
+        let mut worker = SimulatedWorker::new(&plan(&[steady(ms(1000))]), 1, ms(1));
         worker.run(at(1000));
         let expected: Vec<_> = (0..200).map(|call| (at(5 * call), NONE)).collect();
         assert_eq!(worker.delays(Offset::ZERO), expected);
@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_wake_that_is_late_sends_late_and_the_generator_is_to_blame() {
-        let mut worker = Worker::new(&plan(&[steady(ms(1000))]), 3, ms(1));
+        let mut worker = SimulatedWorker::new(&plan(&[steady(ms(1000))]), 3, ms(1));
         worker.wake(at(0));
         worker.wake(at(12));
         let late = |by| Delay { lag: ms(by), ..NONE };
@@ -406,19 +406,19 @@ mod tests {
     #[test]
     fn what_is_later_than_the_bound_by_the_generators_fault_is_left_out() {
         let bounded = Plan { skip_later_than: Some(ms(7)), ..plan(&[steady(ms(1000))]) };
-        let mut worker = Worker::new(&bounded, 3, ms(1));
+        let mut worker = SimulatedWorker::new(&bounded, 3, ms(1));
         worker.wake(at(17));
         assert_eq!((worker.skipped.as_slice(), worker.delays(Offset::ZERO).len()), ([at(0), at(5)].as_slice(), 2));
         // As late as the bound is not later than it, and what waits for a connection is not late at all.
         assert_eq!(worker.delays(at(10))[0], (at(10), Delay { lag: ms(7), ..NONE }));
-        let mut waiting = Worker::new(&bounded, 1, ms(100));
+        let mut waiting = SimulatedWorker::new(&bounded, 1, ms(100));
         waiting.run(at(250));
         assert_eq!((waiting.skipped.len(), waiting.sent.len()), (0, 3));
     }
 
     #[test]
     fn what_waits_for_a_connection_is_not_late_by_the_generators_fault() {
-        let mut worker = Worker::new(&plan(&[steady(ms(1000))]), 1, ms(100));
+        let mut worker = SimulatedWorker::new(&plan(&[steady(ms(1000))]), 1, ms(100));
         worker.run(at(250));
         let waited = |wait| Delay { wait: ms(wait), ..NONE };
         assert_eq!(worker.delays(Offset::ZERO), [(at(0), NONE), (at(5), waited(95)), (at(10), waited(190))]);
@@ -451,7 +451,7 @@ mod tests {
     #[test]
     fn a_phase_as_fast_as_it_can_be_sends_whenever_a_connection_is_free_and_ends_on_time() {
         let saturate = Arrivals::Saturate { duration: ms(100) };
-        let mut worker = Worker::new(&plan(&[Arrivals::Rest(ms(50)), saturate, steady(ms(50))]), 2, ms(10));
+        let mut worker = SimulatedWorker::new(&plan(&[Arrivals::Rest(ms(50)), saturate, steady(ms(50))]), 2, ms(10));
         worker.run(at(150));
         let due: Vec<Offset> = worker.sent.iter().map(|(release, _)| release.due).collect();
         let expected: Vec<Offset> = (5..15).flat_map(|tenth| [at(10 * tenth); 2]).collect();
@@ -465,7 +465,7 @@ mod tests {
 
     #[test]
     fn a_generator_that_stood_still_is_to_blame_for_every_call_due_meanwhile() {
-        let mut worker = Worker::new(&plan(&[steady(ms(10_000))]), 2, ms(8));
+        let mut worker = SimulatedWorker::new(&plan(&[steady(ms(10_000))]), 2, ms(8));
         worker.run(at(1000));
         assert_eq!(worker.delays(Offset::ZERO).iter().filter(|(_, delay)| *delay != NONE).count(), 0);
         worker.wake(at(4000));
@@ -481,7 +481,7 @@ mod tests {
 
     #[test]
     fn a_target_that_stood_still_is_to_blame_for_every_call_due_meanwhile() {
-        let mut worker = Worker::new(&plan(&[steady(ms(10_000))]), 2, ms(1));
+        let mut worker = SimulatedWorker::new(&plan(&[steady(ms(10_000))]), 2, ms(1));
         worker.run(at(1000));
         worker.service = ms(3000);
         worker.run(at(1010));
@@ -494,7 +494,7 @@ mod tests {
 
     #[test]
     fn after_a_stop_nothing_is_sent_and_the_replies_are_waited_for_a_while() {
-        let mut worker = Worker::new(&plan(&[steady(ms(1000)), Arrivals::Saturate { duration: ms(1000) }]), 2, ms(100));
+        let mut worker = SimulatedWorker::new(&plan(&[steady(ms(1000)), Arrivals::Saturate { duration: ms(1000) }]), 2, ms(100));
         worker.run(at(6));
         assert!(!worker.pacer.is_over(at(6), 0));
         worker.pacer.stop(at(6));
@@ -531,7 +531,7 @@ mod tests {
 
     #[test]
     fn a_plan_whose_calls_are_all_sent_lasts_to_its_end() {
-        let mut worker = Worker::new(&plan(&[steady(ms(20)), Arrivals::Rest(ms(30))]), 1, ms(1));
+        let mut worker = SimulatedWorker::new(&plan(&[steady(ms(20)), Arrivals::Rest(ms(30))]), 1, ms(1));
         worker.run(at(20));
         assert!(!worker.pacer.has_due_calls() && !worker.pacer.is_over(at(49), 0) && worker.pacer.is_over(at(50), 0));
         worker.pacer.pass(at(19));

@@ -45,7 +45,7 @@ pub(super) struct Slice {
 }
 
 /// Where a worker's records go, and where the emptied ones come back from.
-pub(super) struct Line {
+pub(super) struct Channels {
     pub(super) worker: usize,
     pub(super) told: Sender<Told>,
     pub(super) spare: Receiver<Box<Tally>>,
@@ -62,7 +62,7 @@ pub(super) struct PhaseEnd {
 }
 
 pub(super) struct Recorder {
-    line: Line,
+    channels: Channels,
     gauges: Arc<Gauges>,
     second: u64,
     /// By phase, what this second has seen of it.
@@ -74,16 +74,16 @@ pub(super) struct Recorder {
 }
 
 /// Everything that was recorded and not told.
-pub(super) struct Record {
+pub(super) struct Recorded {
     pub(super) phases: Vec<PhaseEnd>,
     pub(super) findings: Findings,
     pub(super) calls: Vec<TimedCall>,
 }
 
 impl Recorder {
-    pub(super) fn new(plan: &Plan, gauges: Arc<Gauges>, line: Line) -> Recorder {
+    pub(super) fn new(plan: &Plan, gauges: Arc<Gauges>, channels: Channels) -> Recorder {
         Recorder {
-            line,
+            channels,
             gauges,
             second: 0,
             tallies: plan.phases.iter().map(|_| None).collect(),
@@ -182,8 +182,8 @@ impl Recorder {
         let tallies = self.tallies.iter_mut().enumerate();
         let slices = tallies.filter_map(|(phase, tally)| tally.take().map(|tally| Slice { phase, tally })).collect();
         // Nobody listens any more where the run has failed elsewhere.
-        let _ = self.line.told.send(Told {
-            worker: self.line.worker,
+        let _ = self.channels.told.send(Told {
+            worker: self.channels.worker,
             connections: connections.clone(),
             findings: self.findings.by_phase.clone(),
             second: self.second,
@@ -192,13 +192,13 @@ impl Recorder {
     }
 
     /// Hands over the last second, and gives the rest.
-    pub(super) fn end(mut self, connections: &Connections) -> Record {
+    pub(super) fn end(mut self, connections: &Connections) -> Recorded {
         self.tell(connections);
-        Record { phases: self.phases, findings: self.findings, calls: self.calls.unwrap_or_default() }
+        Recorded { phases: self.phases, findings: self.findings, calls: self.calls.unwrap_or_default() }
     }
 
     fn tally(&mut self, phase: usize) -> &mut Tally {
-        let spare = &self.line.spare;
+        let spare = &self.channels.spare;
         self.tallies[phase].get_or_insert_with(|| spare.try_recv().unwrap_or_default())
     }
 }

@@ -9,14 +9,14 @@ use crate::judge::load::ledger::{Difference, Ledger, Ticket, leaves_doubt};
 
 /// A reply settled: its fate, and the code that tells it (the top level's, or the first key's that is not 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Settled {
-    pub(super) fate: Fate,
+pub struct Settled {
+    pub fate: Fate,
     /// `None` where no code could be read.
-    pub(super) code: Option<i64>,
+    pub code: Option<i64>,
 }
 
 /// Settles one reply with the ledger; what is wrong with it goes to `differences`.
-pub(super) fn settle(
+pub fn settle(
     scanner: &mut Scanner,
     ledger: &mut Ledger,
     ticket: &Ticket,

@@ -12,7 +12,7 @@ use rustix::thread::gettid;
 
 use super::choose::{Chooser, Share};
 use super::clock::MonotonicClock;
-use super::recorder::{Line, PhaseEnd, Slice, Told};
+use super::recorder::{Channels, PhaseEnd, Slice, Told};
 use super::worker::{Common, Ended, WorkerError, work};
 use super::{LoadError, LoadGround};
 use crate::clock::{Offset, Zero};
@@ -35,11 +35,11 @@ const LEAD: Duration = Duration::from_millis(20);
 pub struct Watcher<'a> {
     /// Whether to tell each moment. Who does not show them spares the workers' cores.
     pub ticks: bool,
-    pub tell: &'a mut (dyn FnMut(Event<'_>) + Send),
+    pub tell: &'a mut (dyn FnMut(LoadEvent<'_>) + Send),
 }
 
 /// Something that happened, for whoever watches.
-pub enum Event<'a> {
+pub enum LoadEvent<'a> {
     /// At most ten a second.
     Tick(Tick),
     /// A second is over; what it saw, of all phases.
@@ -92,9 +92,9 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
     for ((number, worker), ledger) in (0..of).zip(0..).zip(std::mem::take(&mut ground.ledgers)) {
         let (spare, returned) = channel();
         spares.push(spare);
-        let line = Line { worker, told: telling.clone(), spare: returned };
+        let channels = Channels { worker, told: telling.clone(), spare: returned };
         let common = Arc::clone(&common);
-        handles.push(thread::spawn(move || work(&common, Share { number, of }, ledger, line)));
+        handles.push(thread::spawn(move || work(&common, Share { number, of }, ledger, channels)));
     }
     drop(telling);
     common.ready.wait();
@@ -181,10 +181,10 @@ impl<'a> Collector<'a> {
         self.zero.offset(self.common.clock.now())
     }
 
-    fn tick(&mut self, now: Offset, watch: &mut dyn FnMut(Event<'_>)) {
+    fn tick(&mut self, now: Offset, watch: &mut dyn FnMut(LoadEvent<'_>)) {
         let phase = self.ends.partition_point(|end| *end <= now).min(self.ends.len().saturating_sub(1));
         let sent = self.common.gauges.sent.load(Ordering::Relaxed);
-        watch(Event::Tick(Tick { phase, elapsed: now.since_zero(), sent, in_flight: self.in_flight() }));
+        watch(LoadEvent::Tick(Tick { phase, elapsed: now.since_zero(), sent, in_flight: self.in_flight() }));
     }
 
     fn in_flight(&self) -> u64 {
@@ -196,7 +196,7 @@ impl<'a> Collector<'a> {
         SoFar { plan: &self.common.plan, phases: &self.phases, connections: &self.connections, in_flight: self.in_flight() }
     }
 
-    fn take(&mut self, told: Told, watch: &mut dyn FnMut(Event<'_>)) {
+    fn take(&mut self, told: Told, watch: &mut dyn FnMut(LoadEvent<'_>)) {
         let (second, workers) = self.seconds.entry(told.second).or_default();
         *workers += 1;
         self.connections[told.worker] = told.connections;
@@ -217,9 +217,9 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn phases_over(&mut self, until: Offset, watch: &mut dyn FnMut(Event<'_>)) {
+    fn phases_over(&mut self, until: Offset, watch: &mut dyn FnMut(LoadEvent<'_>)) {
         while self.over < self.ends.len() && self.ends[self.over] <= until {
-            watch(Event::PhaseOver { phase: self.over, tally: &self.phases[self.over] });
+            watch(LoadEvent::PhaseOver { phase: self.over, tally: &self.phases[self.over] });
             self.over += 1;
         }
     }
@@ -280,8 +280,8 @@ impl<'a> Collector<'a> {
     }
 
     /// A second is over, told by every worker.
-    fn second_over(&mut self, second: u64, tally: &Tally, watch: &mut dyn FnMut(Event<'_>)) {
+    fn second_over(&mut self, second: u64, tally: &Tally, watch: &mut dyn FnMut(LoadEvent<'_>)) {
         self.measured.push(MeasuredSecond::new(second, tally));
-        watch(Event::Second { second, tally, so_far: self.so_far() });
+        watch(LoadEvent::Second { second, tally, so_far: self.so_far() });
     }
 }

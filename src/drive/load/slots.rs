@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::wire::Connection;
+use super::wire::HttpConnection;
 use super::writer::Draft;
 use crate::clock::{Offset, Timestamp};
 use crate::judge::load::measured::Connections;
@@ -29,7 +29,7 @@ pub(super) struct Slots {
 }
 
 struct ConnectionSlot {
-    connection: Option<Box<Connection>>,
+    connection: Option<Box<HttpConnection>>,
     doing: Doing,
     /// When it came free, or is to be opened again.
     since: Timestamp,
@@ -147,15 +147,15 @@ impl Slots {
     // ------------------------------------------------------------------------------------------------- connections
 
     /// The slot's connection, for as long as it takes to look at it; [`Slots::put_back`] ends that.
-    pub(super) fn take(&mut self, slot: u32) -> Option<Box<Connection>> {
+    pub(super) fn take(&mut self, slot: u32) -> Option<Box<HttpConnection>> {
         self.all[slot as usize].connection.take()
     }
 
-    pub(super) fn put_back(&mut self, slot: u32, connection: Box<Connection>) {
+    pub(super) fn put_back(&mut self, slot: u32, connection: Box<HttpConnection>) {
         self.all[slot as usize].connection = Some(connection);
     }
 
-    pub(super) fn connection(&mut self, slot: u32) -> Option<&mut Connection> {
+    pub(super) fn connection(&mut self, slot: u32) -> Option<&mut HttpConnection> {
         self.all[slot as usize].connection.as_deref_mut()
     }
 

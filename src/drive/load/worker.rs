@@ -16,10 +16,10 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use super::choose::{Chooser, Share};
 use super::clock::{MonotonicClock, Timer};
 use super::pacer::{Action, Pacer, Release, Wake};
-use super::recorder::{Gauges, Line, Record, Recorder};
+use super::recorder::{Channels, Gauges, Recorded, Recorder};
 use super::render::Templates;
 use super::slots::{Flight, Slots};
-use super::wire::{Cause, Connection, Response, Tls};
+use super::wire::{Cause, HttpConnection, HttpResponse, Tls};
 use super::writer::Writer;
 use crate::clock::{Offset, Timestamp, Zero};
 use crate::drive::stop::Stop;
@@ -64,7 +64,7 @@ pub(super) struct Common {
 /// A worker at its end.
 pub(super) struct Ended {
     pub(super) ledger: Ledger,
-    pub(super) record: Record,
+    pub(super) record: Recorded,
     pub(super) connections: Connections,
     pub(super) cpu: Duration,
 }
@@ -79,8 +79,8 @@ pub enum WorkerError {
 }
 
 /// Carries out a share of the plan on the calling thread, over its share of the plan's connections.
-pub(super) fn work(common: &Arc<Common>, share: Share, ledger: Ledger, line: Line) -> Result<Ended, WorkerError> {
-    let opened = Worker::new(Arc::clone(common), share, ledger, line).and_then(Worker::open_all);
+pub(super) fn work(common: &Arc<Common>, share: Share, ledger: Ledger, channels: Channels) -> Result<Ended, WorkerError> {
+    let opened = Worker::new(Arc::clone(common), share, ledger, channels).and_then(Worker::open_all);
     // Whoever failed still has to meet the others, who would wait for ever.
     common.ready.wait();
     common.ready.wait();
@@ -100,7 +100,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(common: Arc<Common>, share: Share, ledger: Ledger, line: Line) -> Result<Worker, WorkerError> {
+    fn new(common: Arc<Common>, share: Share, ledger: Ledger, channels: Channels) -> Result<Worker, WorkerError> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(io::Error::from)?;
         let timer = Timer::new()?;
         epoll::add(&epoll, timer.fd(), epoll::EventData::new_u64(TIMER), epoll::EventFlags::IN | epoll::EventFlags::ET)
@@ -114,7 +114,7 @@ impl Worker {
             pacer: Pacer::new(plan, choosers(), share, common.seed),
             slots: Slots::new(share.part(plan.connections.get()), plan.timeout),
             writer: Writer::new(choosers(), Arc::clone(&common.templates), share, random, ledger),
-            recorder: Recorder::new(plan, Arc::clone(&common.gauges), line),
+            recorder: Recorder::new(plan, Arc::clone(&common.gauges), channels),
             common,
         })
     }
@@ -308,7 +308,7 @@ impl Worker {
     }
 
     /// Whether there may be more to take in; or why the connection is of no use after it.
-    fn take_in(&mut self, slot: u32, connection: &mut Connection) -> Result<bool, &'static str> {
+    fn take_in(&mut self, slot: u32, connection: &mut HttpConnection) -> Result<bool, &'static str> {
         if !connection.is_ready() {
             let stands = connection.establish().map_err(Cause::words)?;
             if stands {
@@ -334,7 +334,7 @@ impl Worker {
     }
 
     /// Judges a response; says why the connection is of no use after it, if it is not.
-    fn respond(&mut self, slot: u32, response: &Response<'_>) -> Result<(), &'static str> {
+    fn respond(&mut self, slot: u32, response: &HttpResponse<'_>) -> Result<(), &'static str> {
         let now = self.common.clock.now();
         let Some(flight) = self.slots.reply(slot) else { return Err("unasked-for reply") };
         let at = self.zero.offset(now);
@@ -352,7 +352,7 @@ impl Worker {
         Ok(())
     }
 
-    fn judge(&mut self, client: u32, flight: &Flight, &Response { status, body, .. }: &Response<'_>, now: Offset) {
+    fn judge(&mut self, client: u32, flight: &Flight, &HttpResponse { status, body, .. }: &HttpResponse<'_>, now: Offset) {
         let mut differences = Vec::new();
         let settled = self.writer.settle(&flight.draft, (status, body), &mut differences);
         if !differences.is_empty() {
@@ -375,10 +375,10 @@ impl Worker {
 
     fn open(&mut self, slot: u32, now: Timestamp) {
         self.slots.opening(slot);
-        let mut connection = Connection::new(self.common.address, self.common.tls.clone());
+        let mut connection = HttpConnection::new(self.common.address, self.common.tls.clone());
         let watched = connection.open().map_err(|cause| cause.to_string()).and_then(|()| {
             let data = epoll::EventData::new_u64(u64::from(slot));
-            epoll::add(&self.epoll, &connection, data, Connection::INTEREST).map_err(|error| error.to_string())
+            epoll::add(&self.epoll, &connection, data, HttpConnection::INTEREST).map_err(|error| error.to_string())
         });
         match watched {
             Ok(()) => self.slots.put_back(slot, Box::new(connection)),
