@@ -282,6 +282,10 @@ mod tests {
         assert_eq!(slots.begin(call(0), at(10)), Some(0));
         assert_eq!(phase(slots.reply(0)), Some(0));
         assert_eq!(phase(slots.reply(0)), None);
+        // One that was free is lost as a free one: no call goes over it.
+        slots.free(0, at(20));
+        assert_eq!((phase(slots.reply(0)), phase(slots.lose(0, "not HTTP", at(20)))), (None, None));
+        assert_eq!(slots.begin(call(1), at(30)), None);
     }
 
     #[test]
