@@ -33,7 +33,7 @@ pub struct StoredMessage {
 
 impl Contents {
     /// Messages there are.
-    pub fn len(&self) -> usize {
+    pub fn message_count(&self) -> usize {
         self.messages.len()
     }
 
@@ -240,7 +240,7 @@ mod tests {
         let (a, b) = (set("a", "1", 0), set("b", "2", 0));
         let seen: HashSet<Contents> = [after(&[a.clone(), b.clone()]), after(&[b.clone(), a.clone()])].into();
         assert_eq!(seen.len(), 1, "the order of two keys cannot be seen afterwards");
-        assert!(!seen.contains(&after(&[a.clone()])) && !seen.contains(&after(&[a, b, set("a", "1", 1)])));
+        assert!(!seen.contains(&after(std::slice::from_ref(&a))) && !seen.contains(&after(&[a, b, set("a", "1", 1)])));
     }
 
     #[test]

@@ -164,7 +164,7 @@ impl Model {
     }
 
     fn send(&mut self, sdkappid: u64, message: StoredMessage, random: u64, now: Duration) -> Response {
-        let msg_key = format!("{}_{random}_{}", self.contents.len() + 1, now.as_secs());
+        let msg_key = format!("{}_{random}_{}", self.contents.message_count() + 1, now.as_secs());
         let reply = json!({"ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "MsgTime": now.as_secs(), "MsgKey": msg_key});
         self.contents.add(sdkappid, msg_key, message);
         Response::json(&reply)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::drive::load::run::{Event, Tick};
+use crate::drive::load::run::{LoadEvent, Tick};
 use crate::history::Class;
 use crate::judge::load::check::told;
 use crate::judge::load::tally::Tally;
@@ -66,7 +66,7 @@ impl LoadProgress {
 
     /// A plan begins.
     pub fn begin(&mut self, plan: &Plan) {
-        let ends: Vec<Duration> = Schedule::new(&plan.phases, 0).ends().iter().copied().map(Duration::from_nanos).collect();
+        let ends: Vec<Duration> = Schedule::new(&plan.phases, 0).ends().iter().map(|end| end.since_zero()).collect();
         let starts = std::iter::once(Duration::ZERO).chain(ends);
         let phases = plan.phases.iter().zip(starts);
         self.phases = phases
@@ -75,12 +75,12 @@ impl LoadProgress {
         self.state = Moment::default();
     }
 
-    pub fn show(&mut self, event: &Event<'_>) {
+    pub fn show(&mut self, event: &LoadEvent<'_>) {
         match event {
             _ if self.how == How::Nothing => {}
-            Event::Tick(tick) => self.tick(*tick),
-            Event::Second { tally, .. } => self.state.second = in_short(tally),
-            Event::PhaseOver { phase, tally } => {
+            LoadEvent::Tick(tick) => self.tick(*tick),
+            LoadEvent::Second { tally, .. } => self.state.second = in_short(tally),
+            LoadEvent::PhaseOver { phase, tally } => {
                 let PhaseBar { length, .. } = self.phases[*phase];
                 let rate = tally.sent as f64 / length.as_secs_f64();
                 self.end_phase(*phase, tally.planned > 0, &format!("{} sent, {rate:.1}/s  {}", tally.sent, in_short(tally)));

@@ -8,7 +8,7 @@ use super::metrics::Metrics;
 use super::progress::LoadProgress;
 use crate::cli::exit::Failure;
 use crate::cli::files::Output;
-use crate::drive::load::run::Event;
+use crate::drive::load::run::LoadEvent;
 use crate::drive::load::search::Stage;
 use crate::judge::load::measured::Measured;
 use crate::report::load::intervals::IntervalLog;
@@ -46,9 +46,9 @@ impl Watch {
         self.progress.begin(plan);
     }
 
-    pub fn event(&mut self, event: &Event<'_>) {
+    pub fn event(&mut self, event: &LoadEvent<'_>) {
         self.progress.show(event);
-        let Event::Second { second, tally, so_far } = event else { return };
+        let LoadEvent::Second { second, tally, so_far } = event else { return };
         let at = self.begun + Duration::from_secs(*second);
         let written = self.log.write(None, at, Duration::from_secs(1), tally);
         self.note(written);

@@ -9,7 +9,7 @@ use crate::scenario::load::{Choice, Traffic};
 
 /// The choices of one phase, ready to be made.
 #[derive(Clone, Debug)]
-pub struct Chooser {
+pub(super) struct Chooser {
     traffic: Traffic,
     seed: u64,
     /// Ascending sums of the ranks' weights, for [`Choice::Zipf`].
@@ -20,14 +20,41 @@ pub struct Chooser {
 
 /// What one call is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chosen {
-    pub operation: Operation,
-    pub kvs: u32,
-    pub caller: Caller,
+pub(super) struct Chosen {
+    pub(super) operation: Operation,
+    pub(super) kvs: u32,
+    pub(super) caller: Caller,
+}
+
+/// What is one worker's of all: every so many-th.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// The worker's, from 0.
+    pub(super) number: u32,
+    /// How many workers there are.
+    pub(super) of: u32,
+}
+
+impl Share {
+    /// How many of so many things.
+    pub(super) fn part(self, all: u32) -> u32 {
+        all / self.of + u32::from(self.number < all % self.of)
+    }
+
+    /// Whether the call's message, and so the call, is this worker's.
+    pub(super) fn has(self, chooser: &Chooser, call: u64) -> bool {
+        self.of == 1 || chooser.message(call) % self.of == self.number
+    }
+
+    /// The next of this worker's messages, round and round within first and end.
+    pub(super) fn after(self, message: u32, (first, end): (u32, u32)) -> u32 {
+        let next = message + self.of;
+        if next < end { next } else { first + (self.number + self.of - first % self.of) % self.of }
+    }
 }
 
 impl Chooser {
-    pub fn new(traffic: &Traffic, seed: u64) -> Chooser {
+    pub(super) fn new(traffic: &Traffic, seed: u64) -> Chooser {
         let ranks = traffic.messages.1 - traffic.messages.0;
         let sums = match traffic.choice {
             Choice::Zipf(exponent) => (1..=ranks)
@@ -42,12 +69,12 @@ impl Chooser {
         Chooser { traffic: traffic.clone(), seed, sums, only_sets }
     }
 
-    pub fn traffic(&self) -> &Traffic {
+    pub(super) fn traffic(&self) -> &Traffic {
         &self.traffic
     }
 
     /// The message of the call with this number.
-    pub fn message(&self, call: u64) -> u32 {
+    pub(super) fn message(&self, call: u64) -> u32 {
         let (first, end) = self.traffic.messages;
         let count = u64::from(end - first);
         let spread = |call: u64| first + (call % count) as u32;
@@ -64,12 +91,12 @@ impl Chooser {
     }
 
     /// Whether another message may take a call of this one's, where this one is busy. The hot one's stay its own.
-    pub fn may_stand_in(&self, message: u32) -> bool {
+    pub(super) fn may_stand_in(&self, message: u32) -> bool {
         !matches!(self.traffic.choice, Choice::Hot { .. }) || message != self.traffic.messages.0
     }
 
     /// Everything else of it.
-    pub fn chosen(&self, call: u64) -> Chosen {
+    pub(super) fn chosen(&self, call: u64) -> Chosen {
         let Traffic { mix, kvs, callers, .. } = &self.traffic;
         let caller = callers[(call % callers.len() as u64) as usize];
         if self.only_sets {
@@ -133,6 +160,16 @@ mod tests {
         let counts = counts(Choice::Zipf(1.0));
         // The sum of 1/r for ten ranks is 2.93.
         assert!((3200..3650).contains(&counts[2]) && (1550..1880).contains(&counts[3]), "{counts:?}");
+    }
+
+    #[test]
+    fn shares_are_apart_and_make_up_the_whole() {
+        let chooser = Chooser::new(&traffic(Choice::Spread), 7);
+        let shares = [0, 1, 2].map(|number| Share { number, of: 3 });
+        assert!((0..100).all(|call| shares.iter().filter(|share| share.has(&chooser, call)).count() == 1));
+        assert_eq!(shares.map(|share| share.part(8)), [3, 3, 2]);
+        assert_eq!([2, 5, 8, 11].map(|message| shares[2].after(message, (2, 12))), [5, 8, 11, 2]);
+        assert_eq!(shares[0].after(9, (2, 12)), 3);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Time for a thread that paces: nanoseconds since the run began, and a sleep that wakes in time.
+//! Time for a thread that paces: a clock that every thread of a run shares, and a sleep that wakes in time.
 
 use std::io;
 use std::num::NonZeroU64;
@@ -8,77 +8,75 @@ use std::time::{Duration, Instant};
 use rustix::thread::set_current_timer_slack;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
 
-/// Nanoseconds since one instant, the same for every thread of a run.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock(Instant);
+use crate::clock::Timestamp;
 
-impl Clock {
-    pub fn start() -> Clock {
-        Clock(Instant::now())
+/// The clock of a run, the same for every thread of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MonotonicClock(Instant);
+
+impl MonotonicClock {
+    pub(super) fn start() -> MonotonicClock {
+        MonotonicClock(Instant::now())
     }
 
-    pub fn now(self) -> u64 {
-        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    pub(super) fn now(self) -> Timestamp {
+        Timestamp::after_start(self.0.elapsed())
     }
 }
 
 /// A timer for an epoll loop. It wakes the thread a little early, and the thread spins for the rest: a sleep ends late by
 /// whatever the scheduler takes, a spin does not.
 #[derive(Debug)]
-pub struct Alarm {
-    timer: OwnedFd,
-    /// For when it is set; 0 when it is not.
-    set_for: u64,
+pub(super) struct Timer {
+    fd: OwnedFd,
+    set_for: Option<Timestamp>,
     /// How much early it wakes: a little more than the latest sleeps were late.
-    margin: u64,
+    margin: Duration,
 }
 
-const LEAST_MARGIN: u64 = 60_000;
-const MOST_MARGIN: u64 = 500_000;
+const FIRST_MARGIN: Duration = Duration::from_micros(200);
+const LEAST_MARGIN: Duration = Duration::from_micros(60);
+const MOST_MARGIN: Duration = Duration::from_micros(500);
 /// A late sleep is remembered for some thousand others: one in a hundred that is late would be the 99th percentile of all lag.
-const MEMORY: u64 = 4096;
+const MEMORY: u32 = 4096;
 
-impl Alarm {
-    /// An alarm for the calling thread.
-    pub fn new() -> io::Result<Alarm> {
+impl Timer {
+    /// A timer for the calling thread.
+    pub(super) fn new() -> io::Result<Timer> {
         // By default the kernel may end a sleep 50 µs late to save wake-ups. Where it cannot be told, the spin is longer.
         let _ = set_current_timer_slack(NonZeroU64::new(1));
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        Ok(Alarm { timer, set_for: 0, margin: 200_000 })
+        let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        Ok(Timer { fd, set_for: None, margin: FIRST_MARGIN })
     }
 
-    /// What an epoll has to watch, edge-triggered: setting the alarm again is enough, it need not be read.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.timer.as_fd()
+    /// What an epoll has to watch, edge-triggered: setting the timer again is enough, it need not be read.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
-    /// Sets the alarm so that the thread can wait for `at`. `false` where that is so near that it has to spin.
+    /// Sets the timer so that the thread can wait for `at`. `false` where that is so near that it has to spin.
     ///
     /// Of a `gap` between two calls half is slept where it can be. A thread that never sleeps is overdue when anything else
     /// wants its core, and stands aside for milliseconds; one that does sleep comes before whatever ran meanwhile.
-    pub fn set(&mut self, at: u64, now: u64, gap: u64) -> io::Result<bool> {
-        let wake = at.saturating_sub(self.margin.min((gap / 2).max(LEAST_MARGIN)));
-        if wake <= now {
-            return Ok(false);
-        }
-        if self.set_for != wake {
-            let it_value = timespec(Duration::from_nanos(wake - now));
-            let once = Itimerspec { it_interval: timespec(Duration::ZERO), it_value };
-            timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
-            self.set_for = wake;
+    pub(super) fn set(&mut self, at: Timestamp, now: Timestamp, gap: Duration) -> io::Result<bool> {
+        let early = self.margin.min((gap / 2).max(LEAST_MARGIN));
+        let Some(sleep) = at.since(now).checked_sub(early).filter(|sleep| !sleep.is_zero()) else { return Ok(false) };
+        let wake = now + sleep;
+        if self.set_for != Some(wake) {
+            let once = Itimerspec { it_interval: timespec(Duration::ZERO), it_value: timespec(sleep) };
+            timerfd_settime(&self.fd, TimerfdTimerFlags::empty(), &once)?;
+            self.set_for = Some(wake);
         }
         Ok(true)
     }
 
     /// Learns from having woken at `now` how late sleeps end here.
-    pub fn woke(&mut self, now: u64) {
-        if self.set_for == 0 || now < self.set_for {
-            return;
-        }
-        let late = (now - self.set_for) + (now - self.set_for) / 4;
-        let decayed = self.margin - self.margin / MEMORY;
+    pub(super) fn woke(&mut self, now: Timestamp) {
+        let Some(wake) = self.set_for.filter(|wake| now >= *wake) else { return };
+        let late = now.since(wake) * 5 / 4;
+        let decayed = self.margin.saturating_sub(self.margin / MEMORY);
         self.margin = decayed.max(late).clamp(LEAST_MARGIN, MOST_MARGIN);
-        self.set_for = 0;
+        self.set_for = None;
     }
 }
 
@@ -90,28 +88,33 @@ fn timespec(time: Duration) -> Timespec {
 mod tests {
     use super::*;
 
+    fn at(us: u64) -> Timestamp {
+        Timestamp::after_start(Duration::from_micros(us))
+    }
+
     #[test]
     fn what_is_far_is_slept_for_and_what_is_near_is_spun_for() {
-        let mut alarm = Alarm::new().expect("a timer");
-        assert!(alarm.set(10_000_000, 0, 10_000_000).expect("set"));
-        assert!(!alarm.set(10_000_000, 9_990_000, 10_000_000).expect("not set"));
+        let mut timer = Timer::new().expect("a timer");
+        let gap = Duration::from_micros;
+        assert!(timer.set(at(10_000), at(0), gap(10_000)).expect("set"));
+        assert!(!timer.set(at(10_000), at(9_990), gap(10_000)).expect("not set"));
         // Of a gap of 200 µs half is slept, whatever the margin is.
-        assert!(alarm.set(10_200_000, 10_090_000, 200_000).expect("set"));
-        assert!(!alarm.set(10_050_000, 10_000_000, 50_000).expect("not set"));
+        assert!(timer.set(at(10_200), at(10_090), gap(200)).expect("set"));
+        assert!(!timer.set(at(10_050), at(10_000), gap(50)).expect("not set"));
     }
 
     #[test]
     fn late_sleeps_widen_the_margin_and_good_ones_narrow_it() {
-        let mut alarm = Alarm::new().expect("a timer");
-        let before = alarm.margin;
-        alarm.set(10_000_000, 0, u64::MAX).expect("set");
-        alarm.woke(10_000_000 + 100_000);
-        let late = alarm.margin;
+        let mut timer = Timer::new().expect("a timer");
+        let before = timer.margin;
+        timer.set(at(10_000), at(0), Duration::MAX).expect("set");
+        timer.woke(at(10_000) + MOST_MARGIN);
+        let late = timer.margin;
         assert!(late > before);
         for round in 1..20_000 {
-            alarm.set(round * 100_000_000, (round - 1) * 100_000_000, u64::MAX).expect("set");
-            alarm.woke(alarm.set_for);
+            timer.set(at(round * 100_000), at((round - 1) * 100_000), Duration::MAX).expect("set");
+            timer.woke(timer.set_for.expect("it is set"));
         }
-        assert!(alarm.margin < late && alarm.margin >= LEAST_MARGIN);
+        assert!(timer.margin < late && timer.margin >= LEAST_MARGIN);
     }
 }

@@ -2,13 +2,17 @@
 //!
 //! [`LoadGround::prepare`] makes the messages, [`run::run`] carries out a plan on them, [`LoadGround::read_back`] looks at what is left.
 
-pub mod choose;
-pub mod clock;
-pub mod render;
+mod choose;
+mod clock;
+mod pacer;
+mod recorder;
+mod render;
 pub mod run;
 pub mod search;
+mod slots;
 pub mod wire;
-pub mod worker;
+mod worker;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::io;

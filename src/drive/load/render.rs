@@ -13,14 +13,14 @@ use crate::scenario::Caller;
 
 /// The unchanging parts of every request of a plan.
 #[derive(Debug)]
-pub struct Templates {
+pub(super) struct Templates {
     callers: Vec<CallerTemplate>,
 }
 
 /// Room for one request, used again and again.
 #[derive(Debug, Default)]
-pub struct Buffer {
-    pub bytes: Vec<u8>,
+pub(super) struct Buffer {
+    pub(super) bytes: Vec<u8>,
     /// The length of the body has to be known before it.
     body: Vec<u8>,
 }
@@ -40,7 +40,13 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 
 impl Templates {
     /// `host` is the `Host` header, `base_path` what the target's URL has before the command's path.
-    pub fn new(composer: &Composer<'_>, callers: &[Caller], messages: &[Message], host: &str, base_path: &str) -> Templates {
+    pub(super) fn new(
+        composer: &Composer<'_>,
+        callers: &[Caller],
+        messages: &[Message],
+        host: &str,
+        base_path: &str,
+    ) -> Templates {
         let template = |&caller: &Caller| {
             let mut request = composer.plain(call::PATH, caller, &Value::Null, &mut Random::seeded(1));
             request.body.clear();
@@ -51,17 +57,13 @@ impl Templates {
     }
 
     /// The place of a caller in [`Templates::render`].
-    pub fn position(&self, caller: Caller) -> u8 {
+    pub(super) fn position(&self, caller: Caller) -> u8 {
         let position = self.callers.iter().position(|template| template.caller == caller);
         u8::try_from(position.unwrap_or(0)).unwrap_or(0)
     }
 
-    pub fn is_member(&self, caller: u8) -> bool {
-        self.callers[usize::from(caller)].caller.is_member()
-    }
-
     /// Puts a call into the buffer's `bytes`.
-    pub fn render(&self, buffer: &mut Buffer, caller: u8, random: u32, ticket: &Ticket, ledger: &Ledger) {
+    pub(super) fn render(&self, buffer: &mut Buffer, caller: u8, random: u32, ticket: &Ticket, ledger: &Ledger) {
         let template = &self.callers[usize::from(caller)];
         let Buffer { bytes, body: content } = buffer;
         content.clear();
@@ -76,7 +78,7 @@ impl Templates {
     }
 
     /// A call as a report shows it.
-    pub fn request(&self, caller: u8, random: u32, ticket: &Ticket, ledger: &Ledger) -> HttpRequest {
+    pub(super) fn request(&self, caller: u8, random: u32, ticket: &Ticket, ledger: &Ledger) -> HttpRequest {
         let template = &self.callers[usize::from(caller)];
         let mut request = template.request.clone();
         for (name, value) in &mut request.query {

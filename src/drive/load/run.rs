@@ -10,14 +10,15 @@ use std::time::Duration;
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 
-use super::choose::Chooser;
-use super::clock::Clock;
-use super::worker::{Common, Ended, Gauges, INTERVAL, PhaseEnd, Slice, Told, Worker, WorkerError};
+use super::choose::{Chooser, Share};
+use super::clock::MonotonicClock;
+use super::recorder::{Channels, PhaseEnd, Slice, Told};
+use super::worker::{Common, Ended, WorkerError, work};
 use super::{LoadError, LoadGround};
+use crate::clock::{Offset, Zero};
 use crate::drive::stop::Stop;
 use crate::judge::load::check::{Checked, evaluate};
 use crate::judge::load::fit::worst;
-use crate::judge::load::ledger::Ledger;
 use crate::judge::load::measured::{Connections, CutShort, Measured, MeasuredPhase, MeasuredSecond};
 use crate::judge::load::tally::Tally;
 use crate::scenario::load::Plan;
@@ -28,17 +29,17 @@ const TICK: Duration = Duration::from_millis(100);
 /// The nice value of a thread that gives way to every other.
 const LEAST_URGENT: i32 = 19;
 /// Workers get so long to be on their marks before the plan's zero.
-const LEAD: u64 = 20_000_000;
+const LEAD: Duration = Duration::from_millis(20);
 
 /// Whoever watches a run.
 pub struct Watcher<'a> {
     /// Whether to tell each moment. Who does not show them spares the workers' cores.
     pub ticks: bool,
-    pub tell: &'a mut (dyn FnMut(Event<'_>) + Send),
+    pub tell: &'a mut (dyn FnMut(LoadEvent<'_>) + Send),
 }
 
 /// Something that happened, for whoever watches.
-pub enum Event<'a> {
+pub enum LoadEvent<'a> {
     /// At most ten a second.
     Tick(Tick),
     /// A second is over; what it saw, of all phases.
@@ -78,24 +79,26 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
         address: ground.address,
         tls: ground.tls()?,
         seed: ground.ground.seed,
-        clock: Clock::start(),
+        clock: MonotonicClock::start(),
         ready: Barrier::new(threads + 1),
         zero: OnceLock::new(),
         stop: stop.clone(),
         aborted: AtomicBool::new(false),
-        gauges: Gauges::default(),
+        gauges: Arc::default(),
     });
     let (telling, told) = channel();
     let (mut spares, mut handles) = (Vec::new(), Vec::new());
-    for (number, ledger) in (0_u64..).zip(std::mem::take(&mut ground.ledgers)) {
+    let of = u32::try_from(threads).unwrap_or(u32::MAX);
+    for ((number, worker), ledger) in (0..of).zip(0..).zip(std::mem::take(&mut ground.ledgers)) {
         let (spare, returned) = channel();
         spares.push(spare);
-        let (common, telling) = (Arc::clone(&common), telling.clone());
-        handles.push(thread::spawn(move || work(common, number, threads as u64, ledger, telling, returned)));
+        let channels = Channels { worker, told: telling.clone(), spare: returned };
+        let common = Arc::clone(&common);
+        handles.push(thread::spawn(move || work(&common, Share { number, of }, ledger, channels)));
     }
     drop(telling);
     common.ready.wait();
-    let zero = common.clock.now() + LEAD;
+    let zero = Zero(common.clock.now() + LEAD);
     let _ = common.zero.set(zero);
     common.ready.wait();
     let mut collector = Collector::new(&common, zero, spares);
@@ -110,41 +113,21 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
     });
     let ended: Vec<Result<Ended, WorkerError>> =
         handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect();
-    let elapsed = Duration::from_nanos(common.clock.now().saturating_sub(zero));
+    let elapsed = zero.offset(common.clock.now()).since_zero();
     let ended = ended.into_iter().collect::<Result<Vec<Ended>, WorkerError>>()?;
     Ok(collector.sum(ground, ended, elapsed))
-}
-
-fn work(
-    common: Arc<Common>,
-    number: u64,
-    of: u64,
-    ledger: Ledger,
-    tell: Sender<Told>,
-    spared: Receiver<Box<Tally>>,
-) -> Result<Ended, WorkerError> {
-    let meeting = Arc::clone(&common);
-    match Worker::new(common, number, of, ledger, tell, spared) {
-        Ok(worker) => worker.run(),
-        Err(error) => {
-            // The others would wait for ever.
-            meeting.ready.wait();
-            meeting.ready.wait();
-            Err(error)
-        }
-    }
 }
 
 /// Adds up what the workers tell.
 struct Collector<'a> {
     common: &'a Common,
-    zero: u64,
+    zero: Zero,
     spares: Vec<Sender<Box<Tally>>>,
     connections: Vec<Connections>,
     /// By worker, phase to findings.
     findings: Vec<BTreeMap<usize, u64>>,
     phases: Vec<Tally>,
-    ends: Vec<u64>,
+    ends: Vec<Offset>,
     /// By second, what has been told of it, and by how many workers.
     seconds: BTreeMap<u64, (Tally, usize)>,
     over: usize,
@@ -153,7 +136,7 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(common: &'a Common, zero: u64, spares: Vec<Sender<Box<Tally>>>) -> Collector<'a> {
+    fn new(common: &'a Common, zero: Zero, spares: Vec<Sender<Box<Tally>>>) -> Collector<'a> {
         let phases = common.plan.phases.iter().map(|_| Tally::default()).collect();
         let ends = Schedule::new(&common.plan.phases, common.seed).ends().to_vec();
         Collector {
@@ -175,34 +158,33 @@ impl<'a> Collector<'a> {
     fn collect(&mut self, told: &Receiver<Told>, watcher: Watcher<'_>) {
         let Watcher { ticks, tell: watch } = watcher;
         let patience = if ticks { TICK } else { Duration::MAX };
-        let mut next = Duration::ZERO;
+        let mut next = Offset::ZERO;
         loop {
             match told.recv_timeout(patience) {
                 Ok(told) => self.take(told, watch),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            let elapsed = self.elapsed();
-            if ticks && elapsed >= next {
-                self.tick(elapsed, watch);
-                next = elapsed + TICK;
+            let now = self.now();
+            if ticks && now >= next {
+                self.tick(now, watch);
+                next = now + TICK;
             }
         }
         while let Some((second, (tally, _))) = self.seconds.pop_first() {
             self.second_over(second, &tally, watch);
         }
-        self.phases_over(u64::MAX, watch);
+        self.phases_over(Offset::MAX, watch);
     }
 
-    fn elapsed(&self) -> Duration {
-        Duration::from_nanos(self.common.clock.now().saturating_sub(self.zero))
+    fn now(&self) -> Offset {
+        self.zero.offset(self.common.clock.now())
     }
 
-    fn tick(&mut self, elapsed: Duration, watch: &mut dyn FnMut(Event<'_>)) {
-        let now = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+    fn tick(&mut self, now: Offset, watch: &mut dyn FnMut(LoadEvent<'_>)) {
         let phase = self.ends.partition_point(|end| *end <= now).min(self.ends.len().saturating_sub(1));
         let sent = self.common.gauges.sent.load(Ordering::Relaxed);
-        watch(Event::Tick(Tick { phase, elapsed, sent, in_flight: self.in_flight() }));
+        watch(LoadEvent::Tick(Tick { phase, elapsed: now.since_zero(), sent, in_flight: self.in_flight() }));
     }
 
     fn in_flight(&self) -> u64 {
@@ -214,7 +196,7 @@ impl<'a> Collector<'a> {
         SoFar { plan: &self.common.plan, phases: &self.phases, connections: &self.connections, in_flight: self.in_flight() }
     }
 
-    fn take(&mut self, told: Told, watch: &mut dyn FnMut(Event<'_>)) {
+    fn take(&mut self, told: Told, watch: &mut dyn FnMut(LoadEvent<'_>)) {
         let (second, workers) = self.seconds.entry(told.second).or_default();
         *workers += 1;
         self.connections[told.worker] = told.connections;
@@ -229,26 +211,27 @@ impl<'a> Collector<'a> {
         while let Some(first) = self.seconds.first_entry().filter(|first| first.get().1 >= self.spares.len()) {
             let (second, (tally, _)) = first.remove_entry();
             self.second_over(second, &tally, watch);
-            self.phases_over((second + 1) * INTERVAL, watch);
-            self.abort_on_fail((second + 1) * INTERVAL);
+            let now = Offset::after_zero(Duration::from_secs(second + 1));
+            self.phases_over(now, watch);
+            self.abort_on_fail(now);
         }
     }
 
-    fn phases_over(&mut self, until: u64, watch: &mut dyn FnMut(Event<'_>)) {
+    fn phases_over(&mut self, until: Offset, watch: &mut dyn FnMut(LoadEvent<'_>)) {
         while self.over < self.ends.len() && self.ends[self.over] <= until {
-            watch(Event::PhaseOver { phase: self.over, tally: &self.phases[self.over] });
+            watch(LoadEvent::PhaseOver { phase: self.over, tally: &self.phases[self.over] });
             self.over += 1;
         }
     }
 
-    fn abort_on_fail(&mut self, now: u64) {
+    fn abort_on_fail(&mut self, now: Offset) {
         let index = self.ends.partition_point(|end| *end < now).min(self.ends.len() - 1);
         let phase = &self.common.plan.phases[index];
         if !phase.abort_on_fail || self.aborted.is_some() {
             return;
         }
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        let elapsed = Duration::from_nanos(now - start);
+        let start = if index == 0 { Offset::ZERO } else { self.ends[index - 1] };
+        let elapsed = now.since(start);
         let findings = self.findings.iter().filter_map(|findings| findings.get(&index)).sum();
         let of_phase = phase.checks.iter().map(|check| evaluate(check, &self.phases[index], elapsed, findings));
         let failed: Option<Checked> = of_phase.into_iter().find(|checked| checked.holds == Some(false));
@@ -270,26 +253,26 @@ impl<'a> Collector<'a> {
         });
         let mut of_workers: Vec<Vec<PhaseEnd>> = Vec::new();
         for worker in ended {
-            run.findings.add(worker.findings, 0);
-            run.calls.extend(worker.calls);
+            run.findings.add(worker.record.findings, 0);
+            run.calls.extend(worker.record.calls);
             run.connections.add(&worker.connections);
             run.cpu += worker.cpu;
-            of_workers.push(worker.phases);
+            of_workers.push(worker.record.phases);
             ground.ledgers.push(worker.ledger);
         }
         run.calls.sort_by_key(|call| call.sent);
-        let stopped = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let stopped = Offset::after_zero(elapsed);
+        let starts = std::iter::once(Offset::ZERO).chain(self.ends.iter().copied());
         for (index, ((tally, start), end)) in self.phases.into_iter().zip(starts).zip(&self.ends).enumerate() {
             let of_phase: Vec<&PhaseEnd> = of_workers.iter().map(|phases| &phases[index]).collect();
-            let last_sent = of_phase.iter().map(|phase| phase.last_sent).max().unwrap_or(0);
-            let took = (*end).min(stopped).max(last_sent).saturating_sub(start);
-            let busy = of_phase.iter().map(|phase| phase.busy).max().unwrap_or(0);
+            let last_sent = of_phase.iter().map(|phase| phase.last_sent).max().unwrap_or_default();
+            let took = (*end).min(stopped).max(last_sent).since(start);
+            let busy = of_phase.iter().map(|phase| phase.busy).max().unwrap_or_default();
             run.phases.push(MeasuredPhase {
                 tally,
-                elapsed: Duration::from_nanos(took),
+                elapsed: took,
                 reached: stopped > start,
-                busiest: if took == 0 { 0.0 } else { busy as f64 / took as f64 },
+                busiest: if took.is_zero() { 0.0 } else { busy.div_duration_f64(took) },
                 fit: worst(of_phase.iter().map(|phase| phase.fit.clone().end())),
             });
         }
@@ -297,8 +280,8 @@ impl<'a> Collector<'a> {
     }
 
     /// A second is over, told by every worker.
-    fn second_over(&mut self, second: u64, tally: &Tally, watch: &mut dyn FnMut(Event<'_>)) {
+    fn second_over(&mut self, second: u64, tally: &Tally, watch: &mut dyn FnMut(LoadEvent<'_>)) {
         self.measured.push(MeasuredSecond::new(second, tally));
-        watch(Event::Second { second, tally, so_far: self.so_far() });
+        watch(LoadEvent::Second { second, tally, so_far: self.so_far() });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::run::{Event, Watcher, run};
+use super::run::{LoadEvent, Watcher, run};
 use super::{LoadError, LoadGround};
 use crate::drive::stop::Stop;
 use crate::judge::load::capacity::{NextTrial, Search, Searched, TrialVerdict};
@@ -33,7 +33,7 @@ const PRECISION: f64 = 0.05;
 pub enum Stage<'a> {
     /// A trial begins; it is the only phase of this plan.
     Trial(&'a Plan),
-    Event(Event<'a>),
+    Event(LoadEvent<'a>),
     /// Why it did not pass, where it did not.
     Ended {
         trial: &'a Measured,

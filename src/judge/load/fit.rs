@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Offset;
+
 /// The narrowest cell.
 const TICK_NS: u64 = 100_000_000;
 /// What a cell has to hold by plan for the statistic to be distributed as chi-square.
@@ -24,7 +26,7 @@ const SLACK: u64 = 10;
 /// Chi-square's upper quantile at 1e-6 for 1 to 9 degrees of freedom.
 const CRITICAL: [f64; BLOCK - 1] = [23.93, 27.63, 30.66, 33.38, 35.89, 38.26, 40.52, 42.70, 44.81];
 
-/// The arrivals of one stretch, told call by call. Times are of one clock, from any origin, and go on but for small steps back.
+/// The arrivals of one stretch, told call by call. Times go on but for small steps back.
 #[derive(Clone, Debug)]
 pub struct Fit {
     grids: [Grid; 2],
@@ -33,7 +35,7 @@ pub struct Fit {
 /// One way to cut time into cells.
 #[derive(Clone, Debug)]
 struct Grid {
-    /// How long before the clock's origin its first tick began.
+    /// How long before the plan's zero its first tick began.
     shift_ns: u64,
     /// A ring: tick `n` stands at `n % KEPT`.
     ticks: [Calls; KEPT],
@@ -97,13 +99,13 @@ impl Default for Fit {
 
 impl Fit {
     /// A call was due then, whether it was released or left out. To be told no later than its release.
-    pub fn planned(&mut self, at_ns: u64) {
-        self.grids.iter_mut().for_each(|grid| grid.planned(at_ns));
+    pub fn planned(&mut self, at: Offset) {
+        self.grids.iter_mut().for_each(|grid| grid.planned(at.as_nanos()));
     }
 
     /// A call was released then, into the line for a connection.
-    pub fn released(&mut self, at_ns: u64) {
-        self.grids.iter_mut().for_each(|grid| grid.released(at_ns));
+    pub fn released(&mut self, at: Offset) {
+        self.grids.iter_mut().for_each(|grid| grid.released(at.as_nanos()));
     }
 
     /// The stretch has ended: no call of it is still to come. Gives the block that fits worst; `None` for too few calls.
@@ -245,8 +247,8 @@ mod tests {
     fn fitted(due: impl Iterator<Item = u64>, mut release: impl FnMut(u64) -> u64) -> Option<Block> {
         let mut fit = Fit::default();
         for due in due {
-            fit.planned(due);
-            fit.released(release(due));
+            fit.planned(Offset::from_nanos(due));
+            fit.released(Offset::from_nanos(release(due)));
         }
         fit.end()
     }
@@ -298,9 +300,9 @@ mod tests {
     fn calls_left_out_are_not_as_planned() {
         let mut fit = Fit::default();
         for due in even(200, 10) {
-            fit.planned(due);
+            fit.planned(Offset::from_nanos(due));
             if !(4 * SECOND..5 * SECOND).contains(&due) {
-                fit.released(due);
+                fit.released(Offset::from_nanos(due));
             }
         }
         assert_eq!(fit.end().map(|block| (block.planned, block.released)), Some((20, 0)));

@@ -1,7 +1,5 @@
 //! Values that are never kept: each is told by the number of the write that carried it.
 
-#![expect(clippy::cast_possible_truncation, reason = "a length has ten bits, a digit four")]
-
 /// One write of a run by its number, whose low ten bits are the length of the value that it carries.
 ///
 /// The value is the number in 16 hexadecimal digits, and `x` up to its length; a shorter one has the number's last digits.

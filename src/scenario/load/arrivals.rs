@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::{Arrivals, Phase, Rate, Spacing};
+use crate::clock::Offset;
 use crate::random::Random;
 
 /// One call that is due.
@@ -13,8 +14,7 @@ pub struct Due {
     /// Its number in the run, from 0.
     pub index: u64,
     pub phase: usize,
-    /// Nanoseconds since the plan's start.
-    pub at: u64,
+    pub at: Offset,
 }
 
 /// Every due call of a plan, one after another; the phases that send as fast as they can have none. The same seed gives the
@@ -22,7 +22,7 @@ pub struct Due {
 #[derive(Clone, Debug)]
 pub struct Schedule {
     arrivals: Vec<Arrivals>,
-    ends: Vec<u64>,
+    ends: Vec<Offset>,
     seed: u64,
     phase: usize,
     pace: Pace,
@@ -32,8 +32,8 @@ pub struct Schedule {
 impl Schedule {
     pub fn new(phases: &[Phase], seed: u64) -> Schedule {
         let arrivals: Vec<Arrivals> = phases.iter().map(|phase| phase.arrivals.clone()).collect();
-        let ends = arrivals.iter().scan(0_u64, |end, arrivals| {
-            *end = end.saturating_add(nanoseconds(arrivals.duration()));
+        let ends = arrivals.iter().scan(Offset::ZERO, |end, arrivals| {
+            *end = *end + arrivals.duration();
             Some(*end)
         });
         let mut schedule = Schedule { ends: ends.collect(), arrivals, seed, phase: 0, pace: Pace::Silent, index: 0 };
@@ -41,8 +41,8 @@ impl Schedule {
         schedule
     }
 
-    /// When each phase ends, in nanoseconds since the plan's start; the next one starts there.
-    pub fn ends(&self) -> &[u64] {
+    /// When each phase ends; the next one starts there.
+    pub fn ends(&self) -> &[Offset] {
         &self.ends
     }
 
@@ -59,9 +59,10 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Due> {
         while self.phase < self.arrivals.len() {
-            let start = if self.phase == 0 { 0 } else { self.ends[self.phase - 1] };
+            let start = if self.phase == 0 { Offset::ZERO } else { self.ends[self.phase - 1] };
             // A call due at the very end would be the next phase's first.
-            if let Some(at) = self.pace.next().map(|at| start + at).filter(|at| *at < self.ends[self.phase]) {
+            if let Some(at) = self.pace.next().map(|at| start + Duration::from_nanos(at)).filter(|at| *at < self.ends[self.phase])
+            {
                 let due = Due { index: self.index, phase: self.phase, at };
                 self.index += 1;
                 return Some(due);
@@ -272,7 +273,7 @@ mod tests {
     fn a_minute_at_200_a_second_is_12000_calls_5_ms_apart() {
         let due = schedule(&[constant(per_second(200), Duration::from_mins(1), Spacing::Even)]);
         assert_eq!(due.len(), 12_000);
-        assert!(due.iter().all(|due| due.at == due.index * 5_000_000));
+        assert!(due.iter().all(|due| due.at.as_nanos() == due.index * 5_000_000));
     }
 
     #[test]
@@ -284,7 +285,7 @@ mod tests {
             Arrivals::Saturate { duration: Duration::from_secs(1) },
             Arrivals::Count { calls: 3, rate: per_second(100) },
         ]);
-        let rest: Vec<(usize, u64)> = due[10..].iter().map(|due| (due.phase, due.at)).collect();
+        let rest: Vec<(usize, u64)> = due[10..].iter().map(|due| (due.phase, due.at.as_nanos())).collect();
         let ms = S / 1000;
         let bursts = [(2, 3 * S), (2, 3 * S + ms), (2, 4 * S), (2, 4 * S + ms)];
         let counted = [(4, 6 * S), (4, 6 * S + 10 * ms), (4, 6 * S + 20 * ms)];
@@ -303,7 +304,7 @@ mod tests {
         let due = schedule(&[up]);
         assert_eq!(due.len(), 2000);
         // Half the time: 100 * 5 + 20 * 25 / 2 = 750 calls.
-        assert_eq!(due.iter().filter(|due| due.at < 5 * S).count(), 750);
+        assert_eq!(due.iter().filter(|due| due.at.as_nanos() < 5 * S).count(), 750);
         let down = Arrivals::Ramp {
             from: per_second(100),
             to: Rate { calls: 0, per: Duration::from_secs(1) },
@@ -322,7 +323,7 @@ mod tests {
             let due = schedule(&[constant(per_second(1000), Duration::from_secs(20), spacing)]);
             let mut cells = [0_u32; 10];
             for pair in due.windows(2) {
-                let gap = (pair[1].at - pair[0].at) as f64 / 1e6;
+                let gap = pair[1].at.since(pair[0].at).as_secs_f64() * 1e3;
                 cells[((1.0 - (-gap).exp()) * 10.0).min(9.0) as usize] += 1;
             }
             let expected = (due.len() - 1) as f64 / 10.0;
@@ -349,7 +350,7 @@ mod tests {
             let ramp = Arrivals::Ramp { from: per_second(from), to: per_second(to), duration, spacing };
             let due = schedule(&[Arrivals::Rest(duration), ramp.clone()]);
             prop_assert!(due.is_sorted_by_key(|due| due.at));
-            prop_assert!(due.iter().all(|due| due.at >= ms * 1_000_000 && due.at < 2 * ms * 1_000_000));
+            prop_assert!(due.iter().all(|due| (ms * 1_000_000..2 * ms * 1_000_000).contains(&due.at.as_nanos())));
             prop_assert_eq!(&due, &schedule(&[Arrivals::Rest(duration), ramp]));
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use msgext::drive::load::wire::{Cause, Connection, Tls};
+use msgext::drive::load::wire::{Cause, HttpConnection, Tls};
 use rustix::event::{Timespec, epoll};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -21,19 +21,19 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 type Reply = (u16, Vec<u8>, bool);
 
 struct Driver {
-    connection: Connection,
+    connection: HttpConnection,
     epoll: OwnedFd,
 }
 
 impl Driver {
     fn new(address: SocketAddr, tls: Option<Tls>) -> Driver {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).expect("an epoll");
-        Driver { connection: Connection::new(address, tls), epoll }
+        Driver { connection: HttpConnection::new(address, tls), epoll }
     }
 
     fn open(&mut self) -> Result<(), Cause> {
         self.connection.open()?;
-        epoll::add(&self.epoll, &self.connection, epoll::EventData::new_u64(0), Connection::INTEREST).expect("a new socket");
+        epoll::add(&self.epoll, &self.connection, epoll::EventData::new_u64(0), HttpConnection::INTEREST).expect("a new socket");
         self.until(|connection| connection.establish().map(|ready| ready.then_some(())))
     }
 
@@ -58,7 +58,7 @@ impl Driver {
     }
 
     /// Looks at the connection after each event, and never without one.
-    fn until<T>(&mut self, mut look: impl FnMut(&mut Connection) -> Result<Option<T>, Cause>) -> Result<T, Cause> {
+    fn until<T>(&mut self, mut look: impl FnMut(&mut HttpConnection) -> Result<Option<T>, Cause>) -> Result<T, Cause> {
         loop {
             let mut events = Vec::with_capacity(1);
             epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&PATIENCE)).expect("a wait");

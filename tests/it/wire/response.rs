@@ -1,7 +1,7 @@
 //! The reader of responses, against hyper's.
 
 use msgext::api::reply::MAX_BODY_BYTES;
-use msgext::drive::load::wire::{Cause, Reader, Response};
+use msgext::drive::load::wire::{Cause, HttpResponse, Reader};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -126,7 +126,7 @@ const RESPONSES: &[&str] = &[
     "<html>502 Bad Gateway</html>",
 ];
 
-fn whole(response: Response<'_>) -> Verdict {
+fn whole(response: HttpResponse<'_>) -> Verdict {
     Verdict::Whole { status: response.status, body: response.body.to_vec(), keep_alive: response.keep_alive }
 }
 

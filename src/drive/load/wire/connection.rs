@@ -7,24 +7,24 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::epoll::EventFlags;
 
 use super::Cause;
-use super::response::{Reader, Response};
+use super::response::{HttpResponse, Reader};
 use super::stream::{Stream, Tls};
 
 /// A connection for an edge-triggered event loop.
 ///
-/// After each [`Connection::open`] register it once, for [`Connection::INTEREST`]; nothing has to be changed or removed later.
+/// After each [`HttpConnection::open`] register it once, for [`HttpConnection::INTEREST`]; nothing has to be changed or removed later.
 /// An event only says "look":
 ///
-/// - Not [ready](Connection::is_ready): call [`Connection::establish`].
-/// - A call in flight: call [`Connection::receive`], which also sends on what is left of the call. It reads until the reply is
+/// - Not [ready](HttpConnection::is_ready): call [`HttpConnection::establish`].
+/// - A call in flight: call [`HttpConnection::receive`], which also sends on what is left of the call. It reads until the reply is
 ///   whole or nothing is there, so `None` always means that another event will come. After a reply nothing has to be read on.
-/// - No call in flight: call [`Connection::receive`] too; it can only give `None` or a loss (the target closed, or speaks
+/// - No call in flight: call [`HttpConnection::receive`] too; it can only give `None` or a loss (the target closed, or speaks
 ///   without being asked). Do so once more after a reply whose event told of a hang-up (`RDHUP`, `HUP`, `ERR`): no other
 ///   event will tell of it.
 ///
 /// After a loss, a time-out, or a reply that does not keep the connection alive, `open` it anew.
 #[derive(Debug)]
-pub struct Connection {
+pub struct HttpConnection {
     address: SocketAddr,
     tls: Option<Tls>,
     /// `None` while it is closed.
@@ -36,13 +36,13 @@ pub struct Connection {
     unsent: Vec<u8>,
 }
 
-impl Connection {
+impl HttpConnection {
     pub const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
 
     /// A connection that is not open yet.
-    pub fn new(address: SocketAddr, tls: Option<Tls>) -> Connection {
+    pub fn new(address: SocketAddr, tls: Option<Tls>) -> HttpConnection {
         let (reader, unsent) = (Reader::default(), Vec::new());
-        Connection { address, tls, stream: None, is_ready: false, in_flight: false, reader, unsent }
+        HttpConnection { address, tls, stream: None, is_ready: false, in_flight: false, reader, unsent }
     }
 
     /// Begins to connect, on a socket of its own and with the same buffers; what was open is closed.
@@ -71,11 +71,6 @@ impl Connection {
         self.is_ready
     }
 
-    /// Whether a reply is awaited.
-    pub fn is_in_flight(&self) -> bool {
-        self.in_flight
-    }
-
     /// Sends a request, its head and body in one, as far as the socket takes it; the rest is kept and follows later.
     pub fn send(&mut self, request: &[u8]) -> Result<(), Cause> {
         let stream = self.stream.as_mut().ok_or(Cause::ClosedIdle)?;
@@ -87,7 +82,7 @@ impl Connection {
     }
 
     /// The reply, once it is whole. It is kept until the next call is sent.
-    pub fn receive(&mut self) -> Result<Option<Response<'_>>, Cause> {
+    pub fn receive(&mut self) -> Result<Option<HttpResponse<'_>>, Cause> {
         let stream = self.stream.as_mut().ok_or(Cause::ClosedIdle)?;
         let flushed = flush(stream, &mut self.unsent);
         if !read(stream, &mut self.reader, self.in_flight)? {
@@ -102,7 +97,7 @@ impl Connection {
     }
 }
 
-impl AsFd for Connection {
+impl AsFd for HttpConnection {
     /// # Panics
     /// While it is closed.
     fn as_fd(&self) -> BorrowedFd<'_> {

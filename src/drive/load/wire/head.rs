@@ -47,7 +47,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, Cause> {
         Err(_) => return Err(Cause::Garbage),
     };
     let (Some(status @ 100..), Some(version)) = (response.code, response.version) else { return Err(Cause::Garbage) };
-    let fields = Fields::of(response.headers);
+    let fields = HeaderFields::of(response.headers);
     let framing = match status {
         100..=199 | 204 | 304 => Framing::Length(0),
         _ => fields.framing(version)?,
@@ -58,7 +58,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, Cause> {
 
 /// What the few headers say that matter here.
 #[derive(Default)]
-struct Fields {
+struct HeaderFields {
     length: Option<Length>,
     transfer: Option<Transfer>,
     says_close: bool,
@@ -79,9 +79,9 @@ enum Transfer {
     Other,
 }
 
-impl Fields {
-    fn of(headers: &[Header]) -> Fields {
-        let mut fields = Fields::default();
+impl HeaderFields {
+    fn of(headers: &[Header]) -> HeaderFields {
+        let mut fields = HeaderFields::default();
         for header in headers {
             // Most headers differ from these three in their length already.
             match header.name.len() {

@@ -1,6 +1,6 @@
 //! HTTP/1.1 for the load path: one call in flight a connection, buffers kept, no runtime.
 //!
-//! Never a wait or a time-out: whoever drives a [`Connection`] has the event loop and the clock.
+//! Never a wait or a time-out: whoever drives an [`HttpConnection`] has the event loop and the clock.
 
 mod chunked;
 mod connection;
@@ -11,8 +11,8 @@ mod stream;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-pub use connection::Connection;
-pub use response::{Reader, Response};
+pub use connection::HttpConnection;
+pub use response::{HttpResponse, Reader};
 pub use stream::{Tls, TlsSetupError};
 
 /// How a connection, and with it the call in flight, was lost. The words are the same for all losses of a kind, so that they

@@ -31,7 +31,7 @@ pub struct Reader {
 
 /// A whole response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Response<'a> {
+pub struct HttpResponse<'a> {
     pub status: u16,
     pub body: &'a [u8],
     /// Whether the connection can carry another call.
@@ -67,12 +67,12 @@ impl Reader {
     }
 
     /// So many bytes came into the space. `None` while more have to come.
-    pub fn received(&mut self, count: usize) -> Result<Option<Response<'_>>, Cause> {
+    pub fn received(&mut self, count: usize) -> Result<Option<HttpResponse<'_>>, Cause> {
         Ok(self.take_in(count)?.then(|| self.whole()))
     }
 
     /// The connection ended in order: the end of some responses.
-    pub fn ended(&mut self) -> Result<Response<'_>, Cause> {
+    pub fn ended(&mut self) -> Result<HttpResponse<'_>, Cause> {
         self.close()?;
         Ok(self.whole())
     }
@@ -114,9 +114,9 @@ impl Reader {
     }
 
     /// The response, once it is whole.
-    pub(super) fn whole(&self) -> Response<'_> {
+    pub(super) fn whole(&self) -> HttpResponse<'_> {
         let (start, status, keep_alive) = self.head.map_or((0, 0, false), |head| (head.length, head.status, head.keep_alive));
-        Response { status, body: &self.buffer[start..self.body_end], keep_alive: keep_alive && !self.overrun }
+        HttpResponse { status, body: &self.buffer[start..self.body_end], keep_alive: keep_alive && !self.overrun }
     }
 
     fn read_head(&mut self) -> Result<bool, Cause> {
