@@ -23,7 +23,7 @@ use crate::api::message::GET_PAGE;
 use crate::api::{Call, Reply};
 use contents::{Contents, StoredMessage};
 use gate::{Admitted, Command, Refusal};
-use limiter::Decision;
+use limiter::Admission;
 use request::{Address, Draft, Operator};
 pub use rules::Rules;
 use throttle::{Arrival, Throttle};
@@ -192,9 +192,9 @@ impl Model {
     fn write(&mut self, rules: &Rules, admitted: &Admitted, body: Result<Body, Refusal>, arrival: Arrival) -> Written {
         self.calls += 1;
         let held = match self.throttle.admit_to_app(&rules.limits, arrival) {
-            Decision::Admit => Duration::ZERO,
-            Decision::AdmitAfter(delay) => delay,
-            Decision::Refuse => {
+            Admission::Admit => Duration::ZERO,
+            Admission::AdmitAfter(delay) => delay,
+            Admission::Refuse => {
                 if let Ok(Body::Write(draft)) = body
                     && rules.limits.applies_refused
                 {
@@ -230,9 +230,9 @@ impl Model {
         }
         self.contents.admit(rules, app, operator, call)?;
         let delay = match self.throttle.admit_to_message(&rules.limits, arrival, operator, call) {
-            Decision::Admit => Duration::ZERO,
-            Decision::AdmitAfter(delay) => delay,
-            Decision::Refuse => {
+            Admission::Admit => Duration::ZERO,
+            Admission::AdmitAfter(delay) => delay,
+            Admission::Refuse => {
                 if rules.limits.applies_refused {
                     let _ = self.apply(rules, app, operator, call);
                 }

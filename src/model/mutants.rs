@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::limiter::{Kind, Limit, Scope};
+use super::limiter::{Algorithm, Limit, Scope};
 use super::rules::{
     BodyForm, Carried, ClearReach, DeleteReach, Info, ItemForm, KeyMatch, KeySpace, Measure, Partial, Rules, SeqMatch,
     StatusWords, ValueKept,
@@ -165,7 +165,7 @@ mutants! {
     "150 calls a second" breaks "LIM-1" => |rules| rules.limits.app = Some(second(150));
     "201 calls a second" breaks "LIM-2" => |rules| rules.limits.app = Some(second(201));
     "200 calls an hour" breaks "LIM-1" "LIM-2" => |rules| {
-        rules.limits.app = Some(Limit::new(Kind::FixedWindowAnchored, 200, Duration::from_hours(1)));
+        rules.limits.app = Some(Limit::new(Algorithm::FixedWindowAnchored, 200, Duration::from_hours(1)));
     };
     "no limit a second" breaks "LIM-2" => |rules| rules.limits.app = None;
     "199 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = Some(minute(199, Scope::Message));
@@ -175,7 +175,7 @@ mutants! {
     "one limit for all messages" breaks "LIM-4" "LIM-3" => |rules| rules.limits.message = Some(minute(200, Scope::Conversation));
     "a limit a key" breaks "LIM-4" => |rules| rules.limits.message = Some(minute(200, Scope::Key));
     "200 sets an hour" breaks "LIM-4" => |rules| {
-        rules.limits.message = Some(Limit { scope: Scope::Message, ..Limit::new(Kind::FixedWindowAnchored, 200, Duration::from_hours(1)) });
+        rules.limits.message = Some(Limit { scope: Scope::Message, ..Limit::new(Algorithm::FixedWindowAnchored, 200, Duration::from_hours(1)) });
     };
     "a call over its limit is carried out" breaks "LIM-5" => |rules| rules.limits.applies_refused = true;
 
@@ -202,11 +202,14 @@ mutants! {
 }
 
 fn second(limit: u64) -> Limit {
-    Limit { scope: Scope::App, ..Limit::new(Kind::FixedWindowAligned { phase: Duration::ZERO }, limit, Duration::from_secs(1)) }
+    Limit {
+        scope: Scope::App,
+        ..Limit::new(Algorithm::FixedWindowAligned { phase: Duration::ZERO }, limit, Duration::from_secs(1))
+    }
 }
 
 fn minute(limit: u64, scope: Scope) -> Limit {
-    Limit { scope, ..Limit::new(Kind::SlidingLog, limit, Duration::from_mins(1)) }
+    Limit { scope, ..Limit::new(Algorithm::SlidingLog, limit, Duration::from_mins(1)) }
 }
 
 #[cfg(test)]

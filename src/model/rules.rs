@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::limiter::{Kind, Limit, Scope};
+use super::limiter::{Algorithm, Limit, Scope};
 use crate::api::call::{MAX_KEY_BYTES, MAX_KVS, MAX_KVS_PER_MESSAGE, MAX_VALUE_BYTES};
 use crate::api::code;
 
@@ -507,9 +507,9 @@ impl Default for Rules {
             limits: Limits {
                 app: Some(Limit {
                     scope: Scope::App,
-                    ..Limit::new(Kind::FixedWindowAligned { phase: Duration::ZERO }, 200, Duration::from_secs(1))
+                    ..Limit::new(Algorithm::FixedWindowAligned { phase: Duration::ZERO }, 200, Duration::from_secs(1))
                 }),
-                message: Some(Limit { scope: Scope::Message, ..Limit::new(Kind::SlidingLog, 200, Duration::from_mins(1)) }),
+                message: Some(Limit { scope: Scope::Message, ..Limit::new(Algorithm::SlidingLog, 200, Duration::from_mins(1)) }),
                 place: LimitPlace::Top,
                 counts_delete: true,
                 counts_clear: true,

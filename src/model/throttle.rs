@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::limiter::{Decision, Limit, Limiter, Scope};
+use super::limiter::{Admission, Limit, Limiter, Scope};
 use super::request::Operator;
 use super::rules::Limits;
 use crate::api::{Call, Operation};
@@ -44,8 +44,8 @@ enum Bucket {
 
 impl Throttle {
     /// Asks the app's limit.
-    pub fn admit_to_app(&mut self, limits: &Limits, arrival: Arrival) -> Decision {
-        let Some(limit) = &limits.app else { return Decision::Admit };
+    pub fn admit_to_app(&mut self, limits: &Limits, arrival: Arrival) -> Admission {
+        let Some(limit) = &limits.app else { return Admission::Admit };
         let bucket = match limit.scope {
             Scope::Connection => Bucket::Connection(arrival.connection),
             Scope::Replica(replicas) => Bucket::Replica(arrival.connection % u64::from(replicas.max(1))),
@@ -55,23 +55,23 @@ impl Throttle {
     }
 
     /// Asks the message's limit; one for each key asks all of them, and one refusal refuses the call.
-    pub fn admit_to_message(&mut self, limits: &Limits, arrival: Arrival, operator: &Operator, call: &Call) -> Decision {
+    pub fn admit_to_message(&mut self, limits: &Limits, arrival: Arrival, operator: &Operator, call: &Call) -> Admission {
         let counts = match call.operation {
             Operation::Set => true,
             Operation::Delete => limits.counts_delete,
             Operation::Clear => limits.counts_clear,
         };
-        let Some(limit) = limits.message.as_ref().filter(|_| counts) else { return Decision::Admit };
+        let Some(limit) = limits.message.as_ref().filter(|_| counts) else { return Admission::Admit };
         let level = level(limits, operator);
         if limit.scope != Scope::Key {
             // A clear has no pairs, and is a call all the same.
             let weight = limit.unit.weight(call.pairs().len().max(1) as u64);
             return self.limiter(limit, level, bucket(limit, arrival, call, "")).admit(arrival.now, weight);
         }
-        let mut decision = Decision::Admit;
+        let mut decision = Admission::Admit;
         for kv in call.pairs() {
             let key_decision = self.limiter(limit, level, bucket(limit, arrival, call, &kv.key)).admit(arrival.now, 1);
-            if key_decision != Decision::Admit {
+            if key_decision != Admission::Admit {
                 decision = key_decision;
             }
         }

@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt};
 use msgext::cli::embedded;
 use msgext::drive::target::{MemberCalls, ReadBack, Target};
 use msgext::model::Rules;
-use msgext::model::limiter::{Kind, Limit, Scope, Unit};
+use msgext::model::limiter::{Algorithm, Limit, Scope, Unit};
 use msgext::model::mutants::{MUTANTS, Mutant};
 use msgext::model::readings::{READINGS, Reading, reading};
 use msgext::spec::{self, Level};
@@ -54,7 +54,7 @@ async fn with_reading(planned: &[msgext::scenario::conform::plan::Planned], read
 async fn every_lawful_limiter_passes() {
     let planned = suite();
     let (second, minute) = (Duration::from_secs(1), Duration::from_mins(1));
-    for kind in Kind::all(200) {
+    for kind in Algorithm::all(200) {
         for (count_rejected, unit) in [(false, Unit::Request), (true, Unit::Request), (false, Unit::Kv)] {
             let mut rules = Rules::default();
             rules.limits.app = Some(Limit { scope: Scope::App, ..Limit::new(kind, 200, second) });

@@ -68,7 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::limiter::{Decision, Kind, Limit, Limiter};
+    use crate::model::limiter::{Admission, Algorithm, Limit, Limiter};
     use crate::yaml::span::Span;
 
     const MINUTE: Duration = Duration::from_mins(1);
@@ -94,9 +94,9 @@ mod tests {
             let decision = limiter.admit(now, 1);
             now += back;
             match decision {
-                Decision::Refuse => return Rounds { let_through, refused: true, elapsed: now.saturating_sub(start) },
-                Decision::Admit => {}
-                Decision::AdmitAfter(delay) => now += delay,
+                Admission::Refuse => return Rounds { let_through, refused: true, elapsed: now.saturating_sub(start) },
+                Admission::Admit => {}
+                Admission::AdmitAfter(delay) => now += delay,
             }
             let_through += 1;
         }
@@ -109,10 +109,10 @@ mod tests {
 
     #[test]
     fn calls_at_one_instant_are_let_through_up_to_the_limit_exactly() {
-        for kind in Kind::all(200) {
+        for kind in Algorithm::all(200) {
             let seen = rounds(&Limit::new(kind, 200, MINUTE), START, at_once());
             // One call at a time never fills a queue of two or more.
-            let is_queue = matches!(kind, Kind::LeakyQueue { .. });
+            let is_queue = matches!(kind, Algorithm::LeakyQueue { .. });
             assert_eq!((seen.refused, seen.let_through == 200), (!is_queue, !is_queue), "{}", kind.name());
             assert!(lawful_rounds(200, MINUTE, seen.elapsed).contains(&seen.let_through), "{}", kind.name());
         }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn one_more_or_one_less_than_the_limit_at_one_instant_is_unlawful() {
         for unlawful in [199, 201] {
-            for kind in Kind::all(unlawful).into_iter().filter(|kind| !matches!(kind, Kind::LeakyQueue { .. })) {
+            for kind in Algorithm::all(unlawful).into_iter().filter(|kind| !matches!(kind, Algorithm::LeakyQueue { .. })) {
                 let seen = rounds(&Limit::new(kind, unlawful, MINUTE), START, at_once());
                 assert!(seen.refused && seen.elapsed.is_zero());
                 assert!(!lawful_rounds(200, MINUTE, seen.elapsed).contains(&seen.let_through), "{}", kind.name());
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn two_limits_around_an_edge_are_lawful_and_one_call_more_is_not() {
-        let limit = Limit::new(Kind::FixedWindowAligned { phase: Duration::ZERO }, 200, MINUTE);
+        let limit = Limit::new(Algorithm::FixedWindowAligned { phase: Duration::ZERO }, 200, MINUTE);
         let nanosecond = Duration::from_nanos(1);
         let gaps =
             (0..1000).map(|index| [if index == 200 { nanosecond } else { Duration::ZERO }, Duration::ZERO, Duration::ZERO]);
@@ -178,8 +178,8 @@ mod tests {
             ways in any_ways(),
         ) {
             let window = Duration::from_nanos(window);
-            let phased = Kind::FixedWindowAligned { phase: Duration::from_nanos(phase) };
-            for kind in Kind::all(limit).into_iter().chain([phased]) {
+            let phased = Algorithm::FixedWindowAligned { phase: Duration::from_nanos(phase) };
+            for kind in Algorithm::all(limit).into_iter().chain([phased]) {
                 let lawful = Limit { count_rejected, ..Limit::new(kind, limit, window) };
                 let seen = rounds(&lawful, Duration::from_nanos(start), ways.iter().copied());
                 let range = lawful_rounds(limit, window, seen.elapsed);

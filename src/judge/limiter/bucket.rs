@@ -7,20 +7,20 @@
 //! them it would be less by one at the most.
 
 use super::evidence::{Counted, DRIFT, Evidence};
-use super::{Decision, Direction, Tally};
+use super::{Decision, Direction, Replay};
 
 /// A queue is one of these, so what is held back may be so by right. `prompt` is the evidence without that: a call that came
 /// later than it says makes no difference to a bucket that is lacking at the time, and that is when it refuses.
-pub(super) fn replay(held_back: &Evidence, prompt: &Evidence) -> Tally {
-    let mut tally = Tally::new(prompt.limit);
+pub(super) fn replay(held_back: &Evidence, prompt: &Evidence) -> Replay {
+    let mut tally = Replay::new(prompt.limit);
     check_refusals(prompt, &prompt.admitted, &mut tally);
     check_admissions(held_back, &least_lacking(held_back, false), &mut tally);
     tally
 }
 
 /// Where refused calls count, one that is refused empties the bucket: it never lacks more than the limit.
-pub(super) fn replay_counting_refused(held_back: &Evidence, prompt: &Evidence) -> Tally {
-    let mut tally = Tally::new(prompt.limit);
+pub(super) fn replay_counting_refused(held_back: &Evidence, prompt: &Evidence) -> Replay {
+    let mut tally = Replay::new(prompt.limit);
     check_refusals(prompt, &prompt.all, &mut tally);
     let (admitted, all) = (least_lacking(held_back, false), least_lacking(held_back, true));
     let least: Vec<u128> = admitted.into_iter().zip(all).map(|(admitted, all)| admitted.max(all)).collect();
@@ -74,7 +74,7 @@ impl Lacking {
     }
 }
 
-fn check_refusals(evidence: &Evidence, counted: &Counted, tally: &mut Tally) {
+fn check_refusals(evidence: &Evidence, counted: &Counted, tally: &mut Replay) {
     let mut lacking = Lacking::most(evidence);
     let mut replied = 0;
     for (place, call) in evidence.calls.iter().enumerate().filter(|(_, call)| call.decision == Decision::Refused) {
@@ -114,7 +114,7 @@ fn least_lacking(evidence: &Evidence, counts_refused: bool) -> Vec<u128> {
     least.collect()
 }
 
-fn check_admissions(evidence: &Evidence, least_lacking: &[u128], tally: &mut Tally) {
+fn check_admissions(evidence: &Evidence, least_lacking: &[u128], tally: &mut Replay) {
     let bucket = Lacking::least(evidence);
     for (call, least) in evidence.calls.iter().zip(least_lacking) {
         if call.decision == Decision::Admitted && !bucket.would_admit(*least) {

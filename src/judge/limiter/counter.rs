@@ -2,9 +2,9 @@
 
 use super::evidence::{Counted, Evidence};
 use super::phase::{self, Between};
-use super::{Decision, Direction, Tally};
+use super::{Decision, Direction, Replay};
 
-pub(super) fn replay(evidence: &Evidence, counted: &Counted) -> Tally {
+pub(super) fn replay(evidence: &Evidence, counted: &Counted) -> Replay {
     phase::closest(evidence, |edges, tally| {
         // Before the start there is a window without a call.
         let edges = std::iter::once(edges[0]).chain(edges.iter().copied());
@@ -19,7 +19,7 @@ pub(super) fn replay(evidence: &Evidence, counted: &Counted) -> Tally {
 }
 
 /// Checks the calls of the window between the last two edges; the one before is between the first two.
-fn check(evidence: &Evidence, counted: &Counted, [before, start, end]: [Between; 3], tally: &mut Tally) {
+fn check(evidence: &Evidence, counted: &Counted, [before, start, end]: [Between; 3], tally: &mut Replay) {
     let (certain, possible) = (&counted.certain, &counted.possible);
     let least_previous = certain.received_before(start.earliest).saturating_sub(certain.sent_before(before.latest));
     let sent = certain.sent_before(start.latest);

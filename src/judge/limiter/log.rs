@@ -1,10 +1,10 @@
 //! The sliding log: the window before each call holds at most the limit.
 
 use super::evidence::{Counted, Evidence};
-use super::{Decision, Direction, Tally};
+use super::{Decision, Direction, Replay};
 
-pub(super) fn replay(evidence: &Evidence) -> Tally {
-    let mut tally = Tally::new(evidence.limit);
+pub(super) fn replay(evidence: &Evidence) -> Replay {
+    let mut tally = Replay::new(evidence.limit);
     for call in evidence.calls.iter().filter(|call| call.decision == Decision::Admitted) {
         check_span(evidence, call.index, call.received, &mut tally);
     }
@@ -12,8 +12,8 @@ pub(super) fn replay(evidence: &Evidence) -> Tally {
     tally
 }
 
-pub(super) fn replay_counting_refused(evidence: &Evidence) -> Tally {
-    let mut tally = Tally::new(evidence.limit);
+pub(super) fn replay_counting_refused(evidence: &Evidence) -> Replay {
+    let mut tally = Replay::new(evidence.limit);
     for (place, call) in evidence.calls.iter().enumerate().filter(|(_, call)| call.decision == Decision::Admitted) {
         let expired = match call.received.checked_sub(evidence.shortest_window()) {
             Some(start) => evidence.all.certain.sent_by(start),
@@ -31,7 +31,7 @@ pub(super) fn replay_counting_refused(evidence: &Evidence) -> Tally {
 }
 
 /// No span shorter than a window holds more admitted calls than the limit, in whatever order they came.
-fn check_span(evidence: &Evidence, call: usize, end: u64, tally: &mut Tally) {
+fn check_span(evidence: &Evidence, call: usize, end: u64, tally: &mut Replay) {
     let admitted = &evidence.admitted.certain;
     let expired = end.checked_sub(evidence.shortest_window()).map_or(0, |start| admitted.sent_by(start));
     let within = admitted.received_by(end).saturating_sub(expired);
@@ -40,7 +40,7 @@ fn check_span(evidence: &Evidence, call: usize, end: u64, tally: &mut Tally) {
     }
 }
 
-fn check_refusals(evidence: &Evidence, counted: &Counted, tally: &mut Tally) {
+fn check_refusals(evidence: &Evidence, counted: &Counted, tally: &mut Replay) {
     for (place, call) in evidence.calls.iter().enumerate().filter(|(_, call)| call.decision == Decision::Refused) {
         let expired = match call.sent.checked_sub(evidence.longest_window()) {
             Some(start) => counted.possible.received_by(start),

@@ -14,8 +14,10 @@ mod phase;
 mod simulation;
 mod windows;
 
+use std::fmt;
 use std::time::Duration;
 
+use crate::model::limiter::LimiterKind;
 use evidence::Evidence;
 
 /// How many violations of each direction are kept.
@@ -79,19 +81,33 @@ impl Violation {
     }
 }
 
+/// A lawful way of counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lawful {
+    pub kind: LimiterKind,
+    /// Whether refused calls count as if they had been admitted.
+    pub counts_rejected: bool,
+}
+
+impl fmt::Display for Lawful {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.kind.word(), if self.counts_rejected { "+rejected" } else { "" })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
-    /// The kinds of lawful limiter that explain every decision. Where there is none, the target has no lawful one.
-    pub explained_by: Vec<&'static str>,
-    /// The kind that is closest to the target; all below is by it.
-    pub closest: &'static str,
+pub struct LimiterJudgement {
+    /// The lawful ways that explain every decision. Where there is none, the target's is not lawful.
+    pub explained_by: Vec<Lawful>,
+    /// The one that is closest to the target; all below is by it.
+    pub closest: Lawful,
     /// The first few of each direction, in no order.
     pub violations: Vec<Violation>,
     pub too_strict: u64,
     pub too_lenient: u64,
 }
 
-impl Judgement {
+impl LimiterJudgement {
     pub fn is_lawful(&self) -> bool {
         !self.explained_by.is_empty()
     }
@@ -102,24 +118,24 @@ impl Judgement {
 ///
 /// A fixed window decides the same whether refused calls count or not, and one that is refilled at intervals as an aligned
 /// one whose phase is the first call's. Token bucket, GCRA and leaky bucket, as a meter or as a queue, decide the same.
-pub fn judge(limit: u64, window: Duration, calls: &[Timed]) -> Judgement {
+pub fn judge(limit: u64, window: Duration, calls: &[Timed]) -> LimiterJudgement {
     let held_back = Evidence::new(limit, window, calls);
     let prompt = held_back.without_holding_back();
     let prompt = prompt.as_ref().unwrap_or(&held_back);
     let replays = [
-        ("token-bucket", bucket::replay(&held_back, prompt)),
-        ("token-bucket+rejected", bucket::replay_counting_refused(&held_back, prompt)),
-        ("fixed-window-aligned", windows::replay_aligned(prompt)),
-        ("fixed-window-anchored", windows::replay_anchored(prompt)),
-        ("sliding-log", log::replay(prompt)),
-        ("sliding-log+rejected", log::replay_counting_refused(prompt)),
-        ("sliding-counter", counter::replay(prompt, &prompt.admitted)),
-        ("sliding-counter+rejected", counter::replay(prompt, &prompt.all)),
+        (plain(LimiterKind::TokenBucket), bucket::replay(&held_back, prompt)),
+        (rejected(LimiterKind::TokenBucket), bucket::replay_counting_refused(&held_back, prompt)),
+        (plain(LimiterKind::FixedWindowAligned), windows::replay_aligned(prompt)),
+        (plain(LimiterKind::FixedWindowAnchored), windows::replay_anchored(prompt)),
+        (plain(LimiterKind::SlidingLog), log::replay(prompt)),
+        (rejected(LimiterKind::SlidingLog), log::replay_counting_refused(prompt)),
+        (plain(LimiterKind::SlidingCounter), counter::replay(prompt, &prompt.admitted)),
+        (rejected(LimiterKind::SlidingCounter), counter::replay(prompt, &prompt.all)),
     ];
     let explained_by = replays.iter().filter(|(_, tally)| tally.total() == 0).map(|(kind, _)| *kind).collect();
     let closest = replays.into_iter().min_by_key(|(_, tally)| tally.distance());
     let (closest, tally) = closest.expect("there are kinds");
-    Judgement {
+    LimiterJudgement {
         explained_by,
         closest,
         violations: tally.violations,
@@ -128,8 +144,16 @@ pub fn judge(limit: u64, window: Duration, calls: &[Timed]) -> Judgement {
     }
 }
 
+fn plain(kind: LimiterKind) -> Lawful {
+    Lawful { kind, counts_rejected: false }
+}
+
+fn rejected(kind: LimiterKind) -> Lawful {
+    Lawful { kind, counts_rejected: true }
+}
+
 /// Violations of one kind's rule.
-struct Tally {
+struct Replay {
     limit: u64,
     violations: Vec<Violation>,
     too_strict: u64,
@@ -142,9 +166,9 @@ struct Tally {
     only_first: bool,
 }
 
-impl Tally {
-    fn new(limit: u64) -> Tally {
-        Tally {
+impl Replay {
+    fn new(limit: u64) -> Replay {
+        Replay {
             limit,
             violations: Vec::new(),
             too_strict: 0,
@@ -155,8 +179,8 @@ impl Tally {
         }
     }
 
-    fn only_first(limit: u64) -> Tally {
-        Tally { only_first: true, ..Tally::new(limit) }
+    fn only_first(limit: u64) -> Replay {
+        Replay { only_first: true, ..Replay::new(limit) }
     }
 
     fn total(&self) -> u64 {
@@ -210,7 +234,7 @@ mod tests {
         decided(calls, Decision::Refused)
     }
 
-    fn judged(parts: &[Vec<Timed>]) -> Judgement {
+    fn judged(parts: &[Vec<Timed>]) -> LimiterJudgement {
         judge(200, SECOND, &parts.concat())
     }
 
@@ -238,7 +262,7 @@ mod tests {
 
     #[test]
     fn twice_the_limit_is_lawful_around_an_edge_only() {
-        assert_eq!(judged(&[calls(5_000, 400, 500)]).explained_by, ["fixed-window-aligned"]);
+        assert_eq!(judged(&[calls(5_000, 400, 500)]).explained_by, [plain(LimiterKind::FixedWindowAligned)]);
         let judgement = judged(&[calls(5_000, 410, 500)]);
         assert!(!judgement.is_lawful() && judgement.too_strict == 0 && judgement.too_lenient > 0);
     }

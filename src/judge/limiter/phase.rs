@@ -1,6 +1,6 @@
 //! The search for the phase of an aligned window, which no caller knows.
 
-use super::Tally;
+use super::Replay;
 use super::evidence::{Evidence, clock_error};
 
 /// Phases are not told apart closer than this, in nanoseconds, nor than one in [`FINEST`] of the window.
@@ -20,12 +20,12 @@ pub(super) struct Between {
 ///
 /// A replay by some phases together has only those violations that it has by each of them. So where there is any all are
 /// out; where there is none they are halved, until they are as good as one.
-pub(super) fn closest(evidence: &Evidence, replay: impl Fn(&[Between], &mut Tally)) -> Tally {
+pub(super) fn closest(evidence: &Evidence, replay: impl Fn(&[Between], &mut Replay)) -> Replay {
     let (window, limit) = (evidence.window, evidence.limit);
     let finest = (window / FINEST).max(CLOSEST);
     let mut open = vec![Between { earliest: 0, latest: window }];
     while let Some(phases) = open.pop() {
-        let mut tally = Tally::only_first(limit);
+        let mut tally = Replay::only_first(limit);
         replay(&edges(evidence, phases), &mut tally);
         if tally.is_full() {
             continue;
@@ -39,11 +39,11 @@ pub(super) fn closest(evidence: &Evidence, replay: impl Fn(&[Between], &mut Tall
     }
     let tallies = (0..COMPARED).map(|part| {
         let phase = window / COMPARED * part;
-        let mut tally = Tally::new(limit);
+        let mut tally = Replay::new(limit);
         replay(&edges(evidence, Between { earliest: phase, latest: phase }), &mut tally);
         tally
     });
-    tallies.min_by_key(Tally::distance).unwrap_or_else(|| Tally::new(limit))
+    tallies.min_by_key(Replay::distance).unwrap_or_else(|| Replay::new(limit))
 }
 
 /// The edges from the first, which is at the start and has every call after it, to one that is after the last sending.

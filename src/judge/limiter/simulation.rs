@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Decision, Direction, Judgement, Timed, judge};
-use crate::model::limiter::{Decision as Decided, Kind, Limit, Limiter};
+use super::{Decision, Direction, Lawful, LimiterJudgement, Timed, judge};
+use crate::model::limiter::{Admission, Algorithm, Limit, Limiter, LimiterKind};
 use crate::random::Random;
 
 const LIMIT: u64 = 200;
@@ -107,10 +107,10 @@ impl Target {
         let mut outcome = Seen { app: Vec::new(), message: Vec::new() };
         for (arrival, due) in arrivals {
             let ask =
-                |limiter: Option<&mut Limiter>| limiter.map_or(Decided::Admit, |limiter| limiter.admit(self.now(arrival), 1));
+                |limiter: Option<&mut Limiter>| limiter.map_or(Admission::Admit, |limiter| limiter.admit(self.now(arrival), 1));
             let by_app = ask(app.as_mut());
-            let is_asked = due.is_hot && by_app != Decided::Refuse;
-            let by_message = if is_asked { ask(message.as_mut()) } else { Decided::Admit };
+            let is_asked = due.is_hot && by_app != Admission::Refuse;
+            let by_message = if is_asked { ask(message.as_mut()) } else { Admission::Admit };
             let received = arrival + held_back([by_app, by_message]) + way();
             let timed = |decision| Timed { sent: due.at, received, decision };
             outcome.app.push(timed(seen_as(by_app, by_message)));
@@ -123,19 +123,19 @@ impl Target {
 }
 
 /// A queue holds back what it admits; a refusal comes at once.
-fn held_back(decided: [Decided; 2]) -> u64 {
+fn held_back(decided: [Admission; 2]) -> u64 {
     let delays = decided.map(|decided| match decided {
-        Decided::Admit => Some(0),
-        Decided::AdmitAfter(delay) => Some(u64::try_from(delay.as_nanos()).unwrap()),
-        Decided::Refuse => None,
+        Admission::Admit => Some(0),
+        Admission::AdmitAfter(delay) => Some(u64::try_from(delay.as_nanos()).unwrap()),
+        Admission::Refuse => None,
     });
     delays[0].zip(delays[1]).map_or(0, |(app, message)| app.max(message))
 }
 
-fn seen_as(this: Decided, other: Decided) -> Decision {
+fn seen_as(this: Admission, other: Admission) -> Decision {
     match (this, other) {
-        (Decided::Refuse, _) => Decision::Refused,
-        (_, Decided::Refuse) => Decision::Unknown,
+        (Admission::Refuse, _) => Decision::Refused,
+        (_, Admission::Refuse) => Decision::Unknown,
         _ => Decision::Admitted,
     }
 }
@@ -143,29 +143,25 @@ fn seen_as(this: Decided, other: Decided) -> Decision {
 /// A limiter of every kind, and of each one that counts refused calls.
 fn limiters(limit: u64, window: Duration) -> impl Iterator<Item = Limit> {
     let both = move |kind| [false, true].map(|count_rejected| Limit { count_rejected, ..Limit::new(kind, limit, window) });
-    Kind::all(limit).into_iter().flat_map(both)
+    Algorithm::all(limit).into_iter().flat_map(both)
 }
 
-/// What the judge calls a limiter.
-fn class(limit: &Limit) -> String {
-    let (kind, counts_rejected) = match limit.kind {
-        Kind::FixedWindowAligned { .. } | Kind::IntervalRefill => ("fixed-window-aligned", false),
-        Kind::FixedWindowAnchored => ("fixed-window-anchored", false),
-        Kind::SlidingLog => ("sliding-log", limit.count_rejected),
-        Kind::SlidingCounter => ("sliding-counter", limit.count_rejected),
-        Kind::TokenBucket { .. } | Kind::Gcra { .. } | Kind::LeakyMeter { .. } | Kind::LeakyQueue { .. } => {
-            ("token-bucket", limit.count_rejected)
-        }
+/// What the judge takes a limiter for.
+fn class(limit: &Limit) -> Lawful {
+    let (kind, counts_rejected) = match limit.algorithm.kind() {
+        LimiterKind::FixedWindowAligned | LimiterKind::IntervalRefill => (LimiterKind::FixedWindowAligned, false),
+        LimiterKind::FixedWindowAnchored => (LimiterKind::FixedWindowAnchored, false),
+        kind => (kind, limit.count_rejected),
     };
-    format!("{kind}{}", if counts_rejected { "+rejected" } else { "" })
+    Lawful { kind, counts_rejected }
 }
 
 fn lawful(window: Duration) -> Limit {
-    Limit::new(Kind::TokenBucket { burst: LIMIT }, LIMIT, window)
+    Limit::new(Algorithm::TokenBucket { burst: LIMIT }, LIMIT, window)
 }
 
 /// Plays the plan against the app's limiters of each kind, and judges them.
-fn judge_apps(limit: u64, vary: impl Fn(&mut Target)) -> Vec<(Limit, Judgement)> {
+fn judge_apps(limit: u64, vary: impl Fn(&mut Target)) -> Vec<(Limit, LimiterJudgement)> {
     let plan = plan();
     let judged = limiters(limit, SECOND).zip(0..).map(|(app, seed)| {
         let mut target = Target::new(Some(app.clone()), Some(lawful(MINUTE)), seed);
@@ -176,7 +172,7 @@ fn judge_apps(limit: u64, vary: impl Fn(&mut Target)) -> Vec<(Limit, Judgement)>
 }
 
 /// Plays the plan so many times against the message's limiters of each kind, and judges them.
-fn judge_messages(limit: u64, seeds: u64, vary: impl Fn(&mut Target)) -> Vec<(Limit, Judgement)> {
+fn judge_messages(limit: u64, seeds: u64, vary: impl Fn(&mut Target)) -> Vec<(Limit, LimiterJudgement)> {
     let plan: Vec<Due> = plan().into_iter().filter(|due| due.is_hot).collect();
     let judged = limiters(limit, MINUTE).flat_map(|message| (0..seeds).map(move |seed| (message.clone(), seed)));
     let judged = judged.map(|(message, seed)| {
@@ -187,13 +183,13 @@ fn judge_messages(limit: u64, seeds: u64, vary: impl Fn(&mut Target)) -> Vec<(Li
     judged.collect()
 }
 
-fn assert_explained(judged: &[(Limit, Judgement)]) {
+fn assert_explained(judged: &[(Limit, LimiterJudgement)]) {
     for (limit, judgement) in judged {
-        assert!(judgement.explained_by.contains(&class(limit).as_str()), "{limit}: {judgement:?}");
+        assert!(judgement.explained_by.contains(&class(limit)), "{limit}: {judgement:?}");
     }
 }
 
-fn assert_unlawful(judged: &[(Limit, Judgement)], direction: Direction) {
+fn assert_unlawful(judged: &[(Limit, LimiterJudgement)], direction: Direction) {
     for (limit, judgement) in judged {
         assert!(!judgement.is_lawful(), "{limit}: {judgement:?}");
         assert!(judgement.violations.iter().all(|violation| violation.direction == direction), "{limit}: {judgement:?}");
@@ -229,7 +225,7 @@ fn every_lawful_limit_of_an_app_is_explained_while_the_target_stalls() {
 #[test]
 fn no_lawful_queue_of_an_app_is_blamed_while_the_target_stalls_for_moments() {
     let plan = plan();
-    for app in limiters(LIMIT, SECOND).filter(|limit| matches!(limit.kind, Kind::LeakyQueue { .. })) {
+    for app in limiters(LIMIT, SECOND).filter(|limit| matches!(limit.algorithm, Algorithm::LeakyQueue { .. })) {
         for (ms, seed) in [3, 10, 25, 45].into_iter().flat_map(|ms| (0..60).step_by(5).map(move |seed| (ms, seed))) {
             let mut target = Target::new(Some(app.clone()), Some(lawful(MINUTE)), seed);
             let stalled = (55_000 + seed * 101) * 1_000_000;
@@ -323,19 +319,19 @@ fn any_call() -> impl Strategy<Value = AnyCall> {
 /// Calls that arrive one after another, as they were sent and answered. The way to a queue is the same for all.
 fn history(limit: &Limit, start: Duration, calls: &[AnyCall]) -> Vec<Timed> {
     let unit = u64::try_from(limit.window.as_nanos()).unwrap() / 100;
-    let is_queue = matches!(limit.kind, Kind::LeakyQueue { .. });
+    let is_queue = matches!(limit.algorithm, Algorithm::LeakyQueue { .. });
     let mut limiter = Limiter::new(limit);
     let mut arrival = 100 * unit;
     let timed = calls.iter().map(|call| {
         arrival += call.gap * unit;
         let now = START + start + Duration::from_nanos(arrival);
         let is_asked = !matches!(call.fate, Fate::TurnedAway { is_counted: false } | Fate::Lost { is_counted: false });
-        let decided = if is_asked { limiter.admit(now, 1) } else { Decided::Admit };
+        let decided = if is_asked { limiter.admit(now, 1) } else { Admission::Admit };
         let (there, back) = if is_queue { (unit, unit) } else { (call.there * unit, call.back * unit) };
         let decision = match call.fate {
             Fate::TurnedAway { .. } => Decision::Unknown,
             Fate::Lost { .. } => Decision::Lost,
-            Fate::Answered if decided == Decided::Refuse => Decision::Refused,
+            Fate::Answered if decided == Admission::Refuse => Decision::Refused,
             Fate::Answered => Decision::Admitted,
         };
         // A lost call may be given up before it arrives.
@@ -356,7 +352,7 @@ proptest! {
         let window = Duration::from_micros(window);
         for limit in limiters(limit, window) {
             let judgement = judge(limit.limit, window, &history(&limit, Duration::from_micros(start), &calls));
-            prop_assert!(judgement.explained_by.contains(&class(&limit).as_str()), "{}: {:?}", limit, judgement);
+            prop_assert!(judgement.explained_by.contains(&class(&limit)), "{}: {:?}", limit, judgement);
         }
     }
 }

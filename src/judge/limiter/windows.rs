@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::evidence::{Call, Evidence};
 use super::phase::{self, Between};
-use super::{Decision, Direction, Tally};
+use super::{Decision, Direction, Replay};
 
 /// A window whose start and end are not known exactly.
 #[derive(Clone, Copy)]
@@ -14,7 +14,7 @@ struct Window {
     end: Between,
 }
 
-pub(super) fn replay_aligned(evidence: &Evidence) -> Tally {
+pub(super) fn replay_aligned(evidence: &Evidence) -> Replay {
     phase::closest(evidence, |edges, tally| {
         for edges in edges.windows(2) {
             check(evidence, Window { start: edges[0], end: edges[1] }, None, tally);
@@ -26,7 +26,7 @@ pub(super) fn replay_aligned(evidence: &Evidence) -> Tally {
 }
 
 /// Checks the calls of a window. `first` is the one that it began with, if that is known.
-fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut Tally) {
+fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut Replay) {
     let before = evidence.admitted.possible.received_before(window.start.earliest);
     let mut admitted = 0;
     match first.map(|call| (call.index, call.decision)) {
@@ -63,9 +63,9 @@ fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut 
 
 /// A window begins with the first call after the last one ended. Which call that was may be open between a few; so every
 /// chain of first calls that there can have been is followed, and the one with the fewest violations is taken.
-pub(super) fn replay_anchored(evidence: &Evidence) -> Tally {
+pub(super) fn replay_anchored(evidence: &Evidence) -> Replay {
     let chains = Chains::of(evidence);
-    let mut tally = Tally::new(evidence.limit);
+    let mut tally = Replay::new(evidence.limit);
     let mut next = chains.last;
     while let Some(node) = next {
         let link = chains.links[node].expect("a link of a chain");
@@ -122,7 +122,7 @@ impl<'a> Chains<'a> {
         let mut fewest = u64::MAX;
         while let Some(Reverse((_, node))) = self.open.pop() {
             let Some(link) = self.links[node] else { continue };
-            let mut tally = Tally::new(self.evidence.limit);
+            let mut tally = Replay::new(self.evidence.limit);
             check(self.evidence, link.window, self.first_call(node), &mut tally);
             let cost = link.cost + tally.total();
             let goes_on = self.begin_windows(link.window.end, cost, Some(node));

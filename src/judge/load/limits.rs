@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::ledger::Difference;
 use super::measured::TimedCall;
 use crate::history::Fate;
-use crate::judge::limiter::{Decision, Direction, Judgement, Timed, Violation, judge};
+use crate::judge::limiter::{Decision, Direction, LimiterJudgement, Timed, Violation, judge};
 use crate::judge::text::counted;
 use crate::scenario::load::Rate;
 use crate::verdict::Verdict;
@@ -151,7 +151,7 @@ impl<'c> ScopeCalls<'c> {
     }
 }
 
-fn totals(judgement: &Judgement) -> String {
+fn totals(judgement: &LimiterJudgement) -> String {
     let strict = counted(usize::try_from(judgement.too_strict).unwrap_or(usize::MAX), "call");
     let lenient = counted(usize::try_from(judgement.too_lenient).unwrap_or(usize::MAX), "call");
     format!(
@@ -165,7 +165,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::limiter::{Decision as Decided, Kind, Limit as Rule, Limiter};
+    use crate::model::limiter::{Admission, Algorithm, Limit as Rule, Limiter};
 
     const APP: Rate = Rate { calls: 20, per: Duration::from_secs(1) };
     const MESSAGE: Rate = Rate { calls: 30, per: Duration::from_mins(1) };
@@ -175,8 +175,8 @@ mod tests {
     #[expect(clippy::cast_possible_truncation, reason = "a remainder below seven")]
     fn run(app: u64, message: u64, shared: bool) -> Vec<String> {
         let rule = |kind, limit, window| Limiter::new(&Rule::new(kind, limit, window));
-        let mut app = rule(Kind::SlidingLog, app, APP.per);
-        let mut messages: Vec<Limiter> = (0..7).map(|_| rule(Kind::SlidingLog, message, MESSAGE.per)).collect();
+        let mut app = rule(Algorithm::SlidingLog, app, APP.per);
+        let mut messages: Vec<Limiter> = (0..7).map(|_| rule(Algorithm::SlidingLog, message, MESSAGE.per)).collect();
         let heat = (0..80).flat_map(|i| [(i * 100, 0), (i * 100 + 50, i as u32 % 6 + 1)]);
         let burst = (0..60).map(|i| (10_000 + i, 1 + i as u32 % 6));
         let again = (0..20).map(|i| (140_000 + i * 100, i as u32 % 3));
@@ -185,8 +185,8 @@ mod tests {
             let now = Duration::from_hours(472_222) + Duration::from_nanos(sent + 100_000);
             let held = &mut messages[if shared { 0 } else { number as usize }];
             let fate = match app.admit(now, 1) {
-                Decided::Refuse => Fate::RefusedForApp,
-                _ if held.admit(now, 1) == Decided::Refuse => Fate::RefusedForMessage,
+                Admission::Refuse => Fate::RefusedForApp,
+                _ if held.admit(now, 1) == Admission::Refuse => Fate::RefusedForMessage,
                 _ => Fate::Accepted,
             };
             TimedCall { message: number, phase: 0, sent, received: sent + 200_000, fate }
