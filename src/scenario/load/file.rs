@@ -646,7 +646,9 @@ mod tests {
 
     #[test]
     fn rates_are_exact() {
-        for (text, calls, per_ms) in [("200/s", 200, 1000), ("200/1s", 200, 1000), ("0.5/s", 5, 10_000), ("3/500ms", 3, 500), ("5/h", 5, 3_600_000)] {
+        for (text, calls, per_ms) in
+            [("200/s", 200, 1000), ("200/1s", 200, 1000), ("0.5/s", 5, 10_000), ("3/500ms", 3, 500), ("5/h", 5, 3_600_000)]
+        {
             assert_eq!(text.parse(), Ok(Rate { calls, per: Duration::from_millis(per_ms) }), "{text}");
         }
         for wrong in ["200", "0/s", "/s", "-1/s", "1/0s", "1e3/s", "5/d"] {
