@@ -4,6 +4,7 @@
 
 pub mod conform;
 pub mod load;
+pub mod target;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
