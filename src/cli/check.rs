@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::exit::{Exit, Failure};
 use super::files;
-use super::target::TargetFile;
 use crate::judge::text::counted;
 use crate::report::snippet;
 use crate::scenario::conform::plan;
-use crate::scenario::load;
+use crate::scenario::{load, target};
 use crate::spec::{self, Spec};
 use crate::yaml::reader::read_file;
+use crate::yaml::source::SourceFile;
 
 /// Tells everything that is wrong with scenario files, load plans or target files, and where
 #[derive(Debug, clap::Args)]
@@ -24,11 +24,11 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let files = if args.paths.is_empty() { bundled() } else { files::read_yaml(&args.paths)? };
     let (mut scenarios, mut targets, mut specs, mut plans, mut problems) = (Vec::new(), 0, 0, 0, Vec::new());
     for (path, text) in &files {
-        match kind(text) {
+        match kind(&SourceFile::new(path, text)) {
             FileKind::Scenarios => scenarios.push((path.clone(), text.clone())),
             FileKind::Target => {
                 targets += 1;
-                problems.extend(read_file::<TargetFile>(path, text).1.err().into_iter().flatten());
+                problems.extend(target::load(path, text, spec::bundled()).err().into_iter().flatten());
             }
             FileKind::Plan => {
                 plans += 1;
@@ -74,10 +74,16 @@ fn bundled() -> Vec<(String, String)> {
     plan::bundled().into_iter().chain(plans).collect()
 }
 
-/// A target file says where the target is, a file of clauses and a plan begin theirs at the margin; every other has to hold
-/// scenarios.
-fn kind(text: &str) -> FileKind {
-    let has = |field: &str| text.lines().any(|line| line.starts_with(field));
-    let kinds = [("url:", FileKind::Target), ("clauses:", FileKind::Clauses), ("phases:", FileKind::Plan)];
-    kinds.into_iter().find(|(field, _)| has(field)).map_or(FileKind::Scenarios, |(_, kind)| kind)
+/// A file is known by what only its kind holds; whatever holds none of these has to hold scenarios. A target file is one
+/// without its `url`, too: that is what is to be told of it.
+fn kind(source: &SourceFile) -> FileKind {
+    let kinds = [
+        ("/scenarios", FileKind::Scenarios),
+        ("/clauses", FileKind::Clauses),
+        ("/phases", FileKind::Plan),
+        ("/url", FileKind::Target),
+        ("/sdkappid", FileKind::Target),
+        ("/admin", FileKind::Target),
+    ];
+    kinds.into_iter().find(|(field, _)| source.has(field)).map_or(FileKind::Scenarios, |(_, kind)| kind)
 }

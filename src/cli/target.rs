@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use reqwest::Url;
+use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 
 use super::exit::Failure;
 use super::{embedded, files};
@@ -16,24 +14,12 @@ use crate::drive::target::{
 };
 use crate::model::Rules;
 use crate::report::snippet;
+use crate::scenario::target::{self, MemberCallsWord, MessagesFile, REGIONS, ReadBackWord, TargetFile, WithoutPlanFile};
 use crate::spec::{self, Profile};
-use crate::yaml::reader::read_file;
 use crate::yaml::span::Span;
 
 /// The environment variable that holds the app's secret key.
 pub const KEY_VARIABLE: &str = "MSGEXT_SECRET_KEY";
-
-/// The service's own domains, by region (section "request URL").
-const REGIONS: &[(&str, &str)] = &[
-    ("china", "https://console.tim.qq.com"),
-    ("singapore", "https://adminapisgp.im.qcloud.com"),
-    ("korea", "https://adminapikr.im.qcloud.com"),
-    ("japan", "https://adminapijpn.im.qcloud.com"),
-    ("germany", "https://adminapiger.im.qcloud.com"),
-    ("india", "https://adminapiind.im.qcloud.com"),
-    ("usa", "https://adminapiusa.im.qcloud.com"),
-    ("indonesia", "https://adminapiidn.im.qcloud.com"),
-];
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Target")]
@@ -53,94 +39,13 @@ pub struct TargetArgs {
     secret_key_file: Option<PathBuf>,
     /// How members call; `none` leaves their scenarios out, `auto` finds out
     #[arg(long, value_name = "HOW")]
-    member_calls: Option<MemberCallsArg>,
+    member_calls: Option<MemberCallsWord>,
     /// Requires this answer to an open question, e.g. deleted-key=tombstone; may be repeated
     #[arg(long, value_name = "QUESTION=ANSWER")]
     pin: Vec<String>,
     /// How long one exchange may take (the service's own limit is 3 s)
     #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = span)]
     timeout: Duration,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum MemberCallsArg {
-    Identifier,
-    FromAccount,
-    None,
-    #[default]
-    Auto,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum ReadBackArg {
-    #[default]
-    Auto,
-    Get,
-    Member,
-    None,
-}
-
-/// A target file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct TargetFile {
-    /// A URL, or a region.
-    url: String,
-    #[serde(default)]
-    sdkappid: Option<u64>,
-    #[serde(default)]
-    admin: Option<String>,
-    #[serde(default)]
-    members: Option<MembersFile>,
-    #[serde(default)]
-    member_calls: MemberCallsArg,
-    #[serde(default)]
-    read_back: ReadBackArg,
-    #[serde(default)]
-    messages: MessagesFile,
-    #[serde(default)]
-    without_plan: Option<WithoutPlanFile>,
-    /// Answers that the target has to give.
-    #[serde(default)]
-    readings: Profile,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct MembersFile {
-    sender: String,
-    recipient: String,
-    stranger: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum MessagesFile {
-    #[default]
-    Sendmsg,
-    List(MessageListFile),
-    Command(String),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct MessageListFile {
-    /// Sent with extension support, by `members.sender` to `members.recipient`.
-    supported: Vec<String>,
-    #[serde(default)]
-    unsupported: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct WithoutPlanFile {
-    sdkappid: u64,
-    admin: String,
-    /// Name of the environment variable that holds that app's key; the target's own key if left out.
-    #[serde(default)]
-    secret_key_variable: Option<String>,
 }
 
 /// A target with everything else that naming it settled.
@@ -183,7 +88,7 @@ impl TargetArgs {
             return Ok(Named { target, place, name, pinned, secrets: vec![embedded::DEVELOPMENT_KEY.into()] });
         };
         let file = TargetArgs::file(named)?;
-        let url = url_of(&file.url)?;
+        let url = target::address(&file.url).map_err(Failure::usage)?;
         let sdkappid = self.sdkappid.or(file.sdkappid).ok_or_else(|| Failure::usage("a target needs --sdkappid N"))?;
         let admin = self.admin.clone().or(file.admin).ok_or_else(|| Failure::usage("a target needs --admin ID"))?;
         let secret_key = self.secret_key()?;
@@ -214,17 +119,7 @@ impl TargetArgs {
     fn file(named: &str) -> Result<TargetFile, Failure> {
         let is_name = named.contains("://") || REGIONS.iter().any(|(region, _)| *region == named);
         if is_name {
-            return Ok(TargetFile {
-                url: named.to_owned(),
-                sdkappid: None,
-                admin: None,
-                members: None,
-                member_calls: MemberCallsArg::Auto,
-                read_back: ReadBackArg::Auto,
-                messages: MessagesFile::Sendmsg,
-                without_plan: None,
-                readings: Profile::new(),
-            });
+            return Ok(TargetFile { url: named.to_owned(), ..TargetFile::default() });
         }
         let path = Path::new(named);
         if !path.exists() {
@@ -260,9 +155,8 @@ impl TargetArgs {
 /// Reads a target file; everything that is wrong with it is told at once.
 fn read_target_file(path: &Path) -> Result<TargetFile, Failure> {
     let (name, text) = files::read(path)?;
-    let (source, file) = read_file::<TargetFile>(&name, &text);
-    file.map_err(|problems| {
-        let texts = BTreeMap::from([(source.path.as_str(), source.text.as_str())]);
+    target::load(&name, &text, spec::bundled()).map_err(|problems| {
+        let texts = BTreeMap::from([(name.as_str(), text.as_str())]);
         let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
         Failure::usage(format!("{name} is no target file that can be used"))
     })
@@ -293,32 +187,21 @@ pub fn span(text: &str) -> Result<Duration, String> {
     text.parse::<Span>().map(|span| span.0).map_err(|()| "write 500ms, 10s or 2m".to_owned())
 }
 
-fn url_of(text: &str) -> Result<Url, Failure> {
-    let text = REGIONS.iter().find(|(region, _)| *region == text).map_or(text, |(_, url)| url);
-    let url: Url = text.parse().map_err(|error| Failure::usage(format!("{text} is no URL: {error}")))?;
-    let usable = matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.username().is_empty();
-    if usable {
-        Ok(url)
-    } else {
-        Err(Failure::usage(format!("{text}: a target is http://HOST:PORT or https://HOST, and no more")))
+fn member_calls(arg: MemberCallsWord) -> Option<MemberCalls> {
+    match arg {
+        MemberCallsWord::Identifier => Some(MemberCalls::Identifier),
+        MemberCallsWord::FromAccount => Some(MemberCalls::FromAccount),
+        MemberCallsWord::None => Some(MemberCalls::Nobody),
+        MemberCallsWord::Auto => None,
     }
 }
 
-fn member_calls(arg: MemberCallsArg) -> Option<MemberCalls> {
+fn read_back(arg: ReadBackWord) -> Option<ReadBack> {
     match arg {
-        MemberCallsArg::Identifier => Some(MemberCalls::Identifier),
-        MemberCallsArg::FromAccount => Some(MemberCalls::FromAccount),
-        MemberCallsArg::None => Some(MemberCalls::Nobody),
-        MemberCallsArg::Auto => None,
-    }
-}
-
-fn read_back(arg: ReadBackArg) -> Option<ReadBack> {
-    match arg {
-        ReadBackArg::Auto => None,
-        ReadBackArg::Get => Some(ReadBack::Get),
-        ReadBackArg::Member => Some(ReadBack::Member),
-        ReadBackArg::None => Some(ReadBack::Impossible),
+        ReadBackWord::Auto => None,
+        ReadBackWord::Get => Some(ReadBack::Get),
+        ReadBackWord::Member => Some(ReadBack::Member),
+        ReadBackWord::None => Some(ReadBack::Impossible),
     }
 }
 

@@ -10,8 +10,9 @@ use crate::judge::conform::Sent;
 use crate::judge::conform::memory::Memory;
 use crate::random::Random;
 use crate::scenario::Caller;
+use crate::scenario::conform::ready::{ReadyCall, ReadyPair};
 use crate::scenario::conform::text::{Body, Seq};
-use crate::scenario::conform::{CallStep, KvSpec, UserSig};
+use crate::scenario::conform::{Http, UserSig};
 
 /// Who speaks, to which app, at what time.
 #[derive(Debug)]
@@ -32,33 +33,22 @@ pub struct Composed {
 }
 
 impl Composer<'_> {
-    /// `operation` is `None` for a raw call.
-    pub fn call(
-        &self,
-        step: &CallStep,
-        operation: Option<Operation>,
-        caller: Caller,
-        message: (&str, &Message),
-        memory: &Memory,
-        random: &mut Random,
-    ) -> Composed {
-        let (name, message) = message;
-        let items = expand(step.kvs.as_deref().unwrap_or_default(), operation, name, memory);
-        let body = match (&step.body, operation) {
+    pub fn call(&self, call: &ReadyCall, message: &Message, memory: &Memory, random: &mut Random) -> Composed {
+        let items = items(call, memory);
+        let body = match (&call.body, call.operation) {
             (Some(body), _) => self.raw_body(body, message),
             (None, operation) => {
-                let operation = operation.unwrap_or(Operation::Set);
-                let mut body = self.body(operation, caller, message);
-                if step.kvs.is_some() {
+                let mut body = self.body(operation.unwrap_or(Operation::Set), call.caller, message);
+                if call.pairs.is_some() {
                     body.insert("ExtensionList".into(), items.iter().map(|item| self.item(item, message)).collect());
                 }
-                self.amend(&mut body, &step.fields, &step.omit, message);
+                self.amend(&mut body, &call.fields, &call.omit, message);
                 Value::Object(body).to_string().into_bytes()
             }
         };
-        let request = self.request(step, caller, body, random);
+        let request = self.request(&call.http, call.caller, body, random);
         let kvs = items.into_iter().map(|item| item.kv).collect();
-        Composed { request, sent: Sent { message: name.to_owned(), operation, kvs } }
+        Composed { request, sent: Sent { message: call.message.clone(), operation: call.operation, kvs } }
     }
 
     /// A request of the caller's own with a body as it should be, for another command.
@@ -96,7 +86,7 @@ impl Composer<'_> {
     fn item(&self, item: &Item<'_>, message: &Message) -> Value {
         match item.kv.to_json() {
             Value::Object(mut object) => {
-                self.amend(&mut object, &item.spec.fields, &item.spec.omit, message);
+                self.amend(&mut object, &item.pair.fields, &item.pair.omit, message);
                 Value::Object(object)
             }
             other => other,
@@ -141,8 +131,7 @@ impl Composer<'_> {
         text.replace("<MsgKey>", &message.msg_key).replace("<From_Account>", from).replace("<To_Account>", &message.to)
     }
 
-    fn request(&self, step: &CallStep, caller: Caller, body: Vec<u8>, random: &mut Random) -> HttpRequest {
-        let departures = &step.http;
+    fn request(&self, departures: &Http, caller: Caller, body: Vec<u8>, random: &mut Random) -> HttpRequest {
         let app = if departures.without_plan { self.without_plan.unwrap_or(self.app) } else { self.app };
         let identifier = if departures.without_plan { &app.admin } else { self.identifier(caller) };
         let mut query =
@@ -195,26 +184,21 @@ fn request_number(random: &mut Random) -> u32 {
 /// One pair of a call with what its author said of it.
 struct Item<'a> {
     kv: Kv,
-    spec: &'a KvSpec,
+    pair: &'a ReadyPair,
 }
 
-fn expand<'a>(specs: &'a [KvSpec], operation: Option<Operation>, message: &str, memory: &Memory) -> Vec<Item<'a>> {
-    let default_value = if operation == Some(Operation::Delete) { "" } else { "v" };
-    let item = |spec: &'a KvSpec, key: String| {
-        let value = spec.value.as_ref().map_or_else(|| default_value.to_owned(), |text| text.0.clone());
-        let latest = memory.latest(message, &key);
-        let seq = match spec.seq {
+fn items<'a>(call: &'a ReadyCall, memory: &Memory) -> Vec<Item<'a>> {
+    let item = |pair: &'a ReadyPair, key: String| {
+        let latest = memory.latest(&call.message, &key);
+        let seq = match pair.seq {
             Seq::Latest => Some(latest),
             Seq::Stale => Some(latest - 1),
             Seq::Ahead => Some(latest + 1),
             Seq::Absent => None,
             Seq::Number(seq) => Some(seq),
         };
-        Item { kv: Kv { key, value: Some(value), seq }, spec }
+        Item { kv: Kv { key, value: Some(pair.value.clone()), seq }, pair }
     };
-    let items = specs.iter().flat_map(|spec| match spec.times {
-        None => vec![item(spec, spec.key.0.clone())],
-        Some(times) => (1..=times).map(|number| item(spec, format!("{}{number}", spec.key.0))).collect(),
-    });
-    items.collect()
+    let pairs = call.pairs.as_deref().unwrap_or_default().iter();
+    pairs.flat_map(|pair| pair.keys().map(move |key| item(pair, key))).collect()
 }

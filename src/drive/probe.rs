@@ -1,17 +1,15 @@
 //! The first calls of a run: is the target there, does it take the credentials, can messages be made, who acts as a member,
 //! can a message be read back?
 
-use std::collections::BTreeMap;
-
 use super::line::{Line, Session};
 use super::messages::Message;
 use super::target::{MemberCalls, ReadBack};
 use crate::api::reply::decode;
-use crate::api::{Operation, Reply, code};
+use crate::api::{Reply, code};
 use crate::history::{Loss, Outcome};
 use crate::judge::conform::memory::Memory;
-use crate::scenario::conform::text::{Seq, Text};
-use crate::scenario::conform::{CallStep, KvSpec};
+use crate::scenario::conform::ready::{DEFAULT_MESSAGE, ReadyCall, ReadyPair};
+use crate::scenario::conform::text::Seq;
 use crate::scenario::{Caller, MessageKind};
 
 /// What the probe found out.
@@ -104,17 +102,8 @@ async fn set(
     let mut line = Line::open(session, "probe");
     let mut replies = Vec::new();
     for seq in seqs {
-        let kv = KvSpec {
-            key: Text(key.to_owned()),
-            value: None,
-            seq: Seq::Number(*seq),
-            times: None,
-            fields: BTreeMap::new(),
-            omit: Vec::new(),
-        };
-        let step = CallStep { kvs: Some(vec![kv]), ..CallStep::default() };
-        let composed =
-            line.composer().call(&step, Some(Operation::Set), caller, ("m", message), &Memory::default(), &mut line.random);
+        let call = ReadyCall::set(caller, DEFAULT_MESSAGE, vec![ReadyPair::new(key, "v", Seq::Number(*seq))]);
+        let composed = line.composer().call(&call, message, &Memory::default(), &mut line.random);
         let exchange = line.exchange(composed.request, true).await;
         match &line.exchanges[exchange].outcome {
             Outcome::Lost(loss @ Loss::NotConnected(_)) => return Err(ProbeError::Unreachable(loss.clone())),

@@ -87,12 +87,8 @@ pub(super) fn planned(id: &str, clause: &str) -> Planned {
     let yaml = format!("{{ id: {id}, title: A set makes Seq grow., clauses: [{clause}], steps: [] }}");
     let mut source = SourceFile::default();
     FILE.clone_into(&mut source.path);
-    Planned {
-        id: id.to_owned(),
-        scenario: singleton_map_recursive::deserialize(serde_yaml::Deserializer::from_str(&yaml)).unwrap(),
-        source: Arc::new(source),
-        place: "/scenarios/0".to_owned(),
-    }
+    let scenario = singleton_map_recursive::deserialize(serde_yaml::Deserializer::from_str(&yaml)).unwrap();
+    Planned::new(id.to_owned(), scenario, Arc::new(source), "/scenarios/0".to_owned())
 }
 
 pub(super) fn outcome(id: &str, verdict: Verdict) -> ScenarioOutcome {

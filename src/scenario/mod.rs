@@ -4,6 +4,7 @@
 
 pub mod conform;
 pub(crate) mod load;
+pub(crate) mod target;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

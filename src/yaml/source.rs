@@ -60,6 +60,11 @@ impl SourceFile {
         SourceFile { path, text, places, keys, problems, readable }
     }
 
+    /// Whether the file has a node of this index path.
+    pub fn has(&self, index_path: &str) -> bool {
+        self.places.contains_key(index_path)
+    }
+
     /// Where the node stands, or the nearest node around it.
     pub fn place(&self, index_path: &str) -> Option<&Place> {
         let mut path = index_path;

@@ -346,6 +346,38 @@ fn check_takes_good_files_and_tells_every_problem_of_bad_ones() {
     msgext(None, &["check", "no-such-file.yaml"]).exits(2);
 }
 
+#[test]
+fn check_refuses_a_target_file_for_what_run_refuses_it_and_takes_what_run_takes() {
+    const GOOD: &str = "url: URL\nsdkappid: 1400000000\nadmin: administrator\nreadings: {deleted-key: tombstone}\n";
+    let target = Silent::start();
+    let good = GOOD.replace("URL", &target.url);
+    for good in [&good, &format!("{{url: '{}', sdkappid: 1400000000, admin: administrator}}", target.url)] {
+        msgext_with(("t.yaml", good), None, &["check", "t.yaml"]).exits(0);
+        let dry = ["run", "--target", "t.yaml", "--dry-run", "--filter", "id:set-first-gives-seq-1/*"];
+        msgext_with(("t.yaml", good), Some(KEY), &dry).exits(0);
+    }
+    for (old, new, place, told) in [
+        (target.url.as_str(), "ftp://host", "t.yaml:1:6", "https://HOST"),
+        (target.url.as_str(), "atlantis", "t.yaml:1:6", "singapore"),
+        ("url", "ulr", "t.yaml:1:1", "`url`"),
+        ("sdkappid", "sdkapid", "t.yaml:2:1", "`sdkappid`"),
+        ("1400000000", "many", "t.yaml:2:11", "number"),
+        ("deleted-key", "deleted-kee", "t.yaml:4:12", "`deleted-key`"),
+        ("tombstone", "tombstoned", "t.yaml:4:25", "`tombstone`"),
+        ("admin: administrator", "messages: {list: {}}", "t.yaml:3:", "`supported`"),
+    ] {
+        let bad = good.replace(old, new);
+        let checked = msgext_with(("t.yaml", &bad), None, &["check", "t.yaml"]).exits(2);
+        let ran = msgext_with(("t.yaml", &bad), Some(KEY), &["run", "--target", "t.yaml"]).exits(2);
+        for stderr in [&checked.stderr, &ran.stderr] {
+            assert!(stderr.contains(place) && stderr.contains(told), "{new}: {stderr}");
+        }
+        let problems = |stderr: &str| stderr.rsplit_once("error: ").map(|(problems, _)| problems.to_owned());
+        assert_eq!(problems(&checked.stderr), problems(&ran.stderr), "{new}");
+    }
+    assert_eq!(target.connections(), 0);
+}
+
 // ------------------------------------------------------------------------------------------------------- the curl line
 
 /// Posts a body and gives the JSON that comes back.

@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use crate::api::call::{MAX_KEY_BYTES, MAX_KVS};
 use crate::api::reply::decode;
-use crate::api::{Operation, Reply, code};
+use crate::api::{Reply, code};
 use crate::drive::compose::Composed;
 use crate::drive::line::{Line, Session};
 use crate::drive::messages::Message;
@@ -22,8 +22,8 @@ use crate::judge::conform::{At, Sent, incidental};
 use crate::judge::text::named;
 use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
-use crate::scenario::conform::text::{Seq, Text};
-use crate::scenario::conform::{CallStep, KvSpec, Parallel, Peek, Repeat, Step};
+use crate::scenario::conform::ready::{Act, ReadyCall, ReadyPair, ReadyParallel, ReadyPeek, ReadyRepeat, ReadyStep, When};
+use crate::scenario::conform::text::Seq;
 use crate::spec;
 use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
 
@@ -45,7 +45,7 @@ pub async fn walk(planned: &Planned, session: &Session<'_>) -> ScenarioOutcome {
     let start = session.clock.now();
     let mut walk = Walk::new(planned, session);
     let stop = match walk.provision().await {
-        Ok(()) => walk.steps(&planned.scenario.steps, &format!("{}/steps", planned.place)).await.err(),
+        Ok(()) => walk.steps(&planned.steps).await.err(),
         Err(stop) => Some(stop),
     };
     let nothing_to_retry = planned.scenario.embedded.internal_error_every.is_some() && walk.line.internal_errors == 0;
@@ -107,44 +107,42 @@ impl<'a> Walk<'a> {
     // Messages
 
     async fn provision(&mut self) -> Result<(), Stop> {
-        let mut wanted = self.planned.scenario.messages.clone();
-        wanted.entry("m".to_owned()).or_default();
-        let used = self.planned.messages();
-        for (name, kind) in wanted.into_iter().filter(|(name, _)| used.contains(name.as_str())) {
+        for (name, kind) in self.planned.messages() {
             let message = self.line.message(kind).await.map_err(Stop::Unknown)?;
-            self.messages.insert(name, message);
+            self.messages.insert(name.to_owned(), message);
         }
         Ok(())
     }
 
     // Steps
 
-    async fn steps(&mut self, steps: &[Step], place: &str) -> Result<(), Stop> {
-        for (index, step) in steps.iter().enumerate() {
-            self.step(step, &format!("{place}/{index}")).await?;
+    async fn steps(&mut self, steps: &[ReadyStep]) -> Result<(), Stop> {
+        for step in steps {
+            self.step(step).await?;
         }
         Ok(())
     }
 
-    async fn step(&mut self, step: &Step, place: &str) -> Result<(), Stop> {
-        match step {
-            Step::Wait(span) => self.line.session.clock.wait(span.0).await,
-            Step::Peek(peek) if self.applies(&peek.when) => self.peek(peek, &format!("{place}/peek")).await?,
-            Step::Repeat(repeat) if self.applies(&repeat.when) => self.repeat(repeat, &format!("{place}/repeat")).await?,
-            Step::Peek(_) | Step::Repeat(_) => {}
-            Step::Parallel(parallel) => self.parallel(parallel, &format!("{place}/parallel")).await?,
-            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
-                if self.applies(&call.when) {
-                    let (operation, word) = operation(step);
-                    let judged = self.call(call, operation, &format!("{place}/{word}"), false).await?;
-                    self.conclude(judged.findings)?;
-                }
+    async fn step(&mut self, step: &ReadyStep) -> Result<(), Stop> {
+        if !self.applies(&step.when) {
+            return Ok(());
+        }
+        match &step.act {
+            Act::Wait(time) => {
+                self.line.session.clock.wait(*time).await;
+                Ok(())
+            }
+            Act::Peek(peek) => self.peek(peek).await,
+            Act::Repeat(repeat) => self.repeat(repeat).await,
+            Act::Parallel(parallel) => self.parallel(parallel).await,
+            Act::Call(call) => {
+                let judged = self.call(call, false).await?;
+                self.conclude(judged.findings)
             }
         }
-        Ok(())
     }
 
-    fn applies(&self, when: &BTreeMap<String, Vec<String>>) -> bool {
+    fn applies(&self, when: &When) -> bool {
         when.iter().all(|(reading, answers)| self.readings.get(reading).is_some_and(|answer| answers.contains(answer)))
     }
 
@@ -164,22 +162,23 @@ impl<'a> Walk<'a> {
         if stop { Err(Stop::Failed) } else { Ok(()) }
     }
 
-    fn at(&self, clause: Option<&String>, place: &str, exchange: Option<usize>) -> At {
-        let first = self.planned.scenario.clauses.first();
-        At { clause: clause.or(first).cloned().unwrap_or_default(), place: place.to_owned(), exchange }
+    fn last_exchange(&self) -> Option<usize> {
+        self.line.exchanges.len().checked_sub(1)
     }
 
-    /// `watched` reads the message before and after, whatever the step itself expects.
-    async fn call(&mut self, step: &CallStep, operation: Option<Operation>, place: &str, watched: bool) -> Result<Judged, Stop> {
-        let name = step.message.as_deref().unwrap_or("m");
-        let unchanged = step.expect.as_ref().is_some_and(|expect| expect.unchanged);
-        let composed = self.compose(step, operation)?;
+    /// `watched` reads the message before and after, whatever the call itself expects.
+    async fn call(&mut self, call: &ReadyCall, watched: bool) -> Result<Judged, Stop> {
+        let name = call.message.as_str();
+        let unchanged = call.expect.as_ref().is_some_and(|expect| expect.unchanged);
+        let composed = self.compose(call)?;
         let keys: Vec<String> = composed.sent.kvs.iter().map(|kv| kv.key.clone()).collect();
         let before = if unchanged || watched { Some(self.snapshot(name, &keys).await?) } else { None };
         let memory = self.memory.clone();
-        let mut judged = self.exchange_judged(composed, step, &memory, place).await?;
+        let Composed { request, sent } = composed;
+        let exchange = self.line.exchange(request, !self.planned.scenario.alone).await;
+        let mut judged = self.judged(exchange, sent, call, &memory)?;
         if let Some(before) = before {
-            let at = self.at(step.clause.as_ref(), &format!("{place}/expect/unchanged"), Some(judged.exchange));
+            let at = at(&call.clause, &format!("{}/expect/unchanged", call.place), Some(judged.exchange));
             judged.changes = match (before, self.snapshot(name, &keys).await?) {
                 // A message that cannot be read has no pairs: the target refuses whatever names it.
                 (Err(_), Err(_)) => Vec::new(),
@@ -193,36 +192,27 @@ impl<'a> Walk<'a> {
         Ok(judged)
     }
 
-    fn compose(&mut self, step: &CallStep, operation: Option<Operation>) -> Result<Composed, Stop> {
-        if step.http.without_plan && self.line.session.target.without_plan.is_none() {
+    fn compose(&mut self, call: &ReadyCall) -> Result<Composed, Stop> {
+        if call.http.without_plan && self.line.session.target.without_plan.is_none() {
             return Err(Stop::Skipped("the target names no app without the plan".to_owned()));
         }
-        let name = step.message.as_deref().unwrap_or("m");
-        let message = self.messages.get(name).ok_or_else(|| Stop::Unknown(format!("there is no message {name}")))?;
-        let caller = step.caller.unwrap_or(self.planned.scenario.caller);
-        Ok(self.line.composer().call(step, operation, caller, (name, message), &self.memory, &mut self.line.random))
+        let message = self.message(&call.message)?;
+        Ok(self.line.composer().call(call, &message, &self.memory, &mut self.line.random))
     }
 
-    /// Sends a call and makes of its reply what its step says. `memory` is from before the call.
-    async fn exchange_judged(
-        &mut self,
-        composed: Composed,
-        step: &CallStep,
-        memory: &Memory,
-        place: &str,
-    ) -> Result<Judged, Stop> {
-        let Composed { request, sent } = composed;
-        let exchange = self.line.exchange(request, !self.planned.scenario.alone).await;
-        self.judged(exchange, sent, step, memory, place)
+    fn message(&self, name: &str) -> Result<Message, Stop> {
+        self.messages.get(name).cloned().ok_or_else(|| Stop::Unknown(format!("there is no message {name}")))
     }
 
-    fn judged(&mut self, exchange: usize, sent: Sent, step: &CallStep, memory: &Memory, place: &str) -> Result<Judged, Stop> {
-        let at = self.at(step.clause.as_ref(), place, Some(exchange));
+    /// Makes of a reply what its call says. `memory` is from before the call.
+    fn judged(&mut self, exchange: usize, sent: Sent, call: &ReadyCall, memory: &Memory) -> Result<Judged, Stop> {
+        let place = call.place.as_str();
+        let at = at(&call.clause, place, Some(exchange));
         let http = match &self.line.exchanges[exchange].outcome {
             Outcome::Replied(http) => http,
             Outcome::Lost(loss) => return Err(Stop::Unknown(format!("a reply was lost: {loss}"))),
         };
-        let elsewhere = step.http.path.is_some() || step.http.method.is_some();
+        let elsewhere = call.http.path.is_some() || call.http.method.is_some();
         let (reply, mut findings) = if elsewhere && http.status != 200 {
             // Another path or method is not this command: any HTTP error refuses it.
             (Some(Reply::refusal(i64::from(http.status), "an HTTP error")), Vec::new())
@@ -237,16 +227,16 @@ impl<'a> Walk<'a> {
         for (reading, answer) in incidental::readings(&sent, &reply, memory) {
             self.observed(reading, answer, place);
         }
-        match &step.observe {
+        match &call.observe {
             Some(observe) => match answer(spec::bundled(), observe, &sent, &reply, memory, &at) {
                 Ok(answer) => self.observed(&observe.reading, answer, place),
                 Err(finding) => findings.push(*finding),
             },
             // A step that only has something to say for `should` clauses asks nothing else.
-            None if step.expect.is_none() && !step.should.is_empty() => {}
-            None => findings.extend(judge(&sent, &reply, step.expect.as_ref(), memory, &at)),
+            None if call.expect.is_none() && !call.should.is_empty() => {}
+            None => findings.extend(judge(&sent, &reply, call.expect.as_ref(), memory, &at)),
         }
-        for (clause, expect) in &step.should {
+        for (clause, expect) in &call.should {
             let at = At { clause: clause.clone(), place: format!("{place}/should/{clause}"), exchange: at.exchange };
             let differences = judge(&sent, &reply, Some(expect), memory, &at);
             // Its expectation stands under `should`, not under `expect`.
@@ -278,15 +268,15 @@ impl<'a> Walk<'a> {
 
     // Reading back
 
-    async fn peek(&mut self, peek: &Peek, place: &str) -> Result<(), Stop> {
-        let name = peek.message.as_deref().unwrap_or("m");
+    async fn peek(&mut self, peek: &ReadyPeek) -> Result<(), Stop> {
+        let name = peek.message.as_str();
         let keys: Vec<String> = peek.keys.keys().cloned().collect();
         let pairs =
             self.snapshot(name, &keys).await?.map_err(|why| Stop::Unknown(format!("the message cannot be read back: {why}")))?;
         let memory = self.memory.clone();
         let mut findings = Vec::new();
         for (key, state) in &peek.keys {
-            let at = self.at(peek.clause.as_ref(), &format!("{place}/keys/{key}"), self.line.exchanges.len().checked_sub(1));
+            let at = at(&peek.clause, &format!("{}/keys/{key}", peek.place), self.last_exchange());
             findings.extend(pairs::differs(key, state, pairs.get(key), &memory, name, &at));
         }
         for (key, (value, seq)) in &pairs {
@@ -297,7 +287,7 @@ impl<'a> Walk<'a> {
 
     /// The pairs of a message as they stand; the inner error says why the target will not tell.
     async fn snapshot(&mut self, name: &str, more_keys: &[String]) -> Result<Result<Pairs, String>, Stop> {
-        let message = self.messages.get(name).cloned().ok_or_else(|| Stop::Unknown(format!("there is no message {name}")))?;
+        let message = self.message(name)?;
         match self.line.session.read_back {
             ReadBack::Get => Ok(self.line.pairs(&message).await),
             ReadBack::Member => self.conflicting_set(name, &message, more_keys).await,
@@ -320,13 +310,9 @@ impl<'a> Walk<'a> {
         let caller = if message.from.is_some() { Caller::Sender } else { Caller::Recipient };
         let mut pairs = Pairs::new();
         for some in keys.into_iter().collect::<Vec<_>>().chunks(MAX_KVS) {
-            let step = CallStep {
-                caller: Some(caller),
-                message: Some(name.to_owned()),
-                kvs: Some(some.iter().map(|key| unmatchable(key)).collect()),
-                ..CallStep::default()
-            };
-            let Composed { request, .. } = self.compose(&step, Some(Operation::Set))?;
+            // No message takes these, whatever the Seqs of their keys.
+            let pairs_sent = some.iter().map(|key| ReadyPair::new(key, "peek", Seq::Number(UNREACHABLE_SEQ))).collect();
+            let Composed { request, .. } = self.compose(&ReadyCall::set(caller, name, pairs_sent))?;
             let exchange = self.line.exchange(request, true).await;
             let reply = match &self.line.exchanges[exchange].outcome {
                 Outcome::Replied(http) => decode(&http.body).0,
@@ -354,24 +340,24 @@ impl<'a> Walk<'a> {
 
     // Repetition and concurrency
 
-    async fn repeat(&mut self, repeat: &Repeat, place: &str) -> Result<(), Stop> {
+    async fn repeat(&mut self, repeat: &ReadyRepeat) -> Result<(), Stop> {
         let start = self.line.session.clock.now();
         for round in 1..=repeat.times {
             if let Some(every) = repeat.every.filter(|_| round > 1) {
-                self.line.session.clock.wait(every.0).await;
+                self.line.session.clock.wait(every).await;
             }
-            if self.round(repeat, round, place).await? {
-                return self.rounds_done(repeat, round as u64 - 1, true, start, place);
+            if self.round(repeat, round).await? {
+                return self.rounds_done(repeat, round as u64 - 1, true, start);
             }
         }
-        self.rounds_done(repeat, repeat.times as u64, false, start, place)
+        self.rounds_done(repeat, repeat.times as u64, false, start)
     }
 
     /// The end of a repetition, with or without the answer that it waited for.
-    fn rounds_done(&mut self, repeat: &Repeat, rounds: u64, ended: bool, start: Duration, place: &str) -> Result<(), Stop> {
-        let at = self.at(None, place, self.line.exchanges.len().checked_sub(1));
+    fn rounds_done(&mut self, repeat: &ReadyRepeat, rounds: u64, ended: bool, start: Duration) -> Result<(), Stop> {
+        let at = at(&repeat.clause, &repeat.place, self.last_exchange());
         if let Some(observe) = &repeat.observe {
-            self.observed(&observe.reading, if ended { &observe.seen } else { &observe.never }, place);
+            self.observed(&observe.reading, if ended { &observe.seen } else { &observe.never }, &repeat.place);
             return Ok(());
         }
         match (&repeat.until, &repeat.limit) {
@@ -392,24 +378,22 @@ impl<'a> Walk<'a> {
     }
 
     /// One round; true where its last call answered what the repetition waits for.
-    async fn round(&mut self, repeat: &Repeat, round: usize, place: &str) -> Result<bool, Stop> {
+    async fn round(&mut self, repeat: &ReadyRepeat, round: usize) -> Result<bool, Stop> {
         let last = repeat.steps.len() - 1;
         for (index, step) in repeat.steps.iter().enumerate() {
-            let place = format!("{place}/do/{index}");
-            let (Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call)) = step else {
-                Box::pin(self.step(step, &place)).await?;
+            let Act::Call(call) = &step.act else {
+                Box::pin(self.step(step)).await?;
                 continue;
             };
-            if !self.applies(&call.when) {
+            if !self.applies(&step.when) {
                 continue;
             }
-            let (operation, word) = operation(step);
             let memory = self.memory.clone();
             let until = repeat.until.as_ref().filter(|_| index == last);
             let watched = until.is_some_and(|until| until.unchanged);
-            let mut judged = self.call(call, operation, &format!("{place}/{word}"), watched).await?;
+            let mut judged = self.call(call, watched).await?;
             if let Some(until) = until {
-                let at = self.at(None, &place, Some(judged.exchange));
+                let at = at(&repeat.clause, &call.place, Some(judged.exchange));
                 if judge(&judged.sent, &judged.reply, Some(until), &memory, &at).is_empty() {
                     self.conclude(judged.changes)?;
                     return Ok(true);
@@ -427,30 +411,27 @@ impl<'a> Walk<'a> {
         Ok(false)
     }
 
-    async fn parallel(&mut self, parallel: &Parallel, place: &str) -> Result<(), Stop> {
+    async fn parallel(&mut self, parallel: &ReadyParallel) -> Result<(), Stop> {
         let memory = self.memory.clone();
         let mut calls = Vec::new();
-        for _ in 0..parallel.times.unwrap_or(1) {
-            for (index, step) in parallel.steps.iter().enumerate() {
-                if let Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) = step {
-                    let (operation, word) = operation(step);
-                    let Composed { request, sent } = self.compose(call, operation)?;
-                    self.line.session.budget.turn().await;
-                    calls.push((call, request, sent, format!("{place}/do/{index}/{word}")));
-                }
+        for _ in 0..parallel.times {
+            for call in &parallel.calls {
+                let Composed { request, sent } = self.compose(call)?;
+                self.line.session.budget.turn().await;
+                calls.push((call, request, sent));
             }
         }
         let sent_at_once = (0..).zip(&calls).map(|(client, (_, request, ..))| self.line.once(request, client));
         let exchanges = join_all(sent_at_once).await;
         let mut judged = Vec::new();
-        for ((call, _, sent, place), exchange) in calls.into_iter().zip(exchanges) {
+        for ((call, _, sent), exchange) in calls.into_iter().zip(exchanges) {
             // A call that did nothing and is sent again is still one of those that were under way together.
             let exchange = self.line.settle(exchange, !self.planned.scenario.alone).await;
-            judged.push(self.judged(exchange, sent, call, &memory, &place)?);
+            judged.push(self.judged(exchange, sent, call, &memory)?);
         }
         match &parallel.one_wins {
             Some(key) => {
-                let at = self.at(parallel.clause.as_ref(), place, None);
+                let at = at(&parallel.clause, &parallel.place, None);
                 // Every reply's form is judged; what it has to say is the race's to decide.
                 let form = judged.iter().flat_map(|judged| read_again(&self.line.exchanges, judged, &at)).collect();
                 self.conclude(form)?;
@@ -467,26 +448,8 @@ fn decides(finding: &Finding) -> bool {
     spec::bundled().decides(&finding.clause, false)
 }
 
-/// A pair that no message takes, whatever the Seq of its key.
-fn unmatchable(key: &str) -> KvSpec {
-    KvSpec {
-        key: Text(key.to_owned()),
-        value: Some(Text("peek".into())),
-        seq: Seq::Number(UNREACHABLE_SEQ),
-        times: None,
-        fields: BTreeMap::new(),
-        omit: Vec::new(),
-    }
-}
-
-/// What a call step does, and its word in the YAML.
-fn operation(step: &Step) -> (Option<Operation>, &'static str) {
-    match step {
-        Step::Set(_) => (Some(Operation::Set), "set"),
-        Step::Delete(_) => (Some(Operation::Delete), "delete"),
-        Step::Clear(_) => (Some(Operation::Clear), "clear"),
-        Step::Raw(_) | Step::Peek(_) | Step::Wait(_) | Step::Repeat(_) | Step::Parallel(_) => (None, "raw"),
-    }
+fn at(clause: &str, place: &str, exchange: Option<usize>) -> At {
+    At { clause: clause.to_owned(), place: place.to_owned(), exchange }
 }
 
 /// The ways in which a parallel call's reply is not of the documented form.

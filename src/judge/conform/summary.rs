@@ -335,12 +335,8 @@ mod tests {
 
     fn with_steps(id: &str, clauses: &[&str], steps: &str) -> Planned {
         let yaml = format!("{{ id: {id}, title: t, clauses: {clauses:?}, steps: {steps} }}");
-        Planned {
-            id: id.to_owned(),
-            scenario: singleton_map_recursive::deserialize(serde_yaml::Deserializer::from_str(&yaml)).unwrap(),
-            source: Arc::new(SourceFile::default()),
-            place: "/scenarios/0".to_owned(),
-        }
+        let scenario = singleton_map_recursive::deserialize(serde_yaml::Deserializer::from_str(&yaml)).unwrap();
+        Planned::new(id.to_owned(), scenario, Arc::new(SourceFile::default()), "/scenarios/0".to_owned())
     }
 
     fn outcome(id: &str, verdict: Verdict) -> ScenarioOutcome {

@@ -138,7 +138,7 @@ impl Limiter {
             CounterState::TokenBucket { capacity, tokens } => *tokens = tokens.saturating_add(flow).min(*capacity),
             CounterState::Gcra { .. } => {}
             CounterState::LeakyMeter { excess, .. } | CounterState::LeakyQueue { excess, .. } => {
-                *excess = excess.saturating_sub(flow)
+                *excess = excess.saturating_sub(flow);
             }
             CounterState::IntervalRefill { start, tick, left } => {
                 let this = (now - *start.get_or_insert(now)) / window;

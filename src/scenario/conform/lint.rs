@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::ready::{DEFAULT_MESSAGE, numbered};
 use super::{CallStep, Expect, Parallel, Peek, Repeat, Scenario, Step};
 use crate::spec::{Level, Spec};
 use crate::yaml::reader::Moved;
@@ -94,15 +95,14 @@ impl Problems<'_, '_> {
             self.key(path, "nothing happens here", "add a step".to_owned());
         }
         for (place, step) in self.items(path, steps) {
+            let place = child_path(&place, step.word());
             match step {
-                Step::Set(call) => self.call(&child_path(&place, "set"), call, Form::Made),
-                Step::Delete(call) => self.call(&child_path(&place, "delete"), call, Form::Made),
-                Step::Clear(call) => self.call(&child_path(&place, "clear"), call, Form::Made),
-                Step::Raw(call) => self.call(&child_path(&place, "raw"), call, Form::Raw),
-                Step::Peek(peek) => self.peek(&child_path(&place, "peek"), peek),
+                Step::Set(call) | Step::Delete(call) | Step::Clear(call) => self.call(&place, call, Form::Made),
+                Step::Raw(call) => self.call(&place, call, Form::Raw),
+                Step::Peek(peek) => self.peek(&place, peek),
                 Step::Wait(_) => {}
-                Step::Repeat(repeat) => self.repeat(&child_path(&place, "repeat"), repeat),
-                Step::Parallel(parallel) => self.parallel(&child_path(&place, "parallel"), parallel),
+                Step::Repeat(repeat) => self.repeat(&place, repeat),
+                Step::Parallel(parallel) => self.parallel(&place, parallel),
             }
         }
     }
@@ -268,13 +268,10 @@ impl Problems<'_, '_> {
         }
         let steps = child_path(path, "do");
         for (place, step) in self.items(&steps, &parallel.steps) {
-            let name = match step {
-                Step::Set(_) | Step::Delete(_) | Step::Clear(_) | Step::Raw(_) => continue,
-                Step::Peek(_) => "peek",
-                Step::Wait(_) => "wait",
-                Step::Repeat(_) => "repeat",
-                Step::Parallel(_) => "parallel",
-            };
+            if step.call().is_some() {
+                continue;
+            }
+            let name = step.word();
             let help = "put it before or after, in a step of its own".to_owned();
             self.key(&child_path(&place, name), format!("only calls can be sent at the same time, not `{name}`"), help);
         }
@@ -283,11 +280,11 @@ impl Problems<'_, '_> {
 
     fn message(&mut self, path: &str, message: Option<&str>) {
         let messages = &self.lint.scenario.messages;
-        let Some(name) = message.filter(|name| *name != "m" && !messages.contains_key(*name)) else { return };
+        let Some(name) = message.filter(|name| *name != DEFAULT_MESSAGE && !messages.contains_key(*name)) else { return };
         if self.is_partial(&child_path(self.lint.path, "messages")) {
             return;
         }
-        let known: Vec<&str> = messages.keys().map(String::as_str).chain(["m"]).collect();
+        let known: Vec<&str> = messages.keys().map(String::as_str).chain([DEFAULT_MESSAGE]).collect();
         let help = suggest::nearest(name, known).map_or_else(
             || format!("add `messages: {{ {name}: sent }}` to the scenario"),
             |meant| format!("did you mean `{meant}`?"),
@@ -331,12 +328,5 @@ fn sent_keys(call: &CallStep) -> Option<BTreeSet<String>> {
     if is_replaced(LIST, &call.fields, &call.omit) || kvs.iter().any(|kv| is_replaced("Key", &kv.fields, &kv.omit)) {
         return None;
     }
-    let mut keys = BTreeSet::new();
-    for kv in kvs {
-        match kv.times {
-            None => drop(keys.insert(kv.key.0.clone())),
-            Some(times) => keys.extend((1..=times.min(MOST_PAIRS)).map(|number| format!("{}{number}", kv.key.0))),
-        }
-    }
-    Some(keys)
+    Some(kvs.iter().flat_map(|kv| numbered(&kv.key.0, kv.times.map(|times| times.min(MOST_PAIRS)))).collect())
 }

@@ -4,6 +4,7 @@ mod cases;
 pub mod filter;
 mod lint;
 pub mod plan;
+pub mod ready;
 pub mod schema;
 pub mod text;
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{Caller, EmbeddedSetup, MessageKind};
+use crate::api::Operation;
 use crate::yaml::span::Span;
 use text::{Body, Codes, KeyState, Seq, SeqExpect, Text};
 
@@ -74,6 +76,39 @@ pub enum Step {
     Repeat(Repeat),
     /// Calls that are sent at the same time.
     Parallel(Parallel),
+}
+
+impl Step {
+    /// Its word in the YAML.
+    fn word(&self) -> &'static str {
+        match self {
+            Step::Set(_) => "set",
+            Step::Delete(_) => "delete",
+            Step::Clear(_) => "clear",
+            Step::Raw(_) => "raw",
+            Step::Peek(_) => "peek",
+            Step::Wait(_) => "wait",
+            Step::Repeat(_) => "repeat",
+            Step::Parallel(_) => "parallel",
+        }
+    }
+
+    /// What a call does, as far as anyone but its author knows.
+    fn operation(&self) -> Option<Operation> {
+        match self {
+            Step::Set(_) => Some(Operation::Set),
+            Step::Delete(_) => Some(Operation::Delete),
+            Step::Clear(_) => Some(Operation::Clear),
+            Step::Raw(_) | Step::Peek(_) | Step::Wait(_) | Step::Repeat(_) | Step::Parallel(_) => None,
+        }
+    }
+
+    fn call(&self) -> Option<&CallStep> {
+        match self {
+            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => Some(call),
+            Step::Peek(_) | Step::Wait(_) | Step::Repeat(_) | Step::Parallel(_) => None,
+        }
+    }
 }
 
 /// A set, delete, clear or raw call, and what is expected of it.

@@ -8,8 +8,9 @@ use serde::de::IgnoredAny;
 use serde_yaml::Value;
 
 use super::lint::{self, Lint};
-use super::{CallStep, Expect, Scenario, Step, cases};
-use crate::scenario::Caller;
+use super::ready::{self, Act, ReadyStep};
+use super::{Scenario, cases};
+use crate::scenario::{Caller, MessageKind};
 use crate::spec::Spec;
 use crate::yaml::reader::{self, Moved};
 use crate::yaml::source::{Problem, SourceFile, child_path, item_path};
@@ -19,7 +20,9 @@ use crate::yaml::source::{Problem, SourceFile, child_path, item_path};
 pub struct Planned {
     /// The scenario's id; a row's is `id/row`, a repetition's ends in `#2`.
     pub id: String,
+    /// As it is written; `steps` is what a run does.
     pub scenario: Scenario,
+    pub steps: Vec<ReadyStep>,
     pub source: Arc<SourceFile>,
     /// Index path of the scenario in its file: `/scenarios/3`.
     pub place: String,
@@ -127,7 +130,7 @@ impl Loading<'_> {
                     Some(row) => format!("{}/{row}", scenario.id),
                     None => scenario.id.clone(),
                 };
-                self.planned.push(Planned { id, scenario, source: Arc::clone(source), place: path.to_owned() });
+                self.planned.push(Planned::new(id, scenario, Arc::clone(source), path.to_owned()));
             }
             self.tell(problems);
         }
@@ -163,87 +166,75 @@ impl Loading<'_> {
 const MOST_COMPARED: usize = 1000;
 
 impl Planned {
+    /// Makes a scenario that has no problem ready. `place` is its index path in the file.
+    pub fn new(id: String, scenario: Scenario, source: Arc<SourceFile>, place: String) -> Planned {
+        let steps = ready::ready(&scenario, &place);
+        Planned { id, scenario, steps, source, place }
+    }
+
     /// What it asks of the target and of the user's patience.
     pub fn needs(&self) -> Needs {
         let mut needs = Needs::default();
-        self.walk(&mut |step| match step {
-            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
-                needs.callers.insert(call.caller.unwrap_or(self.scenario.caller));
-                needs.peeks |= expectations(call).any(|expect| expect.unchanged);
+        for act in ready::acts(&self.steps) {
+            for call in act.calls() {
+                needs.callers.insert(call.caller);
+                needs.peeks |= call.expectations().any(|expect| expect.unchanged);
                 needs.without_plan |= call.http.without_plan;
             }
-            Step::Peek(_) => needs.peeks = true,
-            Step::Wait(_) => needs.waits = true,
-            Step::Repeat(repeat) => needs.waits |= repeat.every.is_some(),
-            Step::Parallel(_) => {}
-        });
+            needs.peeks |= matches!(act, Act::Peek(_));
+            needs.waits |= match act {
+                Act::Wait(_) => true,
+                Act::Repeat(repeat) => repeat.every.is_some(),
+                Act::Call(_) | Act::Peek(_) | Act::Parallel(_) => false,
+            };
+        }
         needs
     }
 
     /// The clauses that it may find broken: its own, and those that its steps name.
     pub fn clauses(&self) -> BTreeSet<&str> {
         let mut clauses: BTreeSet<&str> = self.scenario.clauses.iter().map(String::as_str).collect();
-        self.walk(&mut |step| match step {
-            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
-                clauses.extend(call.clause.as_deref());
+        for act in ready::acts(&self.steps) {
+            for call in act.calls() {
+                clauses.insert(&call.clause);
                 clauses.extend(call.should.keys().map(String::as_str));
             }
-            Step::Peek(peek) => clauses.extend(peek.clause.as_deref()),
-            Step::Repeat(repeat) => {
-                clauses.extend(repeat.limit.iter().flat_map(|limit| [limit.fewer.as_str(), limit.more.as_str()]));
+            match act {
+                Act::Peek(peek) => drop(clauses.insert(&peek.clause)),
+                Act::Parallel(parallel) => drop(clauses.insert(&parallel.clause)),
+                Act::Repeat(repeat) => {
+                    clauses.extend(repeat.limit.iter().flat_map(|limit| [limit.fewer.as_str(), limit.more.as_str()]));
+                }
+                Act::Call(_) | Act::Wait(_) => {}
             }
-            Step::Parallel(parallel) => clauses.extend(parallel.clause.as_deref()),
-            Step::Wait(_) => {}
-        });
+        }
         clauses
     }
 
     /// The open questions that its steps observe.
     pub fn questions(&self) -> BTreeSet<&str> {
         let mut questions = BTreeSet::new();
-        self.walk(&mut |step| match step {
-            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
-                questions.extend(call.observe.iter().map(|observe| observe.reading.as_str()));
+        for act in ready::acts(&self.steps) {
+            let observed = act.calls().iter().filter_map(|call| call.observe.as_ref());
+            questions.extend(observed.map(|observe| observe.reading.as_str()));
+            if let Act::Repeat(repeat) = act {
+                questions.extend(repeat.observe.iter().map(|observe| observe.reading.as_str()));
             }
-            Step::Repeat(repeat) => questions.extend(repeat.observe.iter().map(|observe| observe.reading.as_str())),
-            Step::Peek(_) | Step::Wait(_) | Step::Parallel(_) => {}
-        });
+        }
         questions
     }
 
-    /// The names of the messages that its steps use.
-    pub fn messages(&self) -> BTreeSet<&str> {
-        let mut messages = BTreeSet::new();
-        self.walk(&mut |step| match step {
-            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => {
-                messages.insert(call.message.as_deref().unwrap_or("m"));
-            }
-            Step::Peek(peek) => {
-                messages.insert(peek.message.as_deref().unwrap_or("m"));
-            }
-            Step::Wait(_) | Step::Repeat(_) | Step::Parallel(_) => {}
-        });
-        messages
-    }
-
-    fn walk<'p>(&'p self, visit: &mut impl FnMut(&'p Step)) {
-        fn walk<'p>(steps: &'p [Step], visit: &mut impl FnMut(&'p Step)) {
-            for step in steps {
-                visit(step);
-                match step {
-                    Step::Repeat(repeat) => walk(&repeat.steps, visit),
-                    Step::Parallel(parallel) => walk(&parallel.steps, visit),
-                    _ => {}
-                }
+    /// The messages that its steps use, by name.
+    pub fn messages(&self) -> BTreeMap<&str, MessageKind> {
+        let mut names = BTreeSet::new();
+        for act in ready::acts(&self.steps) {
+            names.extend(act.calls().iter().map(|call| call.message.as_str()));
+            if let Act::Peek(peek) = act {
+                names.insert(&peek.message);
             }
         }
-        walk(&self.scenario.steps, visit);
+        names.into_iter().map(|name| (name, self.scenario.messages.get(name).copied().unwrap_or_default())).collect()
     }
-}
-
-fn expectations(call: &CallStep) -> impl Iterator<Item = &Expect> {
-    let observed = call.observe.iter().flat_map(|observe| observe.is.values());
-    call.expect.iter().chain(call.should.values()).chain(observed)
 }
 
 #[cfg(test)]
@@ -253,6 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scenario::conform::Step;
 
     const SPEC: &str = "clauses:
   - { id: SEQ-1, level: must, section: s, statement: s }

@@ -255,7 +255,8 @@ fn doors(files: &[File]) -> Vec<String> {
 /// Types of one name in several places. What an `impl` calls the types that its trait asks for is no name of ours.
 fn twins(files: &[File]) -> Vec<String> {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (path, text) in files {
+    let for_tests: BTreeSet<String> = files.iter().flat_map(test_modules).collect();
+    for (path, text) in files.iter().filter(|(path, _)| !for_tests.contains(path)) {
         for (name, line) in types(&shipped(&tokens(text))) {
             places.entry(name).or_default().push(format!("{path}:{line}"));
         }

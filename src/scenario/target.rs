@@ -1,0 +1,220 @@
+//! A target file as its author writes it. Every problem is located, all of them are told at once.
+//!
+//! Never a key, nor a variable of the environment: those are no part of a file, and not looked at here.
+
+use std::collections::HashSet;
+
+use clap::ValueEnum;
+use serde::Deserialize;
+use url::Url;
+
+use crate::spec::{Profile, Spec};
+use crate::yaml::reader::{self, Moved, Read};
+use crate::yaml::source::{Problem, SourceFile, child_path};
+use crate::yaml::suggest;
+
+/// The service's own domains, by region (section "request URL").
+pub const REGIONS: &[(&str, &str)] = &[
+    ("china", "https://console.tim.qq.com"),
+    ("singapore", "https://adminapisgp.im.qcloud.com"),
+    ("korea", "https://adminapikr.im.qcloud.com"),
+    ("japan", "https://adminapijpn.im.qcloud.com"),
+    ("germany", "https://adminapiger.im.qcloud.com"),
+    ("india", "https://adminapiind.im.qcloud.com"),
+    ("usa", "https://adminapiusa.im.qcloud.com"),
+    ("indonesia", "https://adminapiidn.im.qcloud.com"),
+];
+
+/// A target file. What it leaves out, a flag may say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TargetFile {
+    /// A URL, or a region: see [`address`].
+    pub url: String,
+    #[serde(default)]
+    pub sdkappid: Option<u64>,
+    #[serde(default)]
+    pub admin: Option<String>,
+    #[serde(default)]
+    pub members: Option<MembersFile>,
+    #[serde(default)]
+    pub member_calls: MemberCallsWord,
+    #[serde(default)]
+    pub read_back: ReadBackWord,
+    #[serde(default)]
+    pub messages: MessagesFile,
+    #[serde(default)]
+    pub without_plan: Option<WithoutPlanFile>,
+    /// Answers that the target has to give.
+    #[serde(default)]
+    pub readings: Profile,
+}
+
+/// How members call; a flag says it in the same words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberCallsWord {
+    Identifier,
+    FromAccount,
+    None,
+    #[default]
+    Auto,
+}
+
+/// How a message is read back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadBackWord {
+    #[default]
+    Auto,
+    Get,
+    Member,
+    None,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MembersFile {
+    pub sender: String,
+    pub recipient: String,
+    pub stranger: String,
+}
+
+/// Where messages come from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MessagesFile {
+    #[default]
+    Sendmsg,
+    List(MessageListFile),
+    /// A shell command that prints one `MsgKey`.
+    Command(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MessageListFile {
+    /// Sent with extension support, by `members.sender` to `members.recipient`.
+    pub supported: Vec<String>,
+    #[serde(default)]
+    pub unsupported: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WithoutPlanFile {
+    pub sdkappid: u64,
+    pub admin: String,
+    /// Name of the environment variable that holds that app's key; the target's own key if left out.
+    #[serde(default)]
+    pub secret_key_variable: Option<String>,
+}
+
+/// Reads a target file, or tells everything that is wrong with it.
+pub fn load(path: &str, text: &str, spec: &Spec) -> Result<TargetFile, Vec<Problem>> {
+    let source = SourceFile::new(path, text);
+    let (value, mut problems) = reader::parse(&source);
+    let Some(value) = value else { return Err(problems) };
+    let Read { value, problems: of_types, hidden } = reader::read::<TargetFile>(&source, &value, "", &Moved::default());
+    problems.extend(of_types);
+    if let Some(file) = &value {
+        problems.extend(address_problem(file, &source, &hidden));
+        problems.extend(reading_problems(file, &source, spec));
+    }
+    value.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// The URL of a target that is named by one, or by a region; or why it is none, in a line that says what to write.
+pub fn address(text: &str) -> Result<Url, String> {
+    let text = REGIONS.iter().find(|(region, _)| *region == text).map_or(text, |(_, url)| url);
+    let url: Url = text.parse().map_err(|error| format!("{text} is no URL: {error}"))?;
+    let usable = matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.username().is_empty();
+    usable.then_some(url).ok_or_else(|| format!("{text}: a target is http://HOST:PORT or https://HOST, and no more"))
+}
+
+fn address_problem(file: &TargetFile, source: &SourceFile, hidden: &HashSet<String>) -> Option<Problem> {
+    const URL: &str = "/url";
+    let message = address(&file.url).err().filter(|_| !hidden.contains(URL))?;
+    let regions = REGIONS.iter().map(|(region, _)| *region).collect::<Vec<_>>().join(", ");
+    Some(source.problem(URL, message, Some(format!("write http://HOST:PORT, or one of {regions}"))))
+}
+
+fn reading_problems(file: &TargetFile, source: &SourceFile, spec: &Spec) -> Vec<Problem> {
+    let problem = |(reading, answer): (&String, &String)| {
+        let place = child_path("/readings", reading);
+        let Some(question) = spec.question(reading) else {
+            let help = suggest::help(reading, spec.questions().map(|(name, _)| name).collect::<Vec<_>>());
+            return Some(source.key_problem(&place, format!("there is no reading `{reading}`"), help));
+        };
+        let known: Vec<&str> = question.readings.iter().map(|answer| answer.name.as_str()).collect();
+        let help = suggest::help(answer, known.iter().copied());
+        (!known.contains(&answer.as_str()))
+            .then(|| source.problem(&place, format!("`{answer}` is no answer to `{reading}`"), help))
+    };
+    file.readings.iter().filter_map(problem).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec;
+
+    /// Each problem as `line:column message`.
+    fn told(text: &str) -> Vec<String> {
+        let problems = load("t.yaml", text, spec::bundled()).err().unwrap_or_default();
+        let line = |problem: Problem| {
+            assert!(problem.help.is_some() || problem.message.contains("expected"), "{problem:?}");
+            let place = problem.place.expect("a place");
+            format!("{}:{} {}", place.line, place.column, problem.message)
+        };
+        problems.into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn every_bundled_target_is_read() {
+        for text in [include_str!("../../scenarios/targets/local.yaml"), include_str!("../../scenarios/targets/singapore.yaml")] {
+            assert_eq!(told(text), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_region_or_a_bare_url_is_an_address_and_nothing_else_is() {
+        for good in ["singapore", "http://127.0.0.1:8080", "https://host"] {
+            assert!(address(good).is_ok(), "{good}");
+        }
+        for bad in ["atlantis", "ftp://host", "http://host?x=1", "http://me@host", ""] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_problems_of_a_file_are_told_at_once() {
+        let text = "\
+url: ftp://host
+sdkapid: 1
+admin: 5
+member-calls: identfier
+readings: {deleted-keys: reset, deleted-key: rest}
+messages: {list: {unsupported: []}}
+";
+        let mut told = told(text);
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "1:6 ftp://host: a target is http://HOST:PORT or https://HOST, and no more",
+                "2:1 unknown field `sdkapid`",
+                "3:8 expected a text (quote a number), found the number 5",
+                "4:15 `identfier` is not known here",
+                "5:12 there is no reading `deleted-keys`",
+                "5:46 `rest` is no answer to `deleted-key`",
+                "6:12 `supported` is missing",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_without_an_address_is_told_so_once() {
+        assert_eq!(told("sdkappid: 1\n"), ["1:1 `url` is missing"]);
+    }
+}
