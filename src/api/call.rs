@@ -84,6 +84,28 @@ impl Call {
     }
 }
 
+/// How members call (the readings of clause WHO-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberCalls {
+    /// As the `identifier` of the URL, where that is no admin's.
+    Identifier,
+    /// As `From_Account`, where an admin calls with it.
+    FromAccount,
+    /// Not at all.
+    Nobody,
+}
+
+impl MemberCalls {
+    /// The name of the reading.
+    pub fn answer(self) -> &'static str {
+        match self {
+            MemberCalls::Identifier => "identifier",
+            MemberCalls::FromAccount => "from-account",
+            MemberCalls::Nobody => "none",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

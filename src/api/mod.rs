@@ -11,6 +11,6 @@ pub mod reply;
 pub mod scan;
 pub mod usersig;
 
-pub use call::{Call, Kv, Operation};
+pub use call::{Call, Kv, MemberCalls, Operation};
 pub use http::HttpRequest;
 pub use reply::{ActionStatus, Defect, Extension, KeyResult, Reply};

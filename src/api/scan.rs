@@ -10,7 +10,7 @@ use super::plain::{Cursor, MOST_NESTED};
 /// Room for what a scan finds: kept and used again, so that no scan allocates.
 #[derive(Debug, Default)]
 pub struct Scanner {
-    results: Vec<Span>,
+    results: Vec<ItemPlaces>,
 }
 
 /// A lawful reply.
@@ -20,7 +20,7 @@ pub struct Scanned<'a> {
     pub code: i64,
     pub info: &'a str,
     text: &'a str,
-    results: Option<&'a [Span]>,
+    results: Option<&'a [ItemPlaces]>,
 }
 
 /// What became of one key of a call.
@@ -34,7 +34,7 @@ pub struct Item<'a> {
 
 /// An item by its places in the text: a vector of borrowed items could not outlive the body that it borrows from.
 #[derive(Debug)]
-struct Span {
+struct ItemPlaces {
     code: i64,
     seq: i64,
     key: Range<usize>,
@@ -78,7 +78,7 @@ impl<'a> Scanned<'a> {
     /// `None` where the reply has no `ExtensionList`.
     pub fn results(&self) -> Option<impl ExactSizeIterator<Item = Item<'a>> + Clone + use<'a>> {
         let text = self.text;
-        let item = move |span: &Span| Item {
+        let item = move |span: &ItemPlaces| Item {
             code: span.code,
             key: &text[span.key.clone()],
             value: &text[span.value.clone()],
@@ -99,7 +99,7 @@ fn once<T>(field: &mut Option<T>, value: T) -> Option<()> {
     field.replace(value).is_none().then_some(())
 }
 
-fn read_results(cursor: &mut Cursor, results: &mut Vec<Span>) -> Option<List> {
+fn read_results(cursor: &mut Cursor, results: &mut Vec<ItemPlaces>) -> Option<List> {
     if cursor.peek()? == b'n' {
         return cursor.literal(b"null").map(|()| List::Null);
     }
@@ -110,7 +110,7 @@ fn read_results(cursor: &mut Cursor, results: &mut Vec<Span>) -> Option<List> {
     Some(List::There)
 }
 
-fn read_result(cursor: &mut Cursor) -> Option<Span> {
+fn read_result(cursor: &mut Cursor) -> Option<ItemPlaces> {
     let (mut code, mut extension) = (None, None);
     cursor.object(|cursor| {
         if cursor.is_named(br#""ErrorCode""#) {
@@ -122,7 +122,7 @@ fn read_result(cursor: &mut Cursor) -> Option<Span> {
         }
     })?;
     let (key, value, seq) = extension?;
-    Some(Span { code: code?, seq, key, value })
+    Some(ItemPlaces { code: code?, seq, key, value })
 }
 
 fn read_extension(cursor: &mut Cursor) -> Option<(Range<usize>, Range<usize>, i64)> {

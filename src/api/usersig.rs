@@ -36,7 +36,7 @@ pub struct Damaged;
 
 /// Why a signature does not open the door; the first that applies, in the vendor's own order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum SigRefusal {
     #[error("the UserSig is damaged")]
     Damaged,
     #[error("the UserSig is another app's")]
@@ -49,9 +49,9 @@ pub enum Refusal {
     Forged,
 }
 
-impl From<Damaged> for Refusal {
-    fn from(_: Damaged) -> Refusal {
-        Refusal::Damaged
+impl From<Damaged> for SigRefusal {
+    fn from(_: Damaged) -> SigRefusal {
+        SigRefusal::Damaged
     }
 }
 
@@ -102,19 +102,19 @@ pub fn decode(usersig: &str) -> Result<(Claims, String), Damaged> {
 }
 
 /// `now_s` is in seconds since 1970; the last second of a signature's life is still valid.
-pub fn verify(secret_key: &str, usersig: &str, sdkappid: u64, identifier: &str, now_s: u64) -> Result<(), Refusal> {
+pub fn verify(secret_key: &str, usersig: &str, sdkappid: u64, identifier: &str, now_s: u64) -> Result<(), SigRefusal> {
     let envelope = Envelope::unpack(usersig)?;
     if envelope.sdkappid != sdkappid {
-        return Err(Refusal::OtherApp);
+        return Err(SigRefusal::OtherApp);
     }
     if envelope.identifier != identifier {
-        return Err(Refusal::OtherIdentifier);
+        return Err(SigRefusal::OtherIdentifier);
     }
     if now_s > envelope.issued_s.saturating_add(envelope.expire_s) {
-        return Err(Refusal::Expired);
+        return Err(SigRefusal::Expired);
     }
-    let Ok(sig) = STANDARD.decode(&envelope.sig) else { return Err(Refusal::Forged) };
-    envelope.mac(secret_key).verify_slice(&sig).map_err(|_unequal| Refusal::Forged)
+    let Ok(sig) = STANDARD.decode(&envelope.sig) else { return Err(SigRefusal::Forged) };
+    envelope.mac(secret_key).verify_slice(&sig).map_err(|_unequal| SigRefusal::Forged)
 }
 
 impl Envelope {
@@ -225,7 +225,7 @@ mod tests {
     fn a_signature_lives_through_its_last_second_and_not_one_more() {
         let usersig = sign(KEY, &claims("administrator", 1000, 60));
         assert_eq!(verify(KEY, &usersig, APP, "administrator", 1060), Ok(()));
-        assert_eq!(verify(KEY, &usersig, APP, "administrator", 1061), Err(Refusal::Expired));
+        assert_eq!(verify(KEY, &usersig, APP, "administrator", 1061), Err(SigRefusal::Expired));
     }
 
     #[test]
@@ -237,10 +237,10 @@ mod tests {
     #[test]
     fn app_then_identifier_then_expiry_then_key_is_what_is_looked_at() {
         let usersig = sign("another key", &claims("administrator", 1000, 60));
-        assert_eq!(verify(KEY, &usersig, 1, "bob", 2000), Err(Refusal::OtherApp));
-        assert_eq!(verify(KEY, &usersig, APP, "bob", 2000), Err(Refusal::OtherIdentifier));
-        assert_eq!(verify(KEY, &usersig, APP, "administrator", 2000), Err(Refusal::Expired));
-        assert_eq!(verify(KEY, &usersig, APP, "administrator", 1000), Err(Refusal::Forged));
+        assert_eq!(verify(KEY, &usersig, 1, "bob", 2000), Err(SigRefusal::OtherApp));
+        assert_eq!(verify(KEY, &usersig, APP, "bob", 2000), Err(SigRefusal::OtherIdentifier));
+        assert_eq!(verify(KEY, &usersig, APP, "administrator", 2000), Err(SigRefusal::Expired));
+        assert_eq!(verify(KEY, &usersig, APP, "administrator", 1000), Err(SigRefusal::Forged));
         assert_eq!(verify("another key", &usersig, APP, "administrator", 1000), Ok(()));
     }
 
@@ -260,15 +260,15 @@ mod tests {
         let sig = STANDARD.encode(parsed.mac(KEY).finalize().into_bytes());
         let with = |userbuf| pack(envelope(&sig, userbuf).to_string().as_bytes());
         assert_eq!(verify(KEY, &with(Some("cm9vbQ==")), APP, "a", 1000), Ok(()));
-        assert_eq!(verify(KEY, &with(Some("cm9vbR==")), APP, "a", 1000), Err(Refusal::Forged));
-        assert_eq!(verify(KEY, &with(None), APP, "a", 1000), Err(Refusal::Forged));
+        assert_eq!(verify(KEY, &with(Some("cm9vbR==")), APP, "a", 1000), Err(SigRefusal::Forged));
+        assert_eq!(verify(KEY, &with(None), APP, "a", 1000), Err(SigRefusal::Forged));
     }
 
     #[test]
     fn a_signature_that_is_short_or_no_base64_is_forged() {
         for sig in ["", "!", "y2M+", "y2M+MNsVWcNPrMppgQaEyzOo1KXGKqEJYV8NvGQ5CiA"] {
             let usersig = pack(envelope(sig, None).to_string().as_bytes());
-            assert_eq!(verify(KEY, &usersig, APP, "a", 1000), Err(Refusal::Forged), "{sig}");
+            assert_eq!(verify(KEY, &usersig, APP, "a", 1000), Err(SigRefusal::Forged), "{sig}");
         }
     }
 
@@ -283,7 +283,7 @@ mod tests {
         let packed = [text_number, old, json!({}), json!([1])].map(|value| pack(value.to_string().as_bytes()));
         for usersig in ["", "_", "no such thing", "eJw_", "AAAA", cut].into_iter().chain(packed.iter().map(String::as_str)) {
             assert_eq!(decode(usersig), Err(Damaged), "{usersig}");
-            assert_eq!(verify(KEY, usersig, APP, "a", 1000), Err(Refusal::Damaged), "{usersig}");
+            assert_eq!(verify(KEY, usersig, APP, "a", 1000), Err(SigRefusal::Damaged), "{usersig}");
         }
     }
 
@@ -309,13 +309,13 @@ mod tests {
             prop_assert_eq!(&decode(&usersig).unwrap().0, &claims);
             prop_assert_eq!(verify(&key, &usersig, sdkappid, &claims.identifier, issued_s), Ok(()));
             let other_key = format!("{key}x");
-            prop_assert_eq!(verify(&other_key, &usersig, sdkappid, &claims.identifier, issued_s), Err(Refusal::Forged));
+            prop_assert_eq!(verify(&other_key, &usersig, sdkappid, &claims.identifier, issued_s), Err(SigRefusal::Forged));
         }
 
         #[test]
         fn any_text_is_read_or_damaged_and_never_a_panic(text in any::<String>(), bytes: Vec<u8>, json in any::<String>()) {
             for usersig in [text, STANDARD.encode(&bytes), pack(&bytes), pack(json.as_bytes())] {
-                prop_assert_eq!(decode(&usersig).is_err(), verify(KEY, &usersig, APP, "a", 0) == Err(Refusal::Damaged));
+                prop_assert_eq!(decode(&usersig).is_err(), verify(KEY, &usersig, APP, "a", 0) == Err(SigRefusal::Damaged));
             }
         }
     }

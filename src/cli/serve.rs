@@ -20,7 +20,7 @@ use crate::api::usersig::{Claims, sign};
 use crate::api::{HttpRequest, call, http};
 use crate::drive::target::Accounts;
 use crate::host::fault::Fault;
-use crate::host::latency::Latency;
+use crate::host::latency::AddedLatency;
 use crate::host::record::Record;
 use crate::host::server::{Behaviour, bind, serve};
 use crate::model::limiter::{Limit, Scope};
@@ -58,7 +58,7 @@ pub struct ServeArgs {
     app_limit: Option<String>,
     /// What every answer takes at least, to some 100 µs: 2ms, or bimodal:FAST,SLOW,SHARE of the set calls
     #[arg(long, value_name = "LATENCY", default_value = "0ms")]
-    latency: Latency,
+    latency: AddedLatency,
     /// Fault of the wire in one set call of N: reset, close, truncate, slow-body, endless, huge, garbage, bad-gateway; may be repeated
     #[arg(long, value_name = "KIND:N")]
     fault: Vec<Fault>,

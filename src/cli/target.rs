@@ -9,9 +9,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::exit::Failure;
 use super::{embedded, files};
-use crate::drive::target::{
-    Accounts, App, ListedMessage, MemberCalls, MessageCommand, MessageSource, ReadBack, Target, TargetPlace,
-};
+use crate::api::MemberCalls;
+use crate::drive::target::{Accounts, App, ListedMessage, MessageCommand, MessageSource, ReadBack, Target, TargetPlace};
 use crate::model::Rules;
 use crate::report::snippet;
 use crate::scenario::target::{self, MemberCallsWord, MessagesFile, REGIONS, ReadBackWord, TargetFile, WithoutPlanFile};

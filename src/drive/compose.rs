@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::messages::Message;
-use super::target::{Accounts, App, MemberCalls};
+use super::target::{Accounts, App};
+use crate::api::MemberCalls;
 use crate::api::usersig::Claims;
 use crate::api::{Call, HttpRequest, Kv, Operation, call, http};
 use crate::judge::conform::Sent;
@@ -83,7 +84,7 @@ impl Composer<'_> {
         Call { from, to, msg_key: message.msg_key.clone(), operation, kvs: None }.to_json()
     }
 
-    fn item(&self, item: &Item<'_>, message: &Message) -> Value {
+    fn item(&self, item: &ComposedPair<'_>, message: &Message) -> Value {
         match item.kv.to_json() {
             Value::Object(mut object) => {
                 self.amend(&mut object, &item.pair.fields, &item.pair.omit, message);
@@ -182,12 +183,12 @@ fn request_number(random: &mut Random) -> u32 {
 }
 
 /// One pair of a call with what its author said of it.
-struct Item<'a> {
+struct ComposedPair<'a> {
     kv: Kv,
     pair: &'a ReadyPair,
 }
 
-fn items<'a>(call: &'a ReadyCall, memory: &Memory) -> Vec<Item<'a>> {
+fn items<'a>(call: &'a ReadyCall, memory: &Memory) -> Vec<ComposedPair<'a>> {
     let item = |pair: &'a ReadyPair, key: String| {
         let latest = memory.latest(&call.message, &key);
         let seq = match pair.seq {
@@ -197,7 +198,7 @@ fn items<'a>(call: &'a ReadyCall, memory: &Memory) -> Vec<Item<'a>> {
             Seq::Absent => None,
             Seq::Number(seq) => Some(seq),
         };
-        Item { kv: Kv { key, value: Some(pair.value.clone()), seq }, pair }
+        ComposedPair { kv: Kv { key, value: Some(pair.value.clone()), seq }, pair }
     };
     let pairs = call.pairs.as_deref().unwrap_or_default().iter();
     pairs.flat_map(|pair| pair.keys().map(move |key| item(pair, key))).collect()

@@ -11,7 +11,8 @@ use super::messages::{Message, Pool};
 use super::pace::Budget;
 use super::probe::{Found, ProbeError, probe};
 use super::stop::Stop;
-use super::target::{Clock, Launched, MemberCalls, ReadBack, Target, TargetPlace};
+use super::target::{Clock, Launched, ReadBack, Target, TargetPlace};
+use crate::api::MemberCalls;
 use crate::judge::conform::pairs::Pairs;
 use crate::scenario::{EmbeddedSetup, MessageKind};
 

@@ -3,7 +3,8 @@
 
 use super::line::{Line, Session};
 use super::messages::Message;
-use super::target::{MemberCalls, ReadBack};
+use super::target::ReadBack;
+use crate::api::MemberCalls;
 use crate::api::reply::decode;
 use crate::api::{Reply, code};
 use crate::history::{Loss, Outcome};

@@ -10,6 +10,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
+use crate::api::MemberCalls;
 use crate::api::usersig::{self, Claims};
 use crate::clock::VirtualClock;
 use crate::scenario::{Caller, EmbeddedSetup};
@@ -63,25 +64,6 @@ impl Accounts {
             Caller::Sender => Some(&self.sender),
             Caller::Recipient => Some(&self.recipient),
             Caller::Stranger => Some(&self.stranger),
-        }
-    }
-}
-
-/// How members call (the readings of clause WHO-1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemberCalls {
-    Identifier,
-    FromAccount,
-    Nobody,
-}
-
-impl MemberCalls {
-    /// The name of the reading.
-    pub fn answer(self) -> &'static str {
-        match self {
-            MemberCalls::Identifier => "identifier",
-            MemberCalls::FromAccount => "from-account",
-            MemberCalls::Nobody => "none",
         }
     }
 }

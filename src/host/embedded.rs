@@ -19,7 +19,7 @@ impl Embedded {
     /// Starts an endpoint that reads its time from `clock`.
     pub async fn start(setup: Setup, clock: VirtualClock) -> Embedded {
         let server = MockServer::start().await;
-        let answer = Answer { setup, model: Mutex::new(Model::new()), clock };
+        let answer = Responder { setup, model: Mutex::new(Model::new()), clock };
         Mock::given(any()).respond_with(answer).mount(&server).await;
         Embedded { url: server.uri(), server: Some(server) }
     }
@@ -39,13 +39,13 @@ impl Drop for Embedded {
     }
 }
 
-struct Answer {
+struct Responder {
     setup: Setup,
     model: Mutex<Model>,
     clock: VirtualClock,
 }
 
-impl Respond for Answer {
+impl Respond for Responder {
     fn respond(&self, request: &MockRequest) -> ResponseTemplate {
         let request = Request {
             method: request.method.as_str(),

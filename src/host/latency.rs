@@ -8,7 +8,7 @@ use crate::yaml::span::Span;
 
 /// How long an answer takes from the arrival of its request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Latency {
+pub enum AddedLatency {
     Constant(Duration),
     /// A share of the set calls, from 0 to 1, takes `slow`, all else `fast`.
     Bimodal {
@@ -23,12 +23,12 @@ pub enum Latency {
 #[error("`{0}` is no latency: write 2ms, 500us or 1s, or bimodal:FAST,SLOW,SHARE such as bimodal:1ms,50ms,1%")]
 pub struct ParseLatencyError(String);
 
-impl Latency {
+impl AddedLatency {
     /// What this answer takes; set calls are numbered, other requests are not. The same number always takes the same time.
     pub fn of(self, set_call: Option<u64>) -> Duration {
         match self {
-            Latency::Constant(time) => time,
-            Latency::Bimodal { fast, slow, slow_share } => {
+            AddedLatency::Constant(time) => time,
+            AddedLatency::Bimodal { fast, slow, slow_share } => {
                 let is_slow = set_call.is_some_and(|number| share_of_range(number) < slow_share);
                 if is_slow { slow } else { fast }
             }
@@ -36,9 +36,9 @@ impl Latency {
     }
 }
 
-impl Default for Latency {
-    fn default() -> Latency {
-        Latency::Constant(Duration::ZERO)
+impl Default for AddedLatency {
+    fn default() -> AddedLatency {
+        AddedLatency::Constant(Duration::ZERO)
     }
 }
 
@@ -47,19 +47,19 @@ fn share_of_range(number: u64) -> f64 {
     f64::from(Random::seeded(number).next_u32()) / (f64::from(u32::MAX) + 1.0)
 }
 
-impl FromStr for Latency {
+impl FromStr for AddedLatency {
     type Err = ParseLatencyError;
 
-    fn from_str(text: &str) -> Result<Latency, ParseLatencyError> {
+    fn from_str(text: &str) -> Result<AddedLatency, ParseLatencyError> {
         let wrong = || ParseLatencyError(text.to_owned());
         let Some(parts) = text.strip_prefix("bimodal:") else {
-            return time(text).map(Latency::Constant).ok_or_else(wrong);
+            return time(text).map(AddedLatency::Constant).ok_or_else(wrong);
         };
         let [fast, slow, share] = parts.split(',').collect::<Vec<_>>()[..] else { return Err(wrong()) };
         let percent: Option<f64> = share.strip_suffix('%').and_then(|percent| percent.parse().ok());
         let percent = percent.filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(wrong)?;
         let (fast, slow) = (time(fast).ok_or_else(wrong)?, time(slow).ok_or_else(wrong)?);
-        Ok(Latency::Bimodal { fast, slow, slow_share: percent / 100.0 })
+        Ok(AddedLatency::Bimodal { fast, slow, slow_share: percent / 100.0 })
     }
 }
 
@@ -75,19 +75,19 @@ mod tests {
 
     #[test]
     fn a_latency_is_a_time_or_two_times_and_a_share() {
-        assert_eq!("2ms".parse(), Ok(Latency::Constant(2 * MILLISECOND)));
-        assert_eq!("250us".parse(), Ok(Latency::Constant(MILLISECOND / 4)));
-        let bimodal = Latency::Bimodal { fast: MILLISECOND, slow: 50 * MILLISECOND, slow_share: 0.01 };
+        assert_eq!("2ms".parse(), Ok(AddedLatency::Constant(2 * MILLISECOND)));
+        assert_eq!("250us".parse(), Ok(AddedLatency::Constant(MILLISECOND / 4)));
+        let bimodal = AddedLatency::Bimodal { fast: MILLISECOND, slow: 50 * MILLISECOND, slow_share: 0.01 };
         assert_eq!("bimodal:1ms,50ms,1%".parse(), Ok(bimodal));
         for wrong in ["", "2", "us", "bimodal:1ms,50ms", "bimodal:1ms,50ms,1", "bimodal:1ms,50ms,101%", "bimodal:1,2,3%"] {
-            let error = wrong.parse::<Latency>().expect_err(wrong);
+            let error = wrong.parse::<AddedLatency>().expect_err(wrong);
             assert!(error.to_string().contains("bimodal:1ms,50ms,1%"), "{error}");
         }
     }
 
     #[test]
     fn the_slow_share_is_slow_and_always_the_same_calls_are() {
-        let latency = Latency::Bimodal { fast: MILLISECOND, slow: 50 * MILLISECOND, slow_share: 0.01 };
+        let latency = AddedLatency::Bimodal { fast: MILLISECOND, slow: 50 * MILLISECOND, slow_share: 0.01 };
         let slow = |number: &u64| latency.of(Some(*number)) > MILLISECOND;
         let calls: Vec<u64> = (0..100_000).filter(slow).collect();
         assert!((900..1100).contains(&calls.len()), "{} of 100,000", calls.len());
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn only_set_calls_are_slow() {
-        let latency = Latency::Bimodal { fast: MILLISECOND, slow: 50 * MILLISECOND, slow_share: 1.0 };
+        let latency = AddedLatency::Bimodal { fast: MILLISECOND, slow: 50 * MILLISECOND, slow_share: 1.0 };
         assert_eq!((latency.of(None), latency.of(Some(7))), (MILLISECOND, 50 * MILLISECOND));
     }
 }

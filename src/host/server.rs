@@ -22,7 +22,7 @@ use tokio::time::sleep;
 
 use super::alarm::{self, Alarm};
 use super::fault::{Fault, FaultKind};
-use super::latency::Latency;
+use super::latency::AddedLatency;
 use super::record::Record;
 use crate::api::call;
 use crate::model::verified::Verified;
@@ -39,7 +39,7 @@ const SLOW_BYTE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, Default)]
 pub struct Behaviour {
     /// What every answer takes at least.
-    pub latency: Latency,
+    pub latency: AddedLatency,
     pub faults: Vec<Fault>,
     /// Where set calls are taken down.
     pub record: Option<Arc<Record>>,
@@ -88,10 +88,10 @@ struct Server {
 }
 
 /// Most replies are whole; only a spoilt one is worth a box.
-type Body = Either<Full<Bytes>, BoxBody<Bytes, io::Error>>;
+type ReplyBody = Either<Full<Bytes>, BoxBody<Bytes, io::Error>>;
 
 /// One client's connection. Its requests come one after another.
-struct Connection {
+struct ClientConnection {
     number: u64,
     /// A second handle to the socket, through which a reset can be forced.
     socket: OwnedFd,
@@ -102,7 +102,7 @@ async fn connection(stream: TcpStream, server: Arc<Server>, number: u64) {
     // Small replies must not wait for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let Ok((stream, socket)) = with_handle(stream) else { return };
-    let connection = Connection { number, socket, alarm: OnceCell::new() };
+    let connection = ClientConnection { number, socket, alarm: OnceCell::new() };
     let (server, connection) = (&server, &connection);
     let service = service_fn(move |request| server.answer(request, connection));
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -119,7 +119,7 @@ fn with_handle(stream: TcpStream) -> io::Result<(TcpStream, OwnedFd)> {
     Ok((TcpStream::from_std(stream)?, handle.into()))
 }
 
-impl Connection {
+impl ClientConnection {
     async fn wait_until(&self, at: Duration) -> io::Result<()> {
         let alarm = self.alarm.get_or_try_init(|| async { Alarm::new() }).await?;
         alarm.wait_until(at).await
@@ -127,7 +127,11 @@ impl Connection {
 }
 
 impl Server {
-    async fn answer(&self, request: hyper::Request<Incoming>, connection: &Connection) -> io::Result<hyper::Response<Body>> {
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        connection: &ClientConnection,
+    ) -> io::Result<hyper::Response<ReplyBody>> {
         let arrived = alarm::now();
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, MAX_REQUEST_BYTES).collect().await.map_err(io::Error::other)?.to_bytes();
@@ -181,11 +185,11 @@ fn unix_time() -> Duration {
 }
 
 /// The reply as it goes out; an error makes hyper drop the connection.
-fn spoil(response: Response, fault: Option<FaultKind>, socket: &OwnedFd) -> io::Result<hyper::Response<Body>> {
+fn spoil(response: Response, fault: Option<FaultKind>, socket: &OwnedFd) -> io::Result<hyper::Response<ReplyBody>> {
     let gone = || io::Error::from(io::ErrorKind::ConnectionAborted);
     let length = response.body.len();
     let bytes = Bytes::from(response.body);
-    let body: Body = match fault {
+    let body: ReplyBody = match fault {
         None | Some(FaultKind::BadGateway) => full(bytes),
         Some(FaultKind::Close) => return Err(gone()),
         Some(FaultKind::Reset) => {
@@ -233,6 +237,6 @@ fn spoil(response: Response, fault: Option<FaultKind>, socket: &OwnedFd) -> io::
     builder.body(body).map_err(io::Error::other)
 }
 
-fn full(bytes: Bytes) -> Body {
+fn full(bytes: Bytes) -> ReplyBody {
     Either::Left(Full::new(bytes))
 }

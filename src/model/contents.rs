@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use super::gate::Refusal;
 use super::request::{self, Address, Operator};
-use super::rules::{AllFailed, ClearReach, FromOmitted, KeySpace, LimitPlace, MemberCalls, Order, Partial, Rules, Swapped};
+use super::rules::{AllFailed, ClearReach, FromOmitted, KeySpace, LimitPlace, Order, Partial, Rules, Swapped};
 use super::store::Store;
+use crate::api::MemberCalls;
 use crate::api::{Call, Extension, KeyResult, Operation, Reply};
 
 /// Every message of every app, with its pairs.

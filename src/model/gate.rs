@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::rules::{Gate, MemberCalls, Rules};
+use super::rules::{Gate, Rules};
 use super::verified::Verified;
 use super::{Request, ServedApp, Setup};
-use crate::api::usersig::Refusal as SigRefusal;
+use crate::api::MemberCalls;
+use crate::api::usersig::SigRefusal;
 use crate::api::{Reply, call, message};
 
 /// One refusal: its code and its words.
@@ -30,7 +31,7 @@ impl From<Refusal> for Reply {
 
 /// What is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum RestCommand {
     SetKeyValues,
     GetKeyValues,
     SendMessage,
@@ -39,7 +40,7 @@ pub enum Command {
 /// A caller whose signature holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admitted {
-    pub command: Command,
+    pub command: RestCommand,
     pub sdkappid: u64,
     pub identifier: String,
     pub is_admin: bool,
@@ -51,9 +52,9 @@ pub fn admit(setup: &Setup, verified: &Verified, request: Request<'_>, now: Dura
     let Request { method, path, query, .. } = request;
     let (rules, codes) = (&setup.rules, &setup.rules.codes);
     let command = match path {
-        call::PATH => Command::SetKeyValues,
-        message::GET_PATH => Command::GetKeyValues,
-        message::SEND_PATH => Command::SendMessage,
+        call::PATH => RestCommand::SetKeyValues,
+        message::GET_PATH => RestCommand::GetKeyValues,
+        message::SEND_PATH => RestCommand::SendMessage,
         _ => return Err(Refusal::new(codes.path, format!("no such resource: {path}"))),
     };
     if rules.gate.post_only && method != "POST" {
@@ -73,7 +74,7 @@ pub fn admit(setup: &Setup, verified: &Verified, request: Request<'_>, now: Dura
     let identifier = identifier.ok_or_else(|| Refusal::new(codes.bad_query, "identifier is missing"))?;
     check_signature(rules, &query, verified, app, identifier, now)?;
     let is_admin = app.admins.iter().any(|admin| admin == identifier) || rules.access.every_identifier_is_admin;
-    if !is_admin && (rules.access.members != MemberCalls::Identifier || command == Command::SendMessage) {
+    if !is_admin && (rules.access.members != MemberCalls::Identifier || command == RestCommand::SendMessage) {
         return Err(Refusal::new(codes.not_admin, format!("{identifier} is not an App admin")));
     }
     Ok(Admitted { command, sdkappid: app.sdkappid, identifier: identifier.to_owned(), is_admin, has_plan: app.has_plan })

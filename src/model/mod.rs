@@ -22,9 +22,9 @@ use serde_json::{Map, Value, json};
 use crate::api::message::GET_PAGE;
 use crate::api::{Call, Reply};
 use contents::{Contents, StoredMessage};
-use gate::{Admitted, Command, Refusal};
+use gate::{Admitted, Refusal, RestCommand};
 use limiter::Admission;
-use request::{Address, Draft, Operator};
+use request::{Address, Operator, ParsedCall};
 pub use rules::Rules;
 use throttle::{Arrival, Throttle};
 use verified::Verified;
@@ -77,13 +77,13 @@ type Written = Result<(Reply, Duration), Refusal>;
 #[derive(Debug)]
 pub struct Prepared {
     admitted: Admitted,
-    body: Result<Body, Refusal>,
+    body: Result<ReadBody, Refusal>,
     connection: u64,
 }
 
 #[derive(Debug)]
-enum Body {
-    Write(Draft),
+enum ReadBody {
+    Write(ParsedCall),
     Get { address: Address, start_seq: i64 },
     Send { from: Option<String>, to: String, random: u64, supports_extension: bool },
 }
@@ -94,20 +94,20 @@ pub fn prepare(setup: &Setup, verified: &Verified, request: Request<'_>, now: Du
         gate::admit(setup, verified, request, now).map_err(|refusal| wire::render(&setup.rules.wire, &refusal.into()))?;
     let rules = &setup.rules;
     let body = request::object(rules, request.body).and_then(|object| match admitted.command {
-        Command::SetKeyValues => request::draft(rules, &object, &admitted.identifier, admitted.is_admin).map(Body::Write),
-        Command::GetKeyValues => {
+        RestCommand::SetKeyValues => request::draft(rules, &object, &admitted.identifier, admitted.is_admin).map(ReadBody::Write),
+        RestCommand::GetKeyValues => {
             let start_seq = object.get("StartSeq").and_then(Value::as_i64).unwrap_or(0);
-            request::address(rules, &object).map(|address| Body::Get { address, start_seq })
+            request::address(rules, &object).map(|address| ReadBody::Get { address, start_seq })
         }
-        Command::SendMessage => read_send(rules, &object),
+        RestCommand::SendMessage => read_send(rules, &object),
     });
     Ok(Prepared { admitted, body, connection: request.connection })
 }
 
-fn read_send(rules: &Rules, object: &Map<String, Value>) -> Result<Body, Refusal> {
+fn read_send(rules: &Rules, object: &Map<String, Value>) -> Result<ReadBody, Refusal> {
     let text = |field: &str| object.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     let to = text("To_Account").ok_or_else(|| Refusal::new(rules.codes.invalid, "To_Account is missing"))?;
-    Ok(Body::Send {
+    Ok(ReadBody::Send {
         from: text("From_Account"),
         to,
         random: object.get("MsgRandom").and_then(Value::as_u64).unwrap_or(0),
@@ -140,7 +140,7 @@ impl Model {
         let Prepared { admitted, body, connection } = prepared;
         let mut delay = Duration::ZERO;
         let outcome = match (admitted.command, body) {
-            (Command::SetKeyValues, body) => {
+            (RestCommand::SetKeyValues, body) => {
                 let written = self.write(rules, &admitted, body, Arrival { sdkappid: admitted.sdkappid, connection, now });
                 written.map(|(reply, held)| {
                     delay = held;
@@ -148,15 +148,15 @@ impl Model {
                 })
             }
             (_, Err(refusal)) => Err(refusal),
-            (_, Ok(Body::Get { address, start_seq })) => self.get(rules, admitted.sdkappid, &address, start_seq),
-            (_, Ok(Body::Send { from, to, random, supports_extension })) => {
+            (_, Ok(ReadBody::Get { address, start_seq })) => self.get(rules, admitted.sdkappid, &address, start_seq),
+            (_, Ok(ReadBody::Send { from, to, random, supports_extension })) => {
                 let is_admins = from.is_none();
                 let sender = from.unwrap_or(admitted.identifier);
                 let mut message = StoredMessage::new(sender, to);
                 (message.is_admins, message.supports_extension) = (is_admins, supports_extension);
                 Ok(self.send(admitted.sdkappid, message, random, now))
             }
-            (_, Ok(Body::Write(_))) => unreachable!("a write is matched by its command above"),
+            (_, Ok(ReadBody::Write(_))) => unreachable!("a write is matched by its command above"),
         };
         let mut response = outcome.unwrap_or_else(|refusal| wire::render(&rules.wire, &refusal.into()));
         response.delay = delay;
@@ -189,13 +189,13 @@ impl Model {
         })))
     }
 
-    fn write(&mut self, rules: &Rules, admitted: &Admitted, body: Result<Body, Refusal>, arrival: Arrival) -> Written {
+    fn write(&mut self, rules: &Rules, admitted: &Admitted, body: Result<ReadBody, Refusal>, arrival: Arrival) -> Written {
         self.calls += 1;
         let held = match self.throttle.admit_to_app(&rules.limits, arrival) {
             Admission::Admit => Duration::ZERO,
             Admission::AdmitAfter(delay) => delay,
             Admission::Refuse => {
-                if let Ok(Body::Write(draft)) = body
+                if let Ok(ReadBody::Write(draft)) = body
                     && rules.limits.applies_refused
                 {
                     let _ = self.carry_out(rules, draft, arrival);
@@ -206,7 +206,7 @@ impl Model {
         if !admitted.has_plan && !rules.access.ignores_missing_plan {
             return Err(Refusal::new(rules.codes.no_plan, "the app's plan does not include message extensions"));
         }
-        let Body::Write(draft) = body? else { unreachable!("the body was read for this command") };
+        let ReadBody::Write(draft) = body? else { unreachable!("the body was read for this command") };
         if rules.writes.internal_error_every.is_some_and(|every| self.calls.is_multiple_of(u64::from(every))) {
             if rules.writes.internal_error_applies {
                 let _ = self.carry_out(rules, draft, arrival);
@@ -218,8 +218,8 @@ impl Model {
 
     /// Everything from the fields on: are they in order, is there such a message, may the caller, is it within its limit, and
     /// the pairs themselves.
-    fn carry_out(&mut self, rules: &Rules, draft: Draft, arrival: Arrival) -> Written {
-        let Draft { call, operator, fault } = draft;
+    fn carry_out(&mut self, rules: &Rules, draft: ParsedCall, arrival: Arrival) -> Written {
+        let ParsedCall { call, operator, fault } = draft;
         let (app, call, operator) = (arrival.sdkappid, &call, &operator);
         if let Some(refusal) = fault.or_else(|| request::check(rules, call, operator).err()) {
             self.throttle.charge_invalid(&rules.limits, arrival, call, operator);

@@ -2,9 +2,9 @@
 
 use super::limiter::Unit;
 use super::rules::{
-    AllFailed, ClearList, Counter, DeleteMissing, DuplicateKeys, EmptyValue, FromOmitted, Gone, LimitPlace, MemberCalls, Order,
-    Rules, Swapped,
+    AllFailed, ClearList, Counter, DeleteMissing, DuplicateKeys, EmptyValue, FromOmitted, Gone, LimitPlace, Order, Rules, Swapped,
 };
+use crate::api::MemberCalls;
 use crate::api::call::MAX_KVS;
 use crate::api::code;
 

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::gate::Refusal;
-use super::rules::{DuplicateKeys, EmptyValue, MemberCalls, Rules};
+use super::rules::{DuplicateKeys, EmptyValue, Rules};
+use crate::api::MemberCalls;
 use crate::api::{Call, Kv, Operation};
 
 /// Who acts, once the body is known.
@@ -23,7 +24,7 @@ pub struct Address {
 
 /// A body whose message could be read. Its pairs may still be refused.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct ParsedCall {
     pub call: Call,
     pub operator: Operator,
     /// A field of another type than it has to be; the call has what else could be read.
@@ -48,7 +49,7 @@ pub fn object(rules: &Rules, body: &[u8]) -> Result<Map<String, Value>, Refusal>
 }
 
 /// Reads a set, delete or clear.
-pub fn draft(rules: &Rules, body: &Map<String, Value>, identifier: &str, is_admin: bool) -> Result<Draft, Refusal> {
+pub fn draft(rules: &Rules, body: &Map<String, Value>, identifier: &str, is_admin: bool) -> Result<ParsedCall, Refusal> {
     if rules.fields.refuses_unknown_fields
         && let Some(field) = body
             .keys()
@@ -66,7 +67,7 @@ pub fn draft(rules: &Rules, body: &Map<String, Value>, identifier: &str, is_admi
         // A set of nothing is all that is known of it.
         Err(fault) => (Operation::Set, None, Some(fault)),
     };
-    Ok(Draft { call: Call { from, to, msg_key, operation, kvs }, operator, fault })
+    Ok(ParsedCall { call: Call { from, to, msg_key, operation, kvs }, operator, fault })
 }
 
 /// Reads which message a body names; `get_key_values` names it the same way.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::limiter::{Admission, Limit, Limiter, Scope};
 use super::request::Operator;
-use super::rules::Limits;
+use super::rules::LimitRules;
 use crate::api::{Call, Operation};
 
 /// Where and when a call came in.
@@ -44,7 +44,7 @@ enum Bucket {
 
 impl Throttle {
     /// Asks the app's limit.
-    pub fn admit_to_app(&mut self, limits: &Limits, arrival: Arrival) -> Admission {
+    pub fn admit_to_app(&mut self, limits: &LimitRules, arrival: Arrival) -> Admission {
         let Some(limit) = &limits.app else { return Admission::Admit };
         let bucket = match limit.scope {
             Scope::Connection => Bucket::Connection(arrival.connection),
@@ -55,7 +55,7 @@ impl Throttle {
     }
 
     /// Asks the message's limit; one for each key asks all of them, and one refusal refuses the call.
-    pub fn admit_to_message(&mut self, limits: &Limits, arrival: Arrival, operator: &Operator, call: &Call) -> Admission {
+    pub fn admit_to_message(&mut self, limits: &LimitRules, arrival: Arrival, operator: &Operator, call: &Call) -> Admission {
         let counts = match call.operation {
             Operation::Set => true,
             Operation::Delete => limits.counts_delete,
@@ -79,7 +79,7 @@ impl Throttle {
     }
 
     /// Counts a call that was refused for its fields, where those count.
-    pub fn charge_invalid(&mut self, limits: &Limits, arrival: Arrival, call: &Call, operator: &Operator) {
+    pub fn charge_invalid(&mut self, limits: &LimitRules, arrival: Arrival, call: &Call, operator: &Operator) {
         if let Some(limit) = limits.message.as_ref().filter(|_| limits.counts_invalid) {
             self.limiter(limit, level(limits, operator), bucket(limit, arrival, call, "")).charge(arrival.now, 1);
         }
@@ -90,7 +90,7 @@ impl Throttle {
     }
 }
 
-fn level(limits: &Limits, operator: &Operator) -> WhoseLimit {
+fn level(limits: &LimitRules, operator: &Operator) -> WhoseLimit {
     if limits.callers_apart && *operator != Operator::Admin { WhoseLimit::MembersOnMessage } else { WhoseLimit::Message }
 }
 

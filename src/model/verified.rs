@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::api::usersig::{self, Refusal};
+use crate::api::usersig::{self, SigRefusal};
 
 /// An app has a handful of callers; whoever sends more signatures than this has them verified again.
 const MOST: usize = 256;
@@ -25,7 +25,7 @@ struct Holder {
 
 impl Verified {
     /// Does what [`usersig::verify`] does. One app has one key for as long as this lives.
-    pub fn verify(&self, secret_key: &str, usersig: &str, sdkappid: u64, identifier: &str, now_s: u64) -> Result<(), Refusal> {
+    pub fn verify(&self, secret_key: &str, usersig: &str, sdkappid: u64, identifier: &str, now_s: u64) -> Result<(), SigRefusal> {
         let holds = |holder: &Holder| holder.sdkappid == sdkappid && holder.identifier == identifier && now_s <= holder.until_s;
         if self.known().get(usersig).is_some_and(holds) {
             return Ok(());
@@ -69,9 +69,9 @@ mod tests {
     fn a_signature_that_is_known_is_refused_as_one_that_is_not() {
         let usersig = signed(KEY, "a", 1000);
         for (sdkappid, identifier, now_s, refusal) in [
-            (APP, "a", 1061, Refusal::Expired),
-            (APP, "b", 1000, Refusal::OtherIdentifier),
-            (APP + 1, "a", 1000, Refusal::OtherApp),
+            (APP, "a", 1061, SigRefusal::Expired),
+            (APP, "b", 1000, SigRefusal::OtherIdentifier),
+            (APP + 1, "a", 1000, SigRefusal::OtherApp),
         ] {
             let verified = Verified::default();
             assert_eq!(verified.verify(KEY, &usersig, sdkappid, identifier, now_s), Err(refusal));
@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn a_refused_signature_is_refused_each_time() {
         let verified = Verified::default();
-        for (usersig, refusal) in [(signed("another key", "a", 1000), Refusal::Forged), ("eJw_".to_owned(), Refusal::Damaged)] {
+        for (usersig, refusal) in
+            [(signed("another key", "a", 1000), SigRefusal::Forged), ("eJw_".to_owned(), SigRefusal::Damaged)]
+        {
             assert_eq!(verified.verify(KEY, &usersig, APP, "a", 1000), Err(refusal));
             assert_eq!(verified.verify(KEY, &usersig, APP, "a", 1000), Err(refusal));
         }

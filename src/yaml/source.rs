@@ -142,10 +142,10 @@ struct Scan<'t> {
 struct Collection {
     path: String,
     start: Marker,
-    kind: Kind,
+    kind: CollectionKind,
 }
 
-enum Kind {
+enum CollectionKind {
     List { next: usize },
     Mapping { seen: HashSet<String>, key: Option<(String, Place)> },
 }
@@ -214,8 +214,8 @@ impl<'t> Scan<'t> {
                 }
                 let slot = self.slot();
                 let kind = match event {
-                    Event::SequenceStart(..) => Kind::List { next: 0 },
-                    _ => Kind::Mapping { seen: HashSet::new(), key: None },
+                    Event::SequenceStart(..) => CollectionKind::List { next: 0 },
+                    _ => CollectionKind::Mapping { seen: HashSet::new(), key: None },
                 };
                 self.open.push(Collection { path: slot.path.clone(), start: span.start, kind });
                 // A block has no end of its own to point at, and its first line is another node's: its key says it best.
@@ -229,12 +229,12 @@ impl<'t> Scan<'t> {
     }
 
     fn awaits_key(&self) -> bool {
-        matches!(self.open.last(), Some(Collection { kind: Kind::Mapping { key: None, .. }, .. }))
+        matches!(self.open.last(), Some(Collection { kind: CollectionKind::Mapping { key: None, .. }, .. }))
     }
 
     fn key(&mut self, text: &str, span: Span) {
         let place = self.clip(span.start, span.end).unwrap_or_else(|| self.point(span.start));
-        let Some(Collection { kind: Kind::Mapping { seen, key }, .. }) = self.open.last_mut() else { return };
+        let Some(Collection { kind: CollectionKind::Mapping { seen, key }, .. }) = self.open.last_mut() else { return };
         *key = Some((text.to_owned(), place.clone()));
         if !seen.insert(text.to_owned()) {
             self.told(Some(place), &format!("`{text}` stands twice in this mapping"), "keep one of the two");
@@ -247,11 +247,11 @@ impl<'t> Scan<'t> {
             return Slot { path: String::new(), key: None };
         };
         match kind {
-            Kind::List { next } => {
+            CollectionKind::List { next } => {
                 *next += 1;
                 Slot { path: item_path(path, *next - 1), key: None }
             }
-            Kind::Mapping { key, .. } => {
+            CollectionKind::Mapping { key, .. } => {
                 let (key, place) = key.take().unzip();
                 Slot { path: child_path(path, &key.unwrap_or_default()), key: place }
             }

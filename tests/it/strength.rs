@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
+use msgext::api::MemberCalls;
 use msgext::cli::embedded;
-use msgext::drive::target::{MemberCalls, ReadBack, Target};
+use msgext::drive::target::{ReadBack, Target};
 use msgext::model::Rules;
 use msgext::model::limiter::{Algorithm, Limit, Scope, Unit};
 use msgext::model::mutants::{MUTANTS, Mutant};

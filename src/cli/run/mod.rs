@@ -11,7 +11,7 @@ use crate::cli::conduct::{Conduct, ConductArgs, now, runtime};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::target::Named;
 use crate::cli::{embedded, files};
-use crate::drive::conform::{self, Event, Options, counts};
+use crate::drive::conform::{self, ConformOptions, Event, counts};
 use crate::drive::stop::Stop;
 use crate::drive::target::Target;
 use crate::judge::conform::summary::summarise;
@@ -112,18 +112,24 @@ fn plan(args: &RunArgs, seed: u64) -> Result<Vec<Planned>, Failure> {
     Ok(planned)
 }
 
-fn options(args: &RunArgs, seed: u64) -> Options {
+fn options(args: &RunArgs, seed: u64) -> ConformOptions {
     let rate = match args.rate {
         Some(RequestRate::PerSecond(rate)) => Some(rate),
         Some(RequestRate::Unlimited) => None,
         None if args.conduct.target.is_embedded() => None,
         None => Some(DEFAULT_RATE),
     };
-    Options { rate, fast: args.fast, fail_fast: args.fail_fast, strict: args.strict, seed }
+    ConformOptions { rate, fast: args.fast, fail_fast: args.fail_fast, strict: args.strict, seed }
 }
 
 /// Runs the plan to a report. Where the target could not be tested there is a report too, and the failure beside it.
-fn conform(plan: &[Planned], conduct: &Conduct, options: &Options, texts: &Texts<'_>, quiet: bool) -> (Report, Option<Failure>) {
+fn conform(
+    plan: &[Planned],
+    conduct: &Conduct,
+    options: &ConformOptions,
+    texts: &Texts<'_>,
+    quiet: bool,
+) -> (Report, Option<Failure>) {
     let Named { target, place, name, pinned, secrets } = &conduct.named;
     let progress = RunProgress::new(plan.len(), texts, secrets, quiet);
     let events = |event: Event<'_>| progress.show(&event);
@@ -149,9 +155,9 @@ fn conform(plan: &[Planned], conduct: &Conduct, options: &Options, texts: &Texts
 }
 
 /// Prints every request of the plan, sent to the embedded endpoint in the target's name.
-fn dry_run(plan: &[Planned], target: &Target, options: &Options) -> Result<Exit, Failure> {
+fn dry_run(plan: &[Planned], target: &Target, options: &ConformOptions) -> Result<Exit, Failure> {
     let place = embedded::place_for(target);
-    let options = Options { rate: None, ..options.clone() };
+    let options = ConformOptions { rate: None, ..options.clone() };
     let run = runtime()?
         .block_on(conform::run(plan, target, &place, &options, &Stop::default(), &|_| {}))
         .map_err(|error| Failure::could_not_test(error.to_string()))?;

@@ -11,7 +11,8 @@ use futures::stream;
 use super::ground::{Ground, GroundError};
 use super::probe::Found;
 use super::stop::Stop;
-use super::target::{MemberCalls, ReadBack, Target, TargetPlace};
+use super::target::{ReadBack, Target, TargetPlace};
+use crate::api::MemberCalls;
 use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
 use crate::spec;
@@ -23,7 +24,7 @@ const SIDE_BY_SIDE: usize = 16;
 
 /// What the user chose of a run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ConformOptions {
     /// Requests a second over everything; `None` for no budget.
     pub rate: Option<u32>,
     /// Leaves out scenarios that wait.
@@ -44,7 +45,7 @@ pub enum Event<'a> {
 
 /// A run at its end.
 #[derive(Debug)]
-pub struct Run {
+pub struct ConformRun {
     /// In the order of the plan.
     pub outcomes: Vec<ScenarioOutcome>,
     pub found: Found,
@@ -58,10 +59,10 @@ pub async fn run(
     plan: &[Planned],
     target: &Target,
     place: &TargetPlace,
-    options: &Options,
+    options: &ConformOptions,
     stop: &Stop,
     events: &(dyn Fn(Event<'_>) + Send + Sync),
-) -> Result<Run, GroundError> {
+) -> Result<ConformRun, GroundError> {
     let ground = &Ground::prepare(target, place, options.seed, options.rate, stop).await?;
     let failed = AtomicBool::new(false);
     let one = |planned| {
@@ -105,7 +106,7 @@ pub async fn run(
     } else {
         failed.load(Ordering::Relaxed).then(|| "ended at the first failure (--fail-fast)".to_owned())
     };
-    Ok(Run { outcomes, found: ground.found, incomplete, elapsed: ground.elapsed() })
+    Ok(ConformRun { outcomes, found: ground.found, incomplete, elapsed: ground.elapsed() })
 }
 
 fn untested(planned: &Planned, verdict: Verdict) -> ScenarioOutcome {
@@ -125,7 +126,7 @@ async fn walked(planned: &Planned, ground: &Ground<'_>) -> ScenarioOutcome {
 }
 
 /// Why a scenario is not run on this target, by these options.
-fn left_out(planned: &Planned, ground: &Ground<'_>, options: &Options) -> Option<String> {
+fn left_out(planned: &Planned, ground: &Ground<'_>, options: &ConformOptions) -> Option<String> {
     let (needs, found) = (planned.needs(), ground.found);
     let uses_members = needs.callers.iter().any(|caller| *caller != Caller::Admin);
     if options.fast && needs.waits && !ground.is_embedded() {

@@ -31,7 +31,7 @@ use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
 const UNREACHABLE_SEQ: i64 = 2_000_000_000;
 
 /// Why a scenario went no further.
-enum Stop {
+enum WalkEnd {
     /// A difference from a clause that decides: what comes after it would only follow from it.
     Failed,
     /// Something is not known that the rest builds on.
@@ -51,13 +51,13 @@ pub async fn walk(planned: &Planned, session: &Session<'_>) -> ScenarioOutcome {
     let nothing_to_retry = planned.scenario.embedded.internal_error_every.is_some() && walk.line.internal_errors == 0;
     let verdict = match stop {
         _ if walk.findings.iter().any(decides) => Verdict::Fail,
-        Some(Stop::Unknown(why)) => Verdict::Unknown(why),
-        Some(Stop::Skipped(why)) => Verdict::Skipped(why),
+        Some(WalkEnd::Unknown(why)) => Verdict::Unknown(why),
+        Some(WalkEnd::Skipped(why)) => Verdict::Skipped(why),
         _ if !walk.findings.is_empty() => Verdict::Fail,
         _ if nothing_to_retry => {
             Verdict::Skipped("the target never answered 10002, so there was nothing to try again".to_owned())
         }
-        Some(Stop::Failed) | None => Verdict::Pass,
+        Some(WalkEnd::Failed) | None => Verdict::Pass,
     };
     ScenarioOutcome {
         id: planned.id.clone(),
@@ -81,7 +81,7 @@ struct Walk<'a> {
 }
 
 /// One call with everything that was made of its reply.
-struct Judged {
+struct JudgedCall {
     sent: Sent,
     reply: Reply,
     findings: Vec<Finding>,
@@ -106,9 +106,9 @@ impl<'a> Walk<'a> {
 
     // Messages
 
-    async fn provision(&mut self) -> Result<(), Stop> {
+    async fn provision(&mut self) -> Result<(), WalkEnd> {
         for (name, kind) in self.planned.messages() {
-            let message = self.line.message(kind).await.map_err(Stop::Unknown)?;
+            let message = self.line.message(kind).await.map_err(WalkEnd::Unknown)?;
             self.messages.insert(name.to_owned(), message);
         }
         Ok(())
@@ -116,14 +116,14 @@ impl<'a> Walk<'a> {
 
     // Steps
 
-    async fn steps(&mut self, steps: &[ReadyStep]) -> Result<(), Stop> {
+    async fn steps(&mut self, steps: &[ReadyStep]) -> Result<(), WalkEnd> {
         for step in steps {
             self.step(step).await?;
         }
         Ok(())
     }
 
-    async fn step(&mut self, step: &ReadyStep) -> Result<(), Stop> {
+    async fn step(&mut self, step: &ReadyStep) -> Result<(), WalkEnd> {
         if !self.applies(&step.when) {
             return Ok(());
         }
@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes over findings; one that decides ends the scenario.
-    fn conclude(&mut self, findings: Vec<Finding>) -> Result<(), Stop> {
+    fn conclude(&mut self, findings: Vec<Finding>) -> Result<(), WalkEnd> {
         let stop = findings.iter().any(decides);
         for finding in findings {
             // A defect of every reply is one finding, not a hundred.
@@ -159,7 +159,7 @@ impl<'a> Walk<'a> {
                 self.findings.push(finding);
             }
         }
-        if stop { Err(Stop::Failed) } else { Ok(()) }
+        if stop { Err(WalkEnd::Failed) } else { Ok(()) }
     }
 
     fn last_exchange(&self) -> Option<usize> {
@@ -167,7 +167,7 @@ impl<'a> Walk<'a> {
     }
 
     /// `watched` reads the message before and after, whatever the call itself expects.
-    async fn call(&mut self, call: &ReadyCall, watched: bool) -> Result<Judged, Stop> {
+    async fn call(&mut self, call: &ReadyCall, watched: bool) -> Result<JudgedCall, WalkEnd> {
         let name = call.message.as_str();
         let unchanged = call.expect.as_ref().is_some_and(|expect| expect.unchanged);
         let composed = self.compose(call)?;
@@ -182,7 +182,7 @@ impl<'a> Walk<'a> {
             judged.changes = match (before, self.snapshot(name, &keys).await?) {
                 // A message that cannot be read has no pairs: the target refuses whatever names it.
                 (Err(_), Err(_)) => Vec::new(),
-                (Ok(_), Err(why)) => return Err(Stop::Unknown(format!("the message can no longer be read back: {why}"))),
+                (Ok(_), Err(why)) => return Err(WalkEnd::Unknown(format!("the message can no longer be read back: {why}"))),
                 (before, Ok(after)) => pairs::changes(&before.unwrap_or_default(), &after, &at),
             };
             if unchanged {
@@ -192,25 +192,25 @@ impl<'a> Walk<'a> {
         Ok(judged)
     }
 
-    fn compose(&mut self, call: &ReadyCall) -> Result<Composed, Stop> {
+    fn compose(&mut self, call: &ReadyCall) -> Result<Composed, WalkEnd> {
         if call.http.without_plan && self.line.session.target.without_plan.is_none() {
-            return Err(Stop::Skipped("the target names no app without the plan".to_owned()));
+            return Err(WalkEnd::Skipped("the target names no app without the plan".to_owned()));
         }
         let message = self.message(&call.message)?;
         Ok(self.line.composer().call(call, &message, &self.memory, &mut self.line.random))
     }
 
-    fn message(&self, name: &str) -> Result<Message, Stop> {
-        self.messages.get(name).cloned().ok_or_else(|| Stop::Unknown(format!("there is no message {name}")))
+    fn message(&self, name: &str) -> Result<Message, WalkEnd> {
+        self.messages.get(name).cloned().ok_or_else(|| WalkEnd::Unknown(format!("there is no message {name}")))
     }
 
     /// Makes of a reply what its call says. `memory` is from before the call.
-    fn judged(&mut self, exchange: usize, sent: Sent, call: &ReadyCall, memory: &Memory) -> Result<Judged, Stop> {
+    fn judged(&mut self, exchange: usize, sent: Sent, call: &ReadyCall, memory: &Memory) -> Result<JudgedCall, WalkEnd> {
         let place = call.place.as_str();
         let at = at(&call.clause, place, Some(exchange));
         let http = match &self.line.exchanges[exchange].outcome {
             Outcome::Replied(http) => http,
-            Outcome::Lost(loss) => return Err(Stop::Unknown(format!("a reply was lost: {loss}"))),
+            Outcome::Lost(loss) => return Err(WalkEnd::Unknown(format!("a reply was lost: {loss}"))),
         };
         let elsewhere = call.http.path.is_some() || call.http.method.is_some();
         let (reply, mut findings) = if elsewhere && http.status != 200 {
@@ -222,7 +222,7 @@ impl<'a> Walk<'a> {
         let Some(reply) = reply else {
             self.note_retries(exchange, &mut findings);
             self.conclude(findings)?;
-            return Err(Stop::Unknown("a reply could not be read".to_owned()));
+            return Err(WalkEnd::Unknown("a reply could not be read".to_owned()));
         };
         for (reading, answer) in incidental::readings(&sent, &reply, memory) {
             self.observed(reading, answer, place);
@@ -246,7 +246,7 @@ impl<'a> Walk<'a> {
         }
         self.note_retries(exchange, &mut findings);
         self.memory.learn(&sent, &reply);
-        Ok(Judged { sent, reply, findings, changes: Vec::new(), exchange })
+        Ok(JudgedCall { sent, reply, findings, changes: Vec::new(), exchange })
     }
 
     fn note_retries(&self, exchange: usize, findings: &mut [Finding]) {
@@ -268,11 +268,13 @@ impl<'a> Walk<'a> {
 
     // Reading back
 
-    async fn peek(&mut self, peek: &ReadyPeek) -> Result<(), Stop> {
+    async fn peek(&mut self, peek: &ReadyPeek) -> Result<(), WalkEnd> {
         let name = peek.message.as_str();
         let keys: Vec<String> = peek.keys.keys().cloned().collect();
-        let pairs =
-            self.snapshot(name, &keys).await?.map_err(|why| Stop::Unknown(format!("the message cannot be read back: {why}")))?;
+        let pairs = self
+            .snapshot(name, &keys)
+            .await?
+            .map_err(|why| WalkEnd::Unknown(format!("the message cannot be read back: {why}")))?;
         let memory = self.memory.clone();
         let mut findings = Vec::new();
         for (key, state) in &peek.keys {
@@ -286,12 +288,12 @@ impl<'a> Walk<'a> {
     }
 
     /// The pairs of a message as they stand; the inner error says why the target will not tell.
-    async fn snapshot(&mut self, name: &str, more_keys: &[String]) -> Result<Result<Pairs, String>, Stop> {
+    async fn snapshot(&mut self, name: &str, more_keys: &[String]) -> Result<Result<Pairs, String>, WalkEnd> {
         let message = self.message(name)?;
         match self.line.session.read_back {
             ReadBack::Get => Ok(self.line.pairs(&message).await),
             ReadBack::Member => self.conflicting_set(name, &message, more_keys).await,
-            ReadBack::Impossible => Err(Stop::Skipped("the target has no way to read a message back".to_owned())),
+            ReadBack::Impossible => Err(WalkEnd::Skipped("the target has no way to read a message back".to_owned())),
         }
     }
 
@@ -301,7 +303,7 @@ impl<'a> Walk<'a> {
         name: &str,
         message: &Message,
         more_keys: &[String],
-    ) -> Result<Result<Pairs, String>, Stop> {
+    ) -> Result<Result<Pairs, String>, WalkEnd> {
         let mut keys: BTreeSet<String> = self.memory.keys(name).into_iter().map(str::to_owned).collect();
         keys.extend(more_keys.iter().cloned());
         // One key that no call may carry would have all of them refused.
@@ -316,7 +318,7 @@ impl<'a> Walk<'a> {
             let exchange = self.line.exchange(request, true).await;
             let reply = match &self.line.exchanges[exchange].outcome {
                 Outcome::Replied(http) => decode(&http.body).0,
-                Outcome::Lost(loss) => return Err(Stop::Unknown(format!("a reply was lost while reading back: {loss}"))),
+                Outcome::Lost(loss) => return Err(WalkEnd::Unknown(format!("a reply was lost while reading back: {loss}"))),
             };
             let Some(reply) = reply else { return Ok(Err("the reply cannot be read".to_owned())) };
             let Some(results) = reply.results else { return Ok(Err(format!("{} {}", reply.code, reply.info))) };
@@ -340,7 +342,7 @@ impl<'a> Walk<'a> {
 
     // Repetition and concurrency
 
-    async fn repeat(&mut self, repeat: &ReadyRepeat) -> Result<(), Stop> {
+    async fn repeat(&mut self, repeat: &ReadyRepeat) -> Result<(), WalkEnd> {
         let start = self.line.session.clock.now();
         for round in 1..=repeat.times {
             if let Some(every) = repeat.every.filter(|_| round > 1) {
@@ -354,7 +356,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The end of a repetition, with or without the answer that it waited for.
-    fn rounds_done(&mut self, repeat: &ReadyRepeat, rounds: u64, ended: bool, start: Duration) -> Result<(), Stop> {
+    fn rounds_done(&mut self, repeat: &ReadyRepeat, rounds: u64, ended: bool, start: Duration) -> Result<(), WalkEnd> {
         let at = at(&repeat.clause, &repeat.place, self.last_exchange());
         if let Some(observe) = &repeat.observe {
             self.observed(&observe.reading, if ended { &observe.seen } else { &observe.never }, &repeat.place);
@@ -366,7 +368,7 @@ impl<'a> Walk<'a> {
                 match judge_rounds(limit, rounds, ended, elapsed, &at) {
                     limit::Judged::Lawful => Ok(()),
                     limit::Judged::Unlawful(finding) => self.conclude(vec![*finding]),
-                    limit::Judged::TooSlow(why) => Err(Stop::Unknown(why)),
+                    limit::Judged::TooSlow(why) => Err(WalkEnd::Unknown(why)),
                 }
             }
             (Some(_), None) if !ended => {
@@ -378,7 +380,7 @@ impl<'a> Walk<'a> {
     }
 
     /// One round; true where its last call answered what the repetition waits for.
-    async fn round(&mut self, repeat: &ReadyRepeat, round: usize) -> Result<bool, Stop> {
+    async fn round(&mut self, repeat: &ReadyRepeat, round: usize) -> Result<bool, WalkEnd> {
         let last = repeat.steps.len() - 1;
         for (index, step) in repeat.steps.iter().enumerate() {
             let Act::Call(call) = &step.act else {
@@ -411,7 +413,7 @@ impl<'a> Walk<'a> {
         Ok(false)
     }
 
-    async fn parallel(&mut self, parallel: &ReadyParallel) -> Result<(), Stop> {
+    async fn parallel(&mut self, parallel: &ReadyParallel) -> Result<(), WalkEnd> {
         let memory = self.memory.clone();
         let mut calls = Vec::new();
         for _ in 0..parallel.times {
@@ -453,7 +455,7 @@ fn at(clause: &str, place: &str, exchange: Option<usize>) -> At {
 }
 
 /// The ways in which a parallel call's reply is not of the documented form.
-fn read_again(exchanges: &[Exchange], judged: &Judged, at: &At) -> Vec<Finding> {
+fn read_again(exchanges: &[Exchange], judged: &JudgedCall, at: &At) -> Vec<Finding> {
     let at = At { exchange: Some(judged.exchange), ..at.clone() };
     match &exchanges[judged.exchange].outcome {
         Outcome::Replied(http) => read(&judged.sent, http, &at).1,

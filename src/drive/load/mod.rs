@@ -25,7 +25,8 @@ use super::ground::{Ground, GroundError};
 use super::line::Line;
 use super::messages::Message;
 use super::stop::Stop;
-use super::target::{MemberCalls, ReadBack};
+use super::target::ReadBack;
+use crate::api::MemberCalls;
 use crate::judge::load::findings::Findings;
 use crate::judge::load::ledger::{Difference, Ledger};
 use crate::judge::load::measured;
@@ -99,7 +100,7 @@ impl<'a> LoadGround<'a> {
     }
 
     /// Reads messages back and compares them with what was acknowledged; `None` where the target has no way to read one back.
-    pub async fn read_back(&self, findings: &mut Findings) -> Option<measured::ReadBack> {
+    pub async fn read_back(&self, findings: &mut Findings) -> Option<measured::ReadBackCount> {
         if self.ground.found.read_back != ReadBack::Get {
             return None;
         }
@@ -117,7 +118,7 @@ impl<'a> LoadGround<'a> {
             }
             findings.take(&mut differences, None, || None);
         }
-        Some(measured::ReadBack { read, messages: self.messages.len() })
+        Some(measured::ReadBackCount { read, messages: self.messages.len() })
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::wire::HttpConnection;
-use super::writer::Draft;
+use super::writer::DraftCall;
 use crate::clock::{Offset, Timestamp};
 use crate::judge::load::measured::Connections;
 
@@ -45,7 +45,7 @@ enum Doing {
 
 /// A call under way.
 pub(super) struct Flight {
-    pub(super) draft: Draft,
+    pub(super) draft: DraftCall,
     pub(super) phase: usize,
     pub(super) due: Offset,
     pub(super) sent: Offset,
@@ -231,7 +231,7 @@ mod tests {
     /// A call of that phase, by which it is known again.
     fn call(phase: usize) -> Flight {
         let ticket = Ledger::new(1, 1, 0, 1).open(0, Operation::Set, 1, 1, 16, false).expect("a free key");
-        Flight { draft: Draft { ticket, caller: 0, random: 0 }, phase, due: Offset::ZERO, sent: Offset::ZERO }
+        Flight { draft: DraftCall { ticket, caller: 0, random: 0 }, phase, due: Offset::ZERO, sent: Offset::ZERO }
     }
 
     fn phase(flight: Option<Flight>) -> Option<usize> {

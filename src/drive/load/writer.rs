@@ -26,7 +26,7 @@ pub(super) struct Writer {
 
 /// A call whose keys are reserved.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draft {
+pub(super) struct DraftCall {
     pub(super) ticket: Ticket,
     /// Its place in the templates.
     pub(super) caller: u8,
@@ -46,7 +46,7 @@ impl Writer {
     }
 
     /// Reserves keys for a call. Where its message is busy the next of this worker's messages stands in for it.
-    pub(super) fn reserve(&mut self, phase: usize, index: u64) -> Option<Draft> {
+    pub(super) fn reserve(&mut self, phase: usize, index: u64) -> Option<DraftCall> {
         let chooser = &self.choosers[phase];
         let traffic = chooser.traffic();
         let chosen = chooser.chosen(index);
@@ -60,7 +60,7 @@ impl Writer {
                 let caller = self.templates.position(chosen.caller);
                 // Ten digits, from the middle of the range.
                 let random = 1_000_000_000 + (self.random.next_u32() >> 2);
-                return Some(Draft { ticket, caller, random });
+                return Some(DraftCall { ticket, caller, random });
             }
             if !chooser.may_stand_in(message) {
                 return None;
@@ -71,23 +71,23 @@ impl Writer {
     }
 
     /// The call in bytes, until the next one is rendered.
-    pub(super) fn render(&mut self, draft: &Draft) -> &[u8] {
+    pub(super) fn render(&mut self, draft: &DraftCall) -> &[u8] {
         self.templates.render(&mut self.buffer, draft.caller, draft.random, &draft.ticket, &self.ledger);
         &self.buffer.bytes
     }
 
     /// The call as a report shows it.
-    pub(super) fn request(&self, draft: &Draft) -> HttpRequest {
+    pub(super) fn request(&self, draft: &DraftCall) -> HttpRequest {
         self.templates.request(draft.caller, draft.random, &draft.ticket, &self.ledger)
     }
 
     /// Settles a reply of that status and body; what is wrong with it goes to `differences`.
-    pub(super) fn settle(&mut self, draft: &Draft, reply: (u16, &[u8]), differences: &mut Vec<Difference>) -> Settled {
+    pub(super) fn settle(&mut self, draft: &DraftCall, reply: (u16, &[u8]), differences: &mut Vec<Difference>) -> Settled {
         settle(&mut self.scanner, &mut self.ledger, &draft.ticket, reply, differences)
     }
 
     /// No reply came that says whether the call was carried out.
-    pub(super) fn lose(&mut self, draft: &Draft) {
+    pub(super) fn lose(&mut self, draft: &DraftCall) {
         self.ledger.lose(&draft.ticket);
     }
 

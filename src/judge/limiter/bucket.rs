@@ -6,7 +6,7 @@
 //! limit.) So it is the most when all come at their replies, and the least when all come as they are sent. Without one of
 //! them it would be less by one at the most.
 
-use super::evidence::{Counted, DRIFT, Evidence};
+use super::evidence::{CountedCalls, DRIFT, Evidence};
 use super::{Decision, Direction, Replay};
 
 /// A queue is one of these, so what is held back may be so by right. `prompt` is the evidence without that: a call that came
@@ -74,7 +74,7 @@ impl Lacking {
     }
 }
 
-fn check_refusals(evidence: &Evidence, counted: &Counted, tally: &mut Replay) {
+fn check_refusals(evidence: &Evidence, counted: &CountedCalls, tally: &mut Replay) {
     let mut lacking = Lacking::most(evidence);
     let mut replied = 0;
     for (place, call) in evidence.calls.iter().enumerate().filter(|(_, call)| call.decision == Decision::Refused) {

@@ -1,10 +1,10 @@
 //! The sliding counter: the aligned window before this one counts by the share of it that a whole window back still covers.
 
-use super::evidence::{Counted, Evidence};
+use super::evidence::{CountedCalls, Evidence};
 use super::phase::{self, Between};
 use super::{Decision, Direction, Replay};
 
-pub(super) fn replay(evidence: &Evidence, counted: &Counted) -> Replay {
+pub(super) fn replay(evidence: &Evidence, counted: &CountedCalls) -> Replay {
     phase::closest(evidence, |edges, tally| {
         // Before the start there is a window without a call.
         let edges = std::iter::once(edges[0]).chain(edges.iter().copied());
@@ -19,7 +19,7 @@ pub(super) fn replay(evidence: &Evidence, counted: &Counted) -> Replay {
 }
 
 /// Checks the calls of the window between the last two edges; the one before is between the first two.
-fn check(evidence: &Evidence, counted: &Counted, [before, start, end]: [Between; 3], tally: &mut Replay) {
+fn check(evidence: &Evidence, counted: &CountedCalls, [before, start, end]: [Between; 3], tally: &mut Replay) {
     let (certain, possible) = (&counted.certain, &counted.possible);
     let least_previous = certain.received_before(start.earliest).saturating_sub(certain.sent_before(before.latest));
     let sent = certain.sent_before(start.latest);

@@ -17,15 +17,15 @@ pub(super) struct Evidence {
     /// In nanoseconds, as the clock of the calls' times has it.
     pub(super) window: u64,
     /// In order of sending.
-    pub(super) calls: Vec<Call>,
+    pub(super) calls: Vec<BoundedCall>,
     /// Where admitted calls are counted only.
-    pub(super) admitted: Counted,
+    pub(super) admitted: CountedCalls,
     /// Where refused ones are counted too.
-    pub(super) all: Counted,
+    pub(super) all: CountedCalls,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Call {
+pub(super) struct BoundedCall {
     /// Index into the calls as they were given.
     pub(super) index: usize,
     pub(super) sent: u64,
@@ -35,10 +35,10 @@ pub(super) struct Call {
 }
 
 /// The calls that a limiter counts.
-pub(super) struct Counted {
-    pub(super) certain: Arrivals,
+pub(super) struct CountedCalls {
+    pub(super) certain: ArrivalTimes,
     /// The certain ones, and those of which it is not known.
-    pub(super) possible: Arrivals,
+    pub(super) possible: ArrivalTimes,
     /// For each call: how many certain ones had their reply before it was sent.
     pub(super) surely_before: Vec<u64>,
     /// For each call: how many possible others were sent before its reply.
@@ -46,7 +46,7 @@ pub(super) struct Counted {
 }
 
 /// Sendings and replies of some calls, each in order.
-pub(super) struct Arrivals {
+pub(super) struct ArrivalTimes {
     pub(super) sent: Vec<u64>,
     pub(super) received: Vec<u64>,
 }
@@ -56,20 +56,20 @@ impl Evidence {
         let window = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4);
         let calls = calls.iter().enumerate().map(|(index, call)| {
             let received = if call.decision == Decision::Lost { u64::MAX } else { call.received.max(call.sent) };
-            Call { index, sent: call.sent, received, decision: call.decision }
+            BoundedCall { index, sent: call.sent, received, decision: call.decision }
         });
         Evidence::of(limit, window, calls.collect())
     }
 
-    fn of(limit: u64, window: u64, mut calls: Vec<Call>) -> Evidence {
+    fn of(limit: u64, window: u64, mut calls: Vec<BoundedCall>) -> Evidence {
         calls.sort_by_key(|call| (call.sent, call.index));
-        let admitted = Counted::new(&calls, |decision| decision == Decision::Admitted);
-        let all = Counted::new(&calls, |decision| matches!(decision, Decision::Admitted | Decision::Refused));
+        let admitted = CountedCalls::new(&calls, |decision| decision == Decision::Admitted);
+        let all = CountedCalls::new(&calls, |decision| matches!(decision, Decision::Admitted | Decision::Refused));
         Evidence { limit, window, calls, admitted, all }
     }
 
     /// The calls that were sent from `start` to before `end`, with their places in order.
-    pub(super) fn sent_within(&self, start: u64, end: u64) -> impl Iterator<Item = (usize, &Call)> {
+    pub(super) fn sent_within(&self, start: u64, end: u64) -> impl Iterator<Item = (usize, &BoundedCall)> {
         let from = self.calls.partition_point(|call| call.sent < start);
         self.calls.iter().enumerate().skip(from).take_while(move |(_, call)| call.sent < end)
     }
@@ -93,13 +93,13 @@ impl Evidence {
     pub(super) fn without_holding_back(&self) -> Option<Evidence> {
         let refusals = || self.calls.iter().filter(|call| call.decision == Decision::Refused);
         let way = refusals().map(|call| call.received - call.sent).max().filter(|way| *way <= self.window / 20)?;
-        let is_held = |call: &&Call| {
+        let is_held = |call: &&BoundedCall| {
             let overtaken_by = self.earliest_refusal_after(call.sent);
             call.decision == Decision::Admitted && overtaken_by.saturating_add(self.window / 4) < call.received
         };
         let held = self.calls.iter().filter(is_held).count() as u64;
-        let prompt = |call: &Call| match call.decision {
-            Decision::Admitted => Call { received: call.received.min(call.sent + 2 * way), ..*call },
+        let prompt = |call: &BoundedCall| match call.decision {
+            Decision::Admitted => BoundedCall { received: call.received.min(call.sent + 2 * way), ..*call },
             _ => *call,
         };
         (held > self.limit / 4).then(|| Evidence::of(self.limit, self.window, self.calls.iter().map(prompt).collect()))
@@ -112,23 +112,23 @@ impl Evidence {
     }
 }
 
-impl Counted {
-    fn new(calls: &[Call], counts: impl Fn(Decision) -> bool) -> Counted {
+impl CountedCalls {
+    fn new(calls: &[BoundedCall], counts: impl Fn(Decision) -> bool) -> CountedCalls {
         let may_count = |decision| counts(decision) || matches!(decision, Decision::Unknown | Decision::Lost);
-        let certain = Arrivals::new(calls.iter().filter(|call| counts(call.decision)));
-        let possible = Arrivals::new(calls.iter().filter(|call| may_count(call.decision)));
+        let certain = ArrivalTimes::new(calls.iter().filter(|call| counts(call.decision)));
+        let possible = ArrivalTimes::new(calls.iter().filter(|call| may_count(call.decision)));
         let surely_before = calls.iter().map(|call| certain.received_before(call.sent)).collect();
-        let others = |call: &Call| possible.sent_by(call.received) - u64::from(may_count(call.decision));
+        let others = |call: &BoundedCall| possible.sent_by(call.received) - u64::from(may_count(call.decision));
         let possibly_before = calls.iter().map(others).collect();
-        Counted { certain, possible, surely_before, possibly_before }
+        CountedCalls { certain, possible, surely_before, possibly_before }
     }
 }
 
-impl Arrivals {
-    fn new<'a>(calls: impl Iterator<Item = &'a Call>) -> Arrivals {
+impl ArrivalTimes {
+    fn new<'a>(calls: impl Iterator<Item = &'a BoundedCall>) -> ArrivalTimes {
         let (sent, mut received): (Vec<u64>, Vec<u64>) = calls.map(|call| (call.sent, call.received)).unzip();
         received.sort_unstable();
-        Arrivals { sent, received }
+        ArrivalTimes { sent, received }
     }
 
     pub(super) fn sent_by(&self, time: u64) -> u64 {

@@ -1,6 +1,6 @@
 //! The sliding log: the window before each call holds at most the limit.
 
-use super::evidence::{Counted, Evidence};
+use super::evidence::{CountedCalls, Evidence};
 use super::{Decision, Direction, Replay};
 
 pub(super) fn replay(evidence: &Evidence) -> Replay {
@@ -40,7 +40,7 @@ fn check_span(evidence: &Evidence, call: usize, end: u64, tally: &mut Replay) {
     }
 }
 
-fn check_refusals(evidence: &Evidence, counted: &Counted, tally: &mut Replay) {
+fn check_refusals(evidence: &Evidence, counted: &CountedCalls, tally: &mut Replay) {
     for (place, call) in evidence.calls.iter().enumerate().filter(|(_, call)| call.decision == Decision::Refused) {
         let expired = match call.sent.checked_sub(evidence.longest_window()) {
             Some(start) => counted.possible.received_by(start),

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::evidence::{Call, Evidence};
+use super::evidence::{BoundedCall, Evidence};
 use super::phase::{self, Between};
 use super::{Decision, Direction, Replay};
 
@@ -26,7 +26,7 @@ pub(super) fn replay_aligned(evidence: &Evidence) -> Replay {
 }
 
 /// Checks the calls of a window. `first` is the one that it began with, if that is known.
-fn check(evidence: &Evidence, window: Window, first: Option<&Call>, tally: &mut Replay) {
+fn check(evidence: &Evidence, window: Window, first: Option<&BoundedCall>, tally: &mut Replay) {
     let before = evidence.admitted.possible.received_before(window.start.earliest);
     let mut admitted = 0;
     match first.map(|call| (call.index, call.decision)) {
@@ -169,12 +169,12 @@ impl<'a> Chains<'a> {
     }
 
     /// The call that a window began with, unless that was a lost one.
-    fn first_call(&self, node: usize) -> Option<&'a Call> {
+    fn first_call(&self, node: usize) -> Option<&'a BoundedCall> {
         self.evidence.calls.get(node)
     }
 }
 
-fn earliest_reply_from(calls: &[Call]) -> Vec<Option<(u64, usize)>> {
+fn earliest_reply_from(calls: &[BoundedCall]) -> Vec<Option<(u64, usize)>> {
     let mut earliest = vec![None; calls.len()];
     let mut next: Option<(u64, usize)> = None;
     for (place, call) in calls.iter().enumerate().rev() {
@@ -187,7 +187,7 @@ fn earliest_reply_from(calls: &[Call]) -> Vec<Option<(u64, usize)>> {
     earliest
 }
 
-fn latest_reply_to(calls: &[Call]) -> Vec<u64> {
+fn latest_reply_to(calls: &[BoundedCall]) -> Vec<u64> {
     let mut latest = 0;
     let replies = calls.iter().map(|call| {
         if call.decision != Decision::Lost {

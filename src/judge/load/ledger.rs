@@ -18,7 +18,7 @@ use crate::history::Class;
 /// One key as the target has to hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
-    state: KeyState,
+    state: HeldKey,
     /// The Seq that the target last told; 0 if none.
     seq: i64,
     /// The last write on it that a limit turned away;
@@ -27,7 +27,7 @@ struct Key {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KeyState {
+enum HeldKey {
     Unset,
     Present {
         write: WriteId,
@@ -43,7 +43,7 @@ enum KeyState {
     },
 }
 
-const FRESH: Key = Key { state: KeyState::Unset, seq: 0, turned_away: WriteId::NONE, busy: false };
+const FRESH: Key = Key { state: HeldKey::Unset, seq: 0, turned_away: WriteId::NONE, busy: false };
 
 /// One message's keys.
 #[derive(Clone, Debug)]
@@ -146,7 +146,7 @@ impl Ledger {
             return Some(ticket);
         }
         let deletes = operation == Operation::Delete
-            && held.reserve(&mut ticket, count, keys, |key| matches!(key.state, KeyState::Present { .. }));
+            && held.reserve(&mut ticket, count, keys, |key| matches!(key.state, HeldKey::Present { .. }));
         if !deletes {
             ticket.operation = Operation::Set;
             if !held.reserve(&mut ticket, count, keys, |_| true) {
@@ -182,7 +182,7 @@ impl Ledger {
             ghosts.push(tried);
         }
         let key = &mut self.message(message).keys[usize::from(index)];
-        (key.busy, key.state) = (false, KeyState::Doubt { before: key.acknowledged() });
+        (key.busy, key.state) = (false, HeldKey::Doubt { before: key.acknowledged() });
     }
 
     /// Ends a call that a limit turned away: nothing may have changed.
@@ -201,9 +201,9 @@ impl Ledger {
     pub fn settle(&mut self, ticket: &Ticket, answers: &[Item<'_>], differences: &mut Vec<Difference>) -> Class {
         if ticket.operation == Operation::Clear {
             let message = self.close(ticket);
-            for key in message.keys.iter_mut().filter(|key| key.state != KeyState::Unset) {
+            for key in message.keys.iter_mut().filter(|key| key.state != HeldKey::Unset) {
                 // The vendor's own client forgets a cleared key's Seq and sends 0.
-                (key.state, key.seq) = (KeyState::Gone { told: false }, 0);
+                (key.state, key.seq) = (HeldKey::Gone { told: false }, 0);
             }
             return Class::Accepted;
         }
@@ -301,9 +301,9 @@ impl Key {
     /// The last acknowledged write; 0 where there is none.
     fn acknowledged(&self) -> WriteId {
         match self.state {
-            KeyState::Present { write } => write,
-            KeyState::Doubt { before } => before,
-            KeyState::Unset | KeyState::Gone { .. } => WriteId::NONE,
+            HeldKey::Present { write } => write,
+            HeldKey::Doubt { before } => before,
+            HeldKey::Unset | HeldKey::Gone { .. } => WriteId::NONE,
         }
     }
 
@@ -317,7 +317,7 @@ impl Key {
     ) -> Class {
         match answer.code {
             0 if ticket.operation == Operation::Delete => {
-                (self.state, self.seq) = (KeyState::Gone { told: false }, answer.seq);
+                (self.state, self.seq) = (HeldKey::Gone { told: false }, answer.seq);
                 Class::Accepted
             }
             0 => {
@@ -336,8 +336,8 @@ impl Key {
                 }
             }
             // A key that may be gone may be missing, too (reading `delete-missing`).
-            code::NOT_FOUND if matches!(self.state, KeyState::Doubt { .. }) => {
-                self.state = KeyState::Gone { told: false };
+            code::NOT_FOUND if matches!(self.state, HeldKey::Doubt { .. }) => {
+                self.state = HeldKey::Gone { told: false };
                 Class::Conflict
             }
             code => {
@@ -355,31 +355,31 @@ impl Key {
         }
         // A key that is or may be gone counts from its old Seq or from 0 (readings `deleted-key` and `cleared-key`).
         let least = match self.state {
-            KeyState::Unset | KeyState::Gone { .. } | KeyState::Doubt { .. } => 0,
-            KeyState::Present { .. } if ghosts.removed() => 0,
-            KeyState::Present { .. } => self.seq,
+            HeldKey::Unset | HeldKey::Gone { .. } | HeldKey::Doubt { .. } => 0,
+            HeldKey::Present { .. } if ghosts.removed() => 0,
+            HeldKey::Present { .. } => self.seq,
         };
         if answer.seq <= least {
             let expected = format!("more than {least}, which an acknowledged write has");
             differences.push(difference("SET-2", answer.key, "Seq", &expected, &answer.seq.to_string()));
         }
-        (self.state, self.seq) = (KeyState::Present { write }, answer.seq);
+        (self.state, self.seq) = (HeldKey::Present { write }, answer.seq);
     }
 
     /// A member sent the last Seq told. A conflict is lawful only where that may be out of date; says whether it is.
     fn conflict(&mut self, answer: &Item<'_>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) -> bool {
         let lawful = match self.state {
-            KeyState::Doubt { before } => before.is(answer.value) || ghosts.explain(answer.value),
-            KeyState::Gone { told: false } => answer.value.is_empty() || ghosts.explain(answer.value),
-            KeyState::Unset | KeyState::Gone { told: true } | KeyState::Present { .. } => ghosts.explain(answer.value),
+            HeldKey::Doubt { before } => before.is(answer.value) || ghosts.explain(answer.value),
+            HeldKey::Gone { told: false } => answer.value.is_empty() || ghosts.explain(answer.value),
+            HeldKey::Unset | HeldKey::Gone { told: true } | HeldKey::Present { .. } => ghosts.explain(answer.value),
         };
         if !lawful {
             let held = self.acknowledged();
             let (clause, actual) = match self.state {
-                KeyState::Gone { told: true } => ("SEQ-5", format!("value {:?} at Seq {}", answer.value, answer.seq)),
+                HeldKey::Gone { told: true } => ("SEQ-5", format!("value {:?} at Seq {}", answer.value, answer.seq)),
                 _ => self.blame(answer.value, answer.seq),
             };
-            let expected = if let KeyState::Gone { told: true } = self.state {
+            let expected = if let HeldKey::Gone { told: true } = self.state {
                 format!("no conflict at Seq {}, which a conflict has told", self.seq)
             } else if held == WriteId::NONE {
                 "no conflict: nothing is set".into()
@@ -397,8 +397,8 @@ impl Key {
         let known = [self.acknowledged(), self.turned_away].into_iter().chain(ghosts.0.iter().copied());
         self.seq = answer.seq;
         self.state = match known.into_iter().find(|write| *write != WriteId::NONE && write.is(answer.value)) {
-            Some(write) => KeyState::Present { write },
-            None => KeyState::Gone { told: true },
+            Some(write) => HeldKey::Present { write },
+            None => HeldKey::Gone { told: true },
         };
     }
 
@@ -413,7 +413,7 @@ impl Key {
     fn compare(&self, name: &str, found: Option<(&str, i64)>, ghosts: Ghosts<'_>, differences: &mut Vec<Difference>) {
         let held = self.acknowledged();
         let is_held = held.is(found.map_or("", |(value, _)| value));
-        let as_told = matches!(self.state, KeyState::Doubt { .. }) || found.is_none_or(|(_, seq)| seq == self.seq);
+        let as_told = matches!(self.state, HeldKey::Doubt { .. }) || found.is_none_or(|(_, seq)| seq == self.seq);
         if (is_held && as_told) || ghosts.explain(found.map_or("", |(value, _)| value)) {
             return;
         }

@@ -32,7 +32,7 @@ pub struct Measured {
     pub cpu: Duration,
     pub threads: u32,
     /// `None` where the target has no way to read a message back.
-    pub read_back: Option<ReadBack>,
+    pub read_back: Option<ReadBackCount>,
     /// `None` for a run that searched for no capacity.
     pub searched: Option<Searched>,
     /// `None` for a run that came to its end.
@@ -89,7 +89,7 @@ pub struct Connections {
 
 /// Messages read back after the run, of how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReadBack {
+pub struct ReadBackCount {
     pub read: usize,
     pub messages: usize,
 }
@@ -200,7 +200,7 @@ mod tests {
     fn what_was_measured_is_read_back_as_it_was_written_and_judged_the_same() {
         let mut run = measured(PLAN);
         run.cut_short = Some(CutShort::Interrupted(Duration::from_millis(1500)));
-        run.read_back = Some(ReadBack { read: 3, messages: 4 });
+        run.read_back = Some(ReadBackCount { read: 3, messages: 4 });
         run.connections.lost.insert("reset".to_owned(), 2);
         let text = serde_json::to_string(&run).unwrap();
         let again: Measured = serde_json::from_str(&text).unwrap();

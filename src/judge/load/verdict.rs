@@ -200,7 +200,7 @@ mod tests {
     use crate::history::Class;
     use crate::judge::load::fixture::{PLAN, measured};
     use crate::judge::load::ledger::Difference;
-    use crate::judge::load::measured::{CutShort, ReadBack};
+    use crate::judge::load::measured::{CutShort, ReadBackCount};
     use std::time::Duration;
 
     /// The plan without limits, so that nothing is left to be established.
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_was_read_back_is_judged_apart_and_a_read_without_a_reply_is_unknown() {
-        let read = |read| Some(ReadBack { read, messages: 4 });
+        let read = |read| Some(ReadBackCount { read, messages: 4 });
         assert_eq!(verdict(|run| run.read_back = read(4)).read_back, Verdict::Pass);
         assert!(matches!(verdict(|run| run.read_back = read(0)).read_back, Verdict::Unknown(_)));
         assert!(matches!(verdict(|_| {}).read_back, Verdict::Skipped(_)));

@@ -1,7 +1,6 @@
 //! A load plan as it stands in a file. Every problem is located, all of them are told at once.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -9,11 +8,8 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::check::Check;
-use super::lower::lowered;
-use super::{Choice, Plan, Rate, Spacing};
+use super::{Choice, Rate, Spacing};
 use crate::scenario::Caller;
-use crate::yaml::reader::read_file;
-use crate::yaml::source::{Problem, SourceFile};
 use crate::yaml::span::Span;
 
 /// The plans that are built in.
@@ -280,23 +276,12 @@ pub fn schema() -> Json {
     schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PlanFile>().to_value()
 }
 
-/// A plan read from its file.
-pub fn load(path: &str, text: &str) -> (Arc<SourceFile>, Result<Plan, Vec<Problem>>) {
-    let (source, file) = read_file::<PlanFile>(path, text);
-    let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".yaml").trim_end_matches(".yml");
-    let plan = file.and_then(|file| {
-        let (plan, problems) = lowered(&source, &file, name);
-        if problems.is_empty() { Ok(plan) } else { Err(problems) }
-    });
-    (source, plan)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::scenario::load::Arrivals;
+    use crate::scenario::load::{Arrivals, load};
 
     fn problems(text: &str) -> Vec<String> {
         let (_, plan) = load("plan.yaml", text);

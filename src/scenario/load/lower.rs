@@ -6,27 +6,34 @@
     reason = "rates and step counts are positive, and bounded by the lint"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{BurstFile, Extent, PhaseFile, PlanFile, RateOrMax, RateText, TrafficFile};
 use super::{Arrivals, Choice, Limits, Mix, Phase, Plan, Rate, Spacing, Traffic};
 use crate::scenario::Caller;
+use crate::yaml::reader::read_file;
 use crate::yaml::source::{Problem, SourceFile};
 use crate::yaml::span::Span;
 
-/// The plan that a file means, and everything that is wrong with it.
-pub(super) fn lowered(source: &SourceFile, file: &PlanFile, name: &str) -> (Plan, Vec<Problem>) {
-    let mut lowering = Lowering { source, problems: Vec::new() };
-    let plan = lowering.plan(file, name);
-    (plan, lowering.problems)
+/// A plan read from its file.
+pub fn load(path: &str, text: &str) -> (Arc<SourceFile>, Result<Plan, Vec<Problem>>) {
+    let (source, file) = read_file::<PlanFile>(path, text);
+    let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".yaml").trim_end_matches(".yml");
+    let plan = file.and_then(|file| {
+        let mut lowering = PlanLowering { source: &source, problems: Vec::new() };
+        let plan = lowering.plan(&file, name);
+        if lowering.problems.is_empty() { Ok(plan) } else { Err(lowering.problems) }
+    });
+    (source, plan)
 }
 
-struct Lowering<'s> {
+struct PlanLowering<'s> {
     source: &'s SourceFile,
     problems: Vec<Problem>,
 }
 
-impl Lowering<'_> {
+impl PlanLowering<'_> {
     fn problem(&mut self, place: &str, message: impl Into<String>, help: &str) {
         self.problems.push(self.source.problem(place, message, Some(help.to_owned())));
     }

@@ -12,7 +12,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use check::Check;
-pub use file::{BUNDLED, Extent, RateOrMax, load, schema};
+pub use file::{BUNDLED, Extent, RateOrMax, schema};
+pub use lower::load;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Runs of the bundled suite for the tests of its strength.
 
 use msgext::cli::embedded;
-use msgext::drive::conform::{Options, Run, run};
+use msgext::drive::conform::{ConformOptions, ConformRun, run};
 use msgext::drive::stop::Stop;
 use msgext::drive::target::Target;
 use msgext::judge::conform::summary::{Summary, summarise};
@@ -17,13 +17,13 @@ pub(crate) fn suite() -> Vec<Planned> {
 }
 
 /// One run of the suite against the embedded endpoint by these rules.
-pub(crate) async fn conform(planned: &[Planned], rules: Rules) -> (Run, Summary) {
+pub(crate) async fn conform(planned: &[Planned], rules: Rules) -> (ConformRun, Summary) {
     conform_target(planned, embedded::target(), rules).await
 }
 
 /// One run of the suite against an embedded target by these rules.
-pub(crate) async fn conform_target(planned: &[Planned], target: Target, rules: Rules) -> (Run, Summary) {
-    let options = Options { rate: None, fast: false, fail_fast: false, strict: false, seed: 1 };
+pub(crate) async fn conform_target(planned: &[Planned], target: Target, rules: Rules) -> (ConformRun, Summary) {
+    let options = ConformOptions { rate: None, fast: false, fail_fast: false, strict: false, seed: 1 };
     let place = embedded::place(rules);
     let run = run(planned, &target, &place, &options, &Stop::default(), &|_| {}).await.expect("the target can be tested");
     let summary = summarise(
@@ -39,7 +39,7 @@ pub(crate) async fn conform_target(planned: &[Planned], target: Target, rules: R
 }
 
 /// Every finding in a line of its own, for a failed assertion's message.
-pub(crate) fn told(run: &Run, summary: &Summary) -> String {
+pub(crate) fn told(run: &ConformRun, summary: &Summary) -> String {
     let findings = run.outcomes.iter().flat_map(|outcome| {
         outcome.findings.iter().map(|finding| {
             format!(
