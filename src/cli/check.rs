@@ -22,13 +22,14 @@ pub struct CheckArgs {
 
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let files = if args.paths.is_empty() { bundled() } else { files::read_yaml(&args.paths)? };
+    let spec = spec::bundled();
     let (mut scenarios, mut targets, mut specs, mut plans, mut problems) = (Vec::new(), 0, 0, 0, Vec::new());
     for (path, text) in &files {
         match kind(&SourceFile::new(path, text)) {
             FileKind::Scenarios => scenarios.push((path.clone(), text.clone())),
             FileKind::Target => {
                 targets += 1;
-                problems.extend(target::load(path, text, spec::bundled()).err().into_iter().flatten());
+                problems.extend(target::load(path, text, &spec).err().into_iter().flatten());
             }
             FileKind::Plan => {
                 plans += 1;
@@ -41,7 +42,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         }
     }
     let scenario_files = scenarios.len();
-    let (planned, scenario_problems) = plan::load(scenarios, spec::bundled());
+    let (planned, scenario_problems) = plan::load(scenarios, &spec);
     problems.extend(scenario_problems);
     if !problems.is_empty() {
         let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();

@@ -32,11 +32,11 @@ pub struct ListArgs {
 pub fn run(args: &ListArgs) -> Result<Exit, Failure> {
     let spec = spec::bundled();
     let filter = args.filter.clone().unwrap_or_default();
-    let planned: Vec<Planned> = load(&args.paths)?.into_iter().filter(|planned| filter.admits(planned, spec)).collect();
+    let planned: Vec<Planned> = load(&args.paths, &spec)?.into_iter().filter(|planned| filter.admits(planned, &spec)).collect();
     let mut out = anstream::stdout().lock();
     let written = match (args.clauses, args.readings) {
-        (true, _) => clauses(&mut out, spec, &planned),
-        (_, true) => readings(&mut out, spec),
+        (true, _) => clauses(&mut out, &spec, &planned),
+        (_, true) => readings(&mut out, &spec),
         (false, false) => scenarios(&mut out, &planned),
     };
     match written {

@@ -154,7 +154,7 @@ impl TargetArgs {
 /// Reads a target file; everything that is wrong with it is told at once.
 fn read_target_file(path: &Path) -> Result<TargetFile, Failure> {
     let (name, text) = files::read(path)?;
-    target::load(&name, &text, spec::bundled()).map_err(|problems| {
+    target::load(&name, &text, &spec::bundled()).map_err(|problems| {
         let texts = BTreeMap::from([(name.as_str(), text.as_str())]);
         let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
         Failure::usage(format!("{name} is no target file that can be used"))

@@ -104,7 +104,8 @@ mod tests {
     use crate::spec;
 
     fn spec_readings() -> BTreeMap<String, Vec<String>> {
-        let questions = spec::bundled().questions();
+        let spec = spec::bundled();
+        let questions = spec.questions();
         questions
             .map(|(name, clause)| (name.to_owned(), clause.readings.iter().map(|answer| answer.name.clone()).collect()))
             .collect()

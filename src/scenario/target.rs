@@ -161,7 +161,7 @@ mod tests {
 
     /// Each problem as `line:column message`.
     fn told(text: &str) -> Vec<String> {
-        let problems = load("t.yaml", text, spec::bundled()).err().unwrap_or_default();
+        let problems = load("t.yaml", text, &spec::bundled()).err().unwrap_or_default();
         let line = |problem: Problem| {
             assert!(problem.help.is_some() || problem.message.contains("expected"), "{problem:?}");
             let place = problem.place.expect("a place");

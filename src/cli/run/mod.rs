@@ -22,7 +22,7 @@ use crate::report::snippet::{self, Texts};
 use crate::report::{Facts, Report, RunFacts, build, curl, text};
 use crate::scenario::conform::filter::Filter;
 use crate::scenario::conform::plan::{self, Planned};
-use crate::spec;
+use crate::spec::{self, Spec};
 use crate::verdict::ScenarioOutcome;
 
 /// The request budget on a real target, where none is given: a quarter below the app's limit of 200.
@@ -71,14 +71,15 @@ enum RequestRate {
 
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let seed = args.conduct.seed(now());
-    let plan = plan(args, seed)?;
+    let spec = spec::bundled();
+    let plan = plan(args, &spec, seed)?;
     let named = args.conduct.target.resolve()?;
     if args.dry_run {
-        return dry_run(&plan, &named.target, &options(args, seed));
+        return dry_run(&spec, &plan, &named.target, &options(args, seed));
     }
     let texts = snippet::texts(&plan);
     let conduct = Conduct::begin("run", &args.conduct, named, seed)?;
-    let (report, could_not_test) = conform(&plan, &conduct, &options(args, seed), &texts, args.conduct.quiet);
+    let (report, could_not_test) = conform(&spec, &plan, &conduct, &options(args, seed), &texts, args.conduct.quiet);
     conduct.finish(&report, could_not_test, |err, report| {
         text::failures(err, report, &texts)?;
         text::summary(err, report, &texts)
@@ -86,10 +87,10 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 /// The scenarios of these files, or the bundled ones; every problem is told.
-pub fn load(paths: &[PathBuf]) -> Result<Vec<Planned>, Failure> {
+pub fn load(paths: &[PathBuf], spec: &Spec) -> Result<Vec<Planned>, Failure> {
     let files = if paths.is_empty() { plan::bundled() } else { files::read_yaml(paths)? };
     let kept = files.clone();
-    let (planned, problems) = plan::load(files, spec::bundled());
+    let (planned, problems) = plan::load(files, spec);
     if problems.is_empty() {
         return Ok(planned);
     }
@@ -98,10 +99,10 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Planned>, Failure> {
     Err(Failure::usage(format!("{}; nothing was sent", counted(problems.len(), "problem"))))
 }
 
-fn plan(args: &RunArgs, seed: u64) -> Result<Vec<Planned>, Failure> {
+fn plan(args: &RunArgs, spec: &Spec, seed: u64) -> Result<Vec<Planned>, Failure> {
     let filter = args.filter.clone().unwrap_or_default();
-    let mut planned = load(&args.paths)?;
-    planned.retain(|planned| filter.admits(planned, spec::bundled()));
+    let mut planned = load(&args.paths, spec)?;
+    planned.retain(|planned| filter.admits(planned, spec));
     if planned.is_empty() {
         return Err(Failure::usage("no scenario is left to run: --filter admits none; `msgext list` shows what there is"));
     }
@@ -124,6 +125,7 @@ fn options(args: &RunArgs, seed: u64) -> ConformOptions {
 
 /// Runs the plan to a report. Where the target could not be tested there is a report too, and the failure beside it.
 fn conform(
+    spec: &Spec,
     plan: &[Planned],
     conduct: &Conduct,
     options: &ConformOptions,
@@ -131,15 +133,15 @@ fn conform(
     quiet: bool,
 ) -> (Report, Option<Failure>) {
     let Named { target, place, name, pinned, secrets } = &conduct.named;
-    let progress = RunProgress::new(plan.len(), texts, secrets, quiet);
+    let progress = RunProgress::new(spec, plan.len(), texts, secrets, quiet);
     let events = |event: Event<'_>| progress.show(&event);
-    let result = conduct.runtime.block_on(conform::run(plan, target, place, options, &conduct.stop, &events));
+    let result = conduct.runtime.block_on(conform::run(spec, plan, target, place, options, &conduct.stop, &events));
     progress.end();
     let report = |facts: Facts, outcomes: &[ScenarioOutcome], caller: Option<&str>| {
-        let summary = summarise(spec::bundled(), plan, outcomes, caller, pinned, options.strict, facts.incomplete.as_deref());
+        let summary = summarise(spec, plan, outcomes, caller, pinned, options.strict, facts.incomplete.as_deref());
         let (requests, retries) = counts(outcomes);
         let facts = RunFacts { facts, requests, retries, strict: options.strict, pinned: pinned.clone() };
-        build::build(spec::bundled(), &facts, plan, outcomes, &summary, secrets)
+        build::build(spec, &facts, plan, outcomes, &summary, secrets)
     };
     match result {
         Ok(run) => {
@@ -155,11 +157,11 @@ fn conform(
 }
 
 /// Prints every request of the plan, sent to the embedded endpoint in the target's name.
-fn dry_run(plan: &[Planned], target: &Target, options: &ConformOptions) -> Result<Exit, Failure> {
+fn dry_run(spec: &Spec, plan: &[Planned], target: &Target, options: &ConformOptions) -> Result<Exit, Failure> {
     let place = embedded::place_for(target);
     let options = ConformOptions { rate: None, ..options.clone() };
     let run = runtime()?
-        .block_on(conform::run(plan, target, &place, &options, &Stop::default(), &|_| {}))
+        .block_on(conform::run(spec, plan, target, &place, &options, &Stop::default(), &|_| {}))
         .map_err(|error| Failure::could_not_test(error.to_string()))?;
     let secrets = Secrets::new(&[], &run.outcomes);
     let print = || -> io::Result<()> {

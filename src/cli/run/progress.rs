@@ -12,11 +12,12 @@ use crate::report::secrets::Secrets;
 use crate::report::snippet::Texts;
 use crate::report::{build, text};
 use crate::scenario::conform::plan::Planned;
-use crate::spec;
+use crate::spec::Spec;
 use crate::verdict::{ScenarioOutcome, Verdict};
 
 /// Shows a run while it goes on.
 pub struct RunProgress<'a> {
+    spec: &'a Spec,
     bars: MultiProgress,
     total: ProgressBar,
     running: ProgressBar,
@@ -39,7 +40,7 @@ impl<'a> RunProgress<'a> {
     /// Failures shown as they come; the end repeats them all.
     const MOST_TOLD: usize = 5;
 
-    pub fn new(scenarios: usize, texts: &'a Texts<'a>, secrets: &'a [String], quiet: bool) -> RunProgress<'a> {
+    pub fn new(spec: &'a Spec, scenarios: usize, texts: &'a Texts<'a>, secrets: &'a [String], quiet: bool) -> RunProgress<'a> {
         let visible = io::stderr().is_terminal() && !quiet;
         let target = if visible { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
@@ -49,7 +50,7 @@ impl<'a> RunProgress<'a> {
         let running = bars.add(ProgressBar::new_spinner());
         running.set_style(style("{spinner} {wide_msg}"));
         running.enable_steady_tick(Duration::from_millis(100));
-        RunProgress { bars, total, running, state: Mutex::default(), texts, secrets, visible }
+        RunProgress { spec, bars, total, running, state: Mutex::default(), texts, secrets, visible }
     }
 
     /// Takes in an event of the run.
@@ -87,7 +88,7 @@ impl<'a> RunProgress<'a> {
 
     fn tell(&self, planned: &Planned, outcome: &ScenarioOutcome) {
         let secrets = Secrets::new(self.secrets, slice::from_ref(outcome));
-        let scenario = build::scenario(spec::bundled(), planned, outcome, &secrets);
+        let scenario = build::scenario(self.spec, planned, outcome, &secrets);
         // What cannot be shown now stands in the reports.
         let _ = text::scenario(&mut anstream::stderr().lock(), &scenario, self.texts);
     }

@@ -15,7 +15,7 @@ use super::target::{ReadBack, Target, TargetPlace};
 use crate::api::MemberCalls;
 use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
-use crate::spec;
+use crate::spec::Spec;
 use crate::verdict::{ScenarioOutcome, Verdict};
 use walk::walk;
 
@@ -56,6 +56,7 @@ pub struct ConformRun {
 
 /// Runs the plan. `stop` ends the run early: what is done is kept, the rest is unknown.
 pub async fn run(
+    spec: &Spec,
     plan: &[Planned],
     target: &Target,
     place: &TargetPlace,
@@ -75,14 +76,12 @@ pub async fn run(
                 None => {
                     events(Event::Started(planned));
                     tokio::select! {
-                        outcome = walked(planned, ground) => outcome,
+                        outcome = walked(spec, planned, ground) => outcome,
                         () = stop.wait() => untested(planned, Verdict::Unknown("interrupted".to_owned())),
                     }
                 }
             };
-            if options.fail_fast
-                && outcome.findings.iter().any(|finding| spec::bundled().decides(&finding.clause, options.strict))
-            {
+            if options.fail_fast && outcome.findings.iter().any(|finding| spec.decides(&finding.clause, options.strict)) {
                 failed.store(true, Ordering::Relaxed);
             }
             events(Event::Ended(planned, &outcome));
@@ -120,9 +119,9 @@ fn untested(planned: &Planned, verdict: Verdict) -> ScenarioOutcome {
     }
 }
 
-async fn walked(planned: &Planned, ground: &Ground<'_>) -> ScenarioOutcome {
+async fn walked(spec: &Spec, planned: &Planned, ground: &Ground<'_>) -> ScenarioOutcome {
     let (session, _launched) = ground.session(planned.scenario.embedded.clone()).await;
-    walk(planned, &session).await
+    walk(spec, planned, &session).await
 }
 
 /// Why a scenario is not run on this target, by these options.

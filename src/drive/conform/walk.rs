@@ -18,50 +18,31 @@ use crate::judge::conform::memory::Memory;
 use crate::judge::conform::pairs::{self, Pairs};
 use crate::judge::conform::race::one_wins;
 use crate::judge::conform::reply::{answer, judge, read};
+use crate::judge::conform::verdict::{WalkEnd, ends, judge_should, verdict};
 use crate::judge::conform::{At, Sent, incidental};
 use crate::judge::text::named;
 use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
 use crate::scenario::conform::ready::{Act, ReadyCall, ReadyPair, ReadyParallel, ReadyPeek, ReadyRepeat, ReadyStep, When};
 use crate::scenario::conform::text::Seq;
-use crate::spec;
-use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
+use crate::spec::Spec;
+use crate::verdict::{Finding, Observation, ScenarioOutcome};
 
 /// A Seq that no message reaches, and that still fits in 32 bits.
 const UNREACHABLE_SEQ: i64 = 2_000_000_000;
 
-/// Why a scenario went no further.
-enum WalkEnd {
-    /// A difference from a clause that decides: what comes after it would only follow from it.
-    Failed,
-    /// Something is not known that the rest builds on.
-    Unknown(String),
-    /// It does not apply to this target after all.
-    Skipped(String),
-}
-
 /// Runs one scenario to its end.
-pub async fn walk(planned: &Planned, session: &Session<'_>) -> ScenarioOutcome {
+pub async fn walk(spec: &Spec, planned: &Planned, session: &Session<'_>) -> ScenarioOutcome {
     let start = session.clock.now();
-    let mut walk = Walk::new(planned, session);
-    let stop = match walk.provision().await {
+    let mut walk = Walk::new(spec, planned, session);
+    let end = match walk.provision().await {
         Ok(()) => walk.steps(&planned.steps).await.err(),
-        Err(stop) => Some(stop),
+        Err(end) => Some(end),
     };
     let nothing_to_retry = planned.scenario.embedded.internal_error_every.is_some() && walk.line.internal_errors == 0;
-    let verdict = match stop {
-        _ if walk.findings.iter().any(decides) => Verdict::Fail,
-        Some(WalkEnd::Unknown(why)) => Verdict::Unknown(why),
-        Some(WalkEnd::Skipped(why)) => Verdict::Skipped(why),
-        _ if !walk.findings.is_empty() => Verdict::Fail,
-        _ if nothing_to_retry => {
-            Verdict::Skipped("the target never answered 10002, so there was nothing to try again".to_owned())
-        }
-        Some(WalkEnd::Failed) | None => Verdict::Pass,
-    };
     ScenarioOutcome {
         id: planned.id.clone(),
-        verdict,
+        verdict: verdict(spec, &walk.findings, end, nothing_to_retry),
         findings: walk.findings,
         observations: walk.observations,
         exchanges: walk.line.exchanges,
@@ -70,6 +51,7 @@ pub async fn walk(planned: &Planned, session: &Session<'_>) -> ScenarioOutcome {
 }
 
 struct Walk<'a> {
+    spec: &'a Spec,
     planned: &'a Planned,
     line: Line<'a>,
     messages: BTreeMap<String, Message>,
@@ -91,9 +73,10 @@ struct JudgedCall {
 }
 
 impl<'a> Walk<'a> {
-    fn new(planned: &'a Planned, session: &'a Session<'a>) -> Walk<'a> {
+    fn new(spec: &'a Spec, planned: &'a Planned, session: &'a Session<'a>) -> Walk<'a> {
         let caller = ("caller".to_owned(), session.member_calls.answer().to_owned());
         Walk {
+            spec,
             planned,
             line: Line::open(session, &planned.id),
             messages: BTreeMap::new(),
@@ -148,7 +131,7 @@ impl<'a> Walk<'a> {
 
     /// Takes over findings; one that decides ends the scenario.
     fn conclude(&mut self, findings: Vec<Finding>) -> Result<(), WalkEnd> {
-        let stop = findings.iter().any(decides);
+        let stop = findings.iter().any(|finding| ends(self.spec, finding));
         for finding in findings {
             // A defect of every reply is one finding, not a hundred.
             if !self
@@ -228,7 +211,7 @@ impl<'a> Walk<'a> {
             self.observed(reading, answer, place);
         }
         match &call.observe {
-            Some(observe) => match answer(spec::bundled(), observe, &sent, &reply, memory, &at) {
+            Some(observe) => match answer(self.spec, observe, &sent, &reply, memory, &at) {
                 Ok(answer) => self.observed(&observe.reading, answer, place),
                 Err(finding) => findings.push(*finding),
             },
@@ -236,14 +219,7 @@ impl<'a> Walk<'a> {
             None if call.expect.is_none() && !call.should.is_empty() => {}
             None => findings.extend(judge(&sent, &reply, call.expect.as_ref(), memory, &at)),
         }
-        for (clause, expect) in &call.should {
-            let at = At { clause: clause.clone(), place: format!("{place}/should/{clause}"), exchange: at.exchange };
-            let differences = judge(&sent, &reply, Some(expect), memory, &at);
-            // Its expectation stands under `should`, not under `expect`.
-            findings.extend(
-                differences.into_iter().map(|finding| Finding { place: finding.place.replacen("/expect", "", 1), ..finding }),
-            );
-        }
+        findings.extend(judge_should(&sent, &reply, call, memory, &at));
         self.note_retries(exchange, &mut findings);
         self.memory.learn(&sent, &reply);
         Ok(JudgedCall { sent, reply, findings, changes: Vec::new(), exchange })
@@ -443,11 +419,6 @@ impl<'a> Walk<'a> {
             None => self.conclude(judged.into_iter().flat_map(|judged| judged.findings).collect()),
         }
     }
-}
-
-/// Whether a finding ends its scenario: one on a `should` clause is told, and the scenario goes on.
-fn decides(finding: &Finding) -> bool {
-    spec::bundled().decides(&finding.clause, false)
 }
 
 fn at(clause: &str, place: &str, exchange: Option<usize>) -> At {

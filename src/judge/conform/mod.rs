@@ -7,6 +7,7 @@ pub(crate) mod pairs;
 pub(crate) mod race;
 pub(crate) mod reply;
 pub mod summary;
+pub(crate) mod verdict;
 
 use crate::api::{Kv, Operation};
 use crate::verdict::Finding;

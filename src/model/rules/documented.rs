@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::*;
+use super::{
+    Access, AllFailed, BodyForm, Bounds, Carried, ClearList, ClearReach, CodeRules, Counter, DeleteMissing, DeleteReach,
+    DuplicateKeys, EmptyValue, Fields, FromOmitted, Gate, Gone, Info, ItemForm, KeyMatch, KeySpace, LimitPlace, LimitRules,
+    Measure, Order, Partial, Rules, SeqMatch, SeqRules, StatusWords, Swapped, ValueKept, Wire, Writes,
+};
+use crate::api::MemberCalls;
 use crate::api::call::{MAX_KEY_BYTES, MAX_KVS, MAX_KVS_PER_MESSAGE, MAX_VALUE_BYTES};
 use crate::api::code;
 use crate::model::limiter::{Algorithm, Limit, Scope};

@@ -550,7 +550,7 @@ scenarios:
         let mut bundled: Vec<String> = bundled().into_iter().map(|(path, _)| path).collect();
         bundled.sort();
         assert_eq!(bundled, names);
-        let (_, problems) = load(super::bundled(), crate::spec::bundled());
+        let (_, problems) = load(super::bundled(), &crate::spec::bundled());
         assert_eq!(problems, []);
     }
 

@@ -11,7 +11,7 @@ use msgext::spec::{self, Profile};
 
 /// The bundled suite.
 pub(crate) fn suite() -> Vec<Planned> {
-    let (planned, problems) = plan::load(plan::bundled(), spec::bundled());
+    let (planned, problems) = plan::load(plan::bundled(), &spec::bundled());
     assert_eq!(problems, []);
     planned
 }
@@ -25,9 +25,10 @@ pub(crate) async fn conform(planned: &[Planned], rules: Rules) -> (ConformRun, S
 pub(crate) async fn conform_target(planned: &[Planned], target: Target, rules: Rules) -> (ConformRun, Summary) {
     let options = ConformOptions { rate: None, fast: false, fail_fast: false, strict: false, seed: 1 };
     let place = embedded::place(rules);
-    let run = run(planned, &target, &place, &options, &Stop::default(), &|_| {}).await.expect("the target can be tested");
+    let spec = spec::bundled();
+    let run = run(&spec, planned, &target, &place, &options, &Stop::default(), &|_| {}).await.expect("the target can be tested");
     let summary = summarise(
-        spec::bundled(),
+        &spec,
         planned,
         &run.outcomes,
         run.found.saw_member_calls.then(|| run.found.member_calls.answer()),
