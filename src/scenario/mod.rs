@@ -5,6 +5,7 @@
 pub mod conform;
 pub(crate) mod load;
 pub(crate) mod target;
+pub mod writer;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ impl Caller {
 }
 
 /// How a message comes to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageKind {
     /// Sent by the sender to the recipient, with extension support.
@@ -46,13 +47,13 @@ pub enum MessageKind {
 }
 
 /// Settings of the embedded endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EmbeddedSetup {
     /// Answers 10002, without doing anything, to every n-th call.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internal_error_every: Option<u32>,
     /// Has no limit for the app, so that calls at one instant can reach a message's limit.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_app_limit: bool,
 }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A span of time: `500ms`, `61s`, `1.5s`, `2m`, `1h30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,30 @@ impl FromStr for Span {
             && text.split(is_number).filter(|unit| !unit.is_empty()).all(|unit| UNITS.contains(&unit));
         let span: jiff::SignedDuration = if numbers_and_units { text.parse().map_err(|_| ())? } else { return Err(()) };
         span.try_into().map(Span).map_err(|_| ())
+    }
+}
+
+/// In the largest unit that says it exactly.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, nanoseconds) = (self.0.as_secs(), self.0.subsec_nanos());
+        match seconds {
+            0 if nanoseconds > 0 => {}
+            _ if seconds > 0 && seconds.is_multiple_of(3600) => write!(f, "{}h", seconds / 3600)?,
+            _ if seconds > 0 && seconds.is_multiple_of(60) => write!(f, "{}m", seconds / 60)?,
+            _ => write!(f, "{seconds}s")?,
+        }
+        match nanoseconds {
+            0 => Ok(()),
+            _ if nanoseconds.is_multiple_of(1_000_000) => write!(f, "{}ms", nanoseconds / 1_000_000),
+            _ => write!(f, "{nanoseconds}ns"),
+        }
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -80,6 +104,12 @@ mod tests {
         for (text, span) in spans {
             assert_eq!(read(text), Ok(span), "{text}");
         }
+        for (written, span) in spans {
+            assert_eq!(Span(span).to_string().parse::<Span>().map(|span| span.0), Ok(span), "{written}");
+        }
+        assert_eq!(Span(Duration::from_secs(61)).to_string(), "61s");
+        assert_eq!(Span(Duration::from_mins(2)).to_string(), "2m");
+        assert_eq!(Span(Duration::ZERO).to_string(), "0s");
         for wrong in ["61", "s", "-1s", "+1s", "1s ago", "PT1S", "1d", "1 s", "99999999999999999999s", ""] {
             assert_eq!(read(wrong), Err(()), "{wrong}");
         }

@@ -11,7 +11,7 @@ pub mod text;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{Caller, EmbeddedSetup, MessageKind};
@@ -19,15 +19,20 @@ use crate::api::Operation;
 use crate::yaml::span::Span;
 use text::{Body, Codes, KeyState, Seq, SeqExpect, Text};
 
+/// What need not be written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// One file of scenarios.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
     pub scenarios: Vec<Scenario>,
 }
 
 /// Steps against fresh messages, with what is expected of each.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Scenario {
     /// Unique in the run; lower-case words joined by hyphens.
@@ -36,32 +41,32 @@ pub struct Scenario {
     pub title: String,
     /// The clauses that it tests. A broken expectation counts against the first, unless its step names another.
     pub clauses: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Who calls, where a step does not say.
-    #[serde(default, rename = "as")]
+    #[serde(default, skip_serializing_if = "is_default", rename = "as")]
     pub caller: Caller,
     /// Messages by name. `m` is there without being named.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub messages: BTreeMap<String, MessageKind>,
     /// Runs alone, after all others: for scenarios that use up the app's own limit.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub alone: bool,
     /// Requests a second that it must be free to send; with a smaller budget it is skipped.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs_rate: Option<u32>,
     /// How the embedded endpoint is set up for it, where a clause needs something to bite on. A real target is taken as it is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub embedded: EmbeddedSetup,
     /// Rows of a table. Each row is a scenario of its own: `${column}` in any text stands for the row's value. The column `row`
     /// names the row.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cases: Vec<BTreeMap<String, Json>>,
     pub steps: Vec<Step>,
 }
 
 /// One thing that happens.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     Set(CallStep),
@@ -115,91 +120,91 @@ impl Step {
 ///
 /// With none of `expect`, `should` and `observe`, everything has to work: `ErrorCode` 0 at the top and for every key, each key
 /// answered once, a set's value echoed, and a Seq that grew.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CallStep {
     /// Who calls; the scenario's `as` if left out.
-    #[serde(default, rename = "as")]
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "as")]
     pub caller: Option<Caller>,
     /// Name of the message; `m` if left out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The pairs. Left out, the body has no `ExtensionList`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kvs: Option<Vec<KvSpec>>,
     /// Top-level fields of the body, set to any JSON (`null` too) after it was made.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, Json>,
     /// Top-level fields of the body to leave out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub omit: Vec<String>,
     /// `raw` only: the whole body.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub http: Http,
     /// The clause that a difference from `expect` breaks; the scenario's first if left out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clause: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
     /// What clauses of level `should` ask beyond `expect`, by clause.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub should: BTreeMap<String, Expect>,
     /// An open clause: which outcome means which reading. An outcome that is none of them is a failure.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe: Option<Observe>,
     /// Does the step only where these readings were seen, in this scenario or by the probe of the target.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub when: BTreeMap<String, Vec<String>>,
 }
 
 /// One pair, or `times` pairs, of a call.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KvSpec {
     pub key: Text,
     /// Left out: `v` on a set, the empty string (as in the documentation's example) on a delete.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Text>,
     /// `latest` if left out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub seq: Seq,
     /// Makes this many pairs: `k` becomes `k1`, `k2`, …
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<usize>,
     /// Fields of this item, set to any JSON after it was made.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, Json>,
     /// Fields of this item to leave out: `[Key]`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub omit: Vec<String>,
 }
 
 /// Departures from a well-formed HTTP request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Http {
     /// `POST` if left out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Parameters set to another value; `null` leaves one out; a new name adds one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub query: BTreeMap<String, Option<String>>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// Signs with something other than the caller's own, valid `UserSig`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub usersig: UserSig,
     /// Calls as the target's app without the plan, where it names one; otherwise the scenario is skipped.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub without_plan: bool,
 }
 
 /// The signature that a call carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UserSig {
     #[default]
@@ -218,40 +223,40 @@ pub enum UserSig {
 }
 
 /// What a reply has to be. Fields left out ask nothing, but see `keys`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expect {
     /// The top-level `ErrorCode`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Codes>,
     /// The whole call is refused, at the top or at every key, with this code (`any`: whichever).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Codes>,
     /// By key. A key of the call that is not named has to work, unless `each` says otherwise.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, KeyExpect>,
     /// Every key of the call that `keys` does not name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub each: Option<KeyExpect>,
     /// Reads the message before and after: not one pair of it may have changed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub unchanged: bool,
 }
 
 /// What one key's result has to be. Fields left out ask nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KeyExpect {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Codes>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Text>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<SeqExpect>,
 }
 
 /// The lawful outcomes of an open clause.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Observe {
     /// The question's name in `spec.yaml`: `deleted-key`.
@@ -261,45 +266,45 @@ pub struct Observe {
 }
 
 /// Reads keys back.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Peek {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clause: Option<String>,
     /// `absent`, a value, or `{ value: …, seq: … }`.
     pub keys: BTreeMap<String, KeyState>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub when: BTreeMap<String, Vec<String>>,
 }
 
 /// Steps done again and again.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Repeat {
     pub times: usize,
     #[serde(rename = "do")]
     pub steps: Vec<Step>,
     /// Waits this long between two rounds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<Span>,
     /// Ends when the last call of a round answers like this; that call is not judged otherwise, and never to see it is a failure.
     /// With `unchanged` the call that ends it must have changed nothing.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Expect>,
     /// With `until`: whether the awaited answer came is the answer to an open question; never to see it is no failure then.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe: Option<ObserveUntil>,
     /// With `until`: judges how many rounds it took against what a lawful limiter could have decided in that time.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<LimitExpect>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub when: BTreeMap<String, Vec<String>>,
 }
 
 /// The open question that a repetition answers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ObserveUntil {
     /// The question's name in `spec.yaml`.
@@ -311,7 +316,7 @@ pub struct ObserveUntil {
 }
 
 /// A limit on the rounds before `until`, counted from a limiter that has not yet seen a call.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LimitExpect {
     /// How many rounds every lawful limiter lets through.
@@ -324,17 +329,17 @@ pub struct LimitExpect {
 }
 
 /// Calls sent at the same time.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Parallel {
     #[serde(rename = "do")]
     pub steps: Vec<Step>,
     /// Sends each of them this many times.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<usize>,
     /// Key that exactly one of the calls may set; all others get 23001, with the winner's pair.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub one_wins: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clause: Option<String>,
 }

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value as Json;
 
 /// A text: as it stands, or `{ repeat: "é", bytes: 1000 }`, which repeats the characters up to exactly that many bytes
@@ -238,7 +239,7 @@ impl<'de> Deserialize<'de> for Body {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Body, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Recipe {
+        struct BodyRecipe {
             #[serde(default)]
             hex: Option<String>,
             // A null of its own is a body, too.
@@ -258,12 +259,12 @@ impl<'de> Deserialize<'de> for Body {
                 Ok(Body::Text(text.to_owned()))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Body, A::Error> {
-                match Recipe::deserialize(MapAccessDeserializer::new(map))? {
-                    Recipe { json: None, hex: Some(digits) } => bytes_of_hex(&digits)
+                match BodyRecipe::deserialize(MapAccessDeserializer::new(map))? {
+                    BodyRecipe { json: None, hex: Some(digits) } => bytes_of_hex(&digits)
                         .map(Body::Hex)
                         .ok_or_else(|| de::Error::custom("hex takes pairs of the digits 0-9 and a-f, like \"ff 00\"")),
-                    Recipe { json: Some(json), hex: None } => Ok(Body::Json(json)),
-                    Recipe { .. } => Err(de::Error::custom("a body is either { hex: … } or { json: … }")),
+                    BodyRecipe { json: Some(json), hex: None } => Ok(Body::Json(json)),
+                    BodyRecipe { .. } => Err(de::Error::custom("a body is either { hex: … } or { json: … }")),
                 }
             }
         }
@@ -277,6 +278,104 @@ fn bytes_of_hex(digits: &str) -> Option<Vec<u8>> {
         return None;
     }
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// A longer text is written as a recipe, where it is one.
+const LONGEST_WRITTEN_OUT: usize = 60;
+
+impl Text {
+    /// The character that the text repeats, where a recipe says it in less.
+    fn repeats(&self) -> Option<&str> {
+        let first = self.0.chars().next().filter(|_| (LONGEST_WRITTEN_OUT..=MOST_BYTES).contains(&self.0.len()))?;
+        let pattern = &self.0[..first.len_utf8()];
+        (repeated(pattern, self.0.len())? == self.0).then_some(pattern)
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.repeats() {
+            None => serializer.serialize_str(&self.0),
+            Some(repeat) => {
+                let mut recipe = serializer.serialize_map(Some(2))?;
+                recipe.serialize_entry("repeat", repeat)?;
+                recipe.serialize_entry("bytes", &self.0.len())?;
+                recipe.end()
+            }
+        }
+    }
+}
+
+impl Serialize for Seq {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Seq::Latest => serializer.serialize_str("latest"),
+            Seq::Stale => serializer.serialize_str("stale"),
+            Seq::Ahead => serializer.serialize_str("ahead"),
+            Seq::Absent => serializer.serialize_str("absent"),
+            Seq::Number(number) => serializer.serialize_i64(*number),
+        }
+    }
+}
+
+impl Serialize for SeqExpect {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            SeqExpect::Latest => serializer.serialize_str("latest"),
+            SeqExpect::Grown => serializer.serialize_str("grown"),
+            SeqExpect::Number(number) => serializer.serialize_i64(*number),
+        }
+    }
+}
+
+impl Serialize for Codes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Codes::AnyRefusal => serializer.serialize_str("any"),
+            Codes::OneOf(codes) => match codes[..] {
+                [code] => serializer.serialize_i64(code),
+                _ => codes.serialize(serializer),
+            },
+        }
+    }
+}
+
+impl Serialize for KeyState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            KeyState::Absent => serializer.serialize_str("absent"),
+            // The word `absent` and a recipe mean a value only where it is called one.
+            KeyState::Present { value: Some(value), seq: None } if value.0 != "absent" && value.repeats().is_none() => {
+                value.serialize(serializer)
+            }
+            KeyState::Present { value, seq } => {
+                let mut pair = serializer.serialize_map(None)?;
+                if let Some(value) = value {
+                    pair.serialize_entry("value", value)?;
+                }
+                if let Some(seq) = seq {
+                    pair.serialize_entry("seq", seq)?;
+                }
+                pair.end()
+            }
+        }
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (kind, content) = match self {
+            Body::Text(text) => return serializer.serialize_str(text),
+            Body::Hex(bytes) => {
+                let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                ("hex", Json::String(digits.join(" ")))
+            }
+            Body::Json(json) => ("json", json.clone()),
+        };
+        let mut body = serializer.serialize_map(Some(1))?;
+        body.serialize_entry(kind, &content)?;
+        body.end()
+    }
 }
 
 /// The schema of a word type: what an editor offers and accepts.
