@@ -1,7 +1,8 @@
 //! `msgext load` beside its peers, on one machine: requests a CPU-second, and how late requests arrive.
 //!
 //! `cargo bench --bench peers -- cpu`, `-- lag`, or both where neither is named. It needs two cores that have nothing else to
-//! do, takes what it finds of wrk, oha and k6, and says which it did not find and how to get it. Only loopback is used.
+//! do, takes what it finds of wrk, oha and k6, and of an earlier build of msgext, and says which it did not find and how to get it.
+//! Only loopback is used.
 
 mod support;
 
@@ -19,7 +20,7 @@ struct Args {
     /// Length of each measurement
     #[arg(long)]
     seconds: Option<u64>,
-    /// How often each client has its turn in `cpu`
+    /// How often each client has its turn
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Cargo says so of itself; without it somebody only wants to see this built and started
@@ -49,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         cpu::compare(out, cores, &clients, args.seconds.unwrap_or(10), args.rounds)?;
     }
     if measured(Measure::Lag) {
-        lag::compare(out, cores, &clients, args.seconds)?;
+        lag::compare(out, cores, &clients, args.seconds, args.rounds)?;
     }
     Ok(())
 }

@@ -48,7 +48,14 @@ struct Known {
     command: Tell,
 }
 
-const PEERS: [Known; 4] = [
+const PEERS: [Known; 5] = [
+    Known {
+        name: "an earlier one",
+        program: "msgext-earlier",
+        variable: "MSGEXT_EARLIER",
+        how_to_get: "cargo build --release of another commit",
+        command: msgext_load,
+    },
     Known { name: "wrk", program: "wrk", variable: "MSGEXT_WRK", how_to_get: "Debian's package wrk", command: wrk },
     Known { name: "oha", program: "oha", variable: "MSGEXT_OHA", how_to_get: "cargo install oha --locked", command: oha },
     Known { name: "k6, checked", program: "k6", variable: "MSGEXT_K6", how_to_get: K6, command: k6_checked },

@@ -73,8 +73,8 @@ mod tests {
         any.prop_filter("a column", |text| !text.contains("${"))
     }
 
-    fn texts<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = BTreeMap<String, T>> {
-        btree_map(text(), value, 0..3)
+    fn texts<T: std::fmt::Debug>(value: impl Strategy<Value = T> + 'static) -> BoxedStrategy<BTreeMap<String, T>> {
+        btree_map(text(), value, 0..3).boxed()
     }
 
     fn json() -> impl Strategy<Value = Json> {
@@ -119,21 +119,35 @@ mod tests {
         prop_oneof![text().prop_map(Body::Text), vec(any::<u8>(), 0..4).prop_map(Body::Hex), json().prop_map(Body::Json),]
     }
 
-    fn kv() -> impl Strategy<Value = KvSpec> {
+    fn kv() -> BoxedStrategy<KvSpec> {
         let times = option::of(1..5_usize);
-        (text(), option::of(text()), seq(), times, texts(json()), vec(text(), 0..2)).prop_map(
-            |(key, value, seq, times, fields, omit)| KvSpec { key: Text(key), value: value.map(Text), seq, times, fields, omit },
-        )
+        (text(), option::of(text()), seq(), times, texts(json()), vec(text(), 0..2))
+            .prop_map(|(key, value, seq, times, fields, omit)| KvSpec {
+                key: Text(key),
+                value: value.map(Text),
+                seq,
+                times,
+                fields,
+                omit,
+            })
+            .boxed()
     }
 
-    fn http() -> impl Strategy<Value = Http> {
+    fn http() -> BoxedStrategy<Http> {
         let usersig = select(vec![UserSig::Valid, UserSig::Empty, UserSig::Forged, UserSig::OtherApp]);
-        (option::of(text()), option::of(text()), texts(option::of(text())), texts(text()), usersig, any::<bool>()).prop_map(
-            |(method, path, query, headers, usersig, without_plan)| Http { method, path, query, headers, usersig, without_plan },
-        )
+        (option::of(text()), option::of(text()), texts(option::of(text())), texts(text()), usersig, any::<bool>())
+            .prop_map(|(method, path, query, headers, usersig, without_plan)| Http {
+                method,
+                path,
+                query,
+                headers,
+                usersig,
+                without_plan,
+            })
+            .boxed()
     }
 
-    fn expect() -> impl Strategy<Value = Expect> {
+    fn expect() -> BoxedStrategy<Expect> {
         fn key() -> impl Strategy<Value = KeyExpect> {
             (option::of(codes()), option::of(text()), option::of(seq_expect())).prop_map(|(code, value, seq)| KeyExpect {
                 code,
@@ -143,14 +157,15 @@ mod tests {
         }
         (option::of(codes()), option::of(codes()), texts(key()), option::of(key()), any::<bool>())
             .prop_map(|(code, refused, keys, each, unchanged)| Expect { code, refused, keys, each, unchanged })
+            .boxed()
     }
 
-    fn call() -> impl Strategy<Value = CallStep> {
+    fn call() -> BoxedStrategy<CallStep> {
         let observe = (text(), texts(expect())).prop_map(|(reading, is)| Observe { reading, is });
         let sent = (option::of(vec(kv(), 0..3)), texts(json()), vec(text(), 0..2), option::of(body()), http());
         let asked = (option::of(expect()), texts(expect()), option::of(observe), texts(vec(text(), 0..2)));
-        (option::of(caller()), option::of(text()), option::of(text()), sent, asked).prop_map(
-            |(caller, message, clause, (kvs, fields, omit, body, http), (expect, should, observe, when))| CallStep {
+        (option::of(caller()), option::of(text()), option::of(text()), sent, asked)
+            .prop_map(|(caller, message, clause, (kvs, fields, omit, body, http), (expect, should, observe, when))| CallStep {
                 caller,
                 message,
                 kvs,
@@ -163,11 +178,11 @@ mod tests {
                 should,
                 observe,
                 when,
-            },
-        )
+            })
+            .boxed()
     }
 
-    fn peek() -> impl Strategy<Value = Peek> {
+    fn peek() -> BoxedStrategy<Peek> {
         let state = prop_oneof![
             Just(KeyState::Absent),
             (option::of(text()), option::of(seq_expect()))
@@ -175,6 +190,7 @@ mod tests {
         ];
         (option::of(text()), option::of(text()), texts(state), texts(vec(text(), 0..2)))
             .prop_map(|(message, clause, keys, when)| Peek { message, clause, keys, when })
+            .boxed()
     }
 
     fn step() -> impl Strategy<Value = Step> {

@@ -43,7 +43,7 @@ pub struct Scenario {
     pub clauses: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// Who calls, where a step does not say.
+    /// Who calls, where a step does not say; `admin` if left out.
     #[serde(default, skip_serializing_if = "is_default", rename = "as")]
     pub caller: Caller,
     /// Messages by name. `m` is there without being named.

@@ -154,7 +154,7 @@ fn upward_imports(files: &[File]) -> Vec<String> {
     for (path, text) in files {
         let Some(floor) = floor(path) else { continue };
         let Some(below) = below(floor) else {
-            findings.push(format!("{path}:1: {floor} is no floor; give it a place in tests/it/tidy.rs"));
+            findings.push(format!("{path}:1: {floor} is no floor; give it a place in tests/it/tidy"));
             continue;
         };
         for import in imports(path, &tokens(text)) {

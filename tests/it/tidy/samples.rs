@@ -46,7 +46,7 @@ fn rejects_imports_from_above_from_a_sibling_and_to_no_floor() {
     assert_eq!(found(upward_imports, "src/random.rs", "use crate::clock;"), ["src/random.rs:1: random imports clock"]);
     assert_eq!(
         found(upward_imports, "src/extra.rs", ""),
-        ["src/extra.rs:1: extra is no floor; give it a place in tests/it/tidy.rs"]
+        ["src/extra.rs:1: extra is no floor; give it a place in tests/it/tidy"]
     );
 }
 
