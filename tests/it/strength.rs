@@ -11,6 +11,7 @@ use msgext::model::Rules;
 use msgext::model::limiter::{Algorithm, Limit, Scope, Unit};
 use msgext::model::mutants::{MUTANTS, Mutant};
 use msgext::model::readings::{READINGS, Reading, reading};
+use msgext::scenario::conform::plan::Planned;
 use msgext::spec::{self, Level};
 use msgext::verdict::Overall;
 use msgext::verdict::Verdict;
@@ -42,7 +43,7 @@ async fn every_reading_alone_passes_and_is_named() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-async fn with_reading(planned: &[msgext::scenario::conform::plan::Planned], reading: &Reading) -> Option<String> {
+async fn with_reading(planned: &[Planned], reading: &Reading) -> Option<String> {
     let mut rules = Rules::default();
     (reading.apply)(&mut rules);
     let (run, summary) = conform(planned, rules).await;
@@ -98,7 +99,18 @@ async fn every_mutant_is_caught_by_a_clause_that_it_breaks() {
     assert!(survivors.is_empty(), "{} of {} survive:\n{}", survivors.len(), MUTANTS.len(), survivors.join("\n\n"));
 }
 
-async fn survives(planned: &[msgext::scenario::conform::plan::Planned], mutant: &Mutant) -> Option<String> {
+/// Tells of a mutant that the suite does not catch. Most are caught by the scenarios of the clauses that they break, so that the
+/// others need not run: on the embedded endpoint no scenario sees what another does.
+async fn survives(planned: &[Planned], mutant: &Mutant) -> Option<String> {
+    let breaks = |planned: &&Planned| planned.scenario.clauses.iter().any(|clause| mutant.breaks.contains(&clause.as_str()));
+    let near: Vec<Planned> = planned.iter().filter(breaks).cloned().collect();
+    if survives_scenarios(&near, mutant).await.is_none() {
+        return None;
+    }
+    survives_scenarios(planned, mutant).await
+}
+
+async fn survives_scenarios(planned: &[Planned], mutant: &Mutant) -> Option<String> {
     let mut rules = Rules::default();
     (mutant.apply)(&mut rules);
     let (run, summary) = conform(planned, rules).await;
