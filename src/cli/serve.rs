@@ -59,8 +59,11 @@ pub struct ServeArgs {
     /// What every answer takes at least, to some 100 µs: 2ms, or bimodal:FAST,SLOW,SHARE of the set calls
     #[arg(long, value_name = "LATENCY", default_value = "0ms")]
     latency: AddedLatency,
-    /// Fault of the wire in one set call of N: reset, close, truncate, slow-body, endless, huge, garbage, bad-gateway; may be repeated
-    #[arg(long, value_name = "KIND:N")]
+    /// Fault of the wire in one call of N: reset, close, truncate, slow-body, endless, huge, garbage, bad-gateway; may be repeated
+    ///
+    /// Calls that set, that read back (get_key_values) and that make messages (sendmsg) are counted each for itself; `on=set`,
+    /// `on=get` or `on=send` spoils one of them only.
+    #[arg(long, value_name = "KIND:N[,on=COMMAND]")]
     fault: Vec<Fault>,
     /// Answers 10002 to one set call of N, without having done anything
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -21,10 +21,9 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::alarm::{self, Alarm};
-use super::fault::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind, SpoiltCommand};
 use super::latency::AddedLatency;
 use super::record::Record;
-use crate::api::call;
 use crate::model::verified::Verified;
 use crate::model::{Model, Request, Response, Setup, prepare};
 
@@ -48,7 +47,7 @@ pub struct Behaviour {
 /// Serves until `shutdown` is ready; then connections get a moment to finish.
 pub async fn serve(listener: TcpListener, setup: Setup, model: Model, behaviour: Behaviour, shutdown: impl Future<Output = ()>) {
     let verified = Verified::default();
-    let server = Arc::new(Server { setup, behaviour, verified, model: Mutex::new(model), calls: AtomicU64::new(0) });
+    let server = Arc::new(Server { setup, behaviour, verified, model: Mutex::new(model), calls: Default::default() });
     let mut connections = JoinSet::new();
     let mut next_connection = 0;
     tokio::pin!(shutdown);
@@ -83,8 +82,8 @@ struct Server {
     behaviour: Behaviour,
     verified: Verified,
     model: Mutex<Model>,
-    /// Set calls so far, over all connections: what "one in N" counts.
-    calls: AtomicU64,
+    /// Calls of each command so far, over all connections: what "one in N" counts.
+    calls: [AtomicU64; SpoiltCommand::ALL.len()],
 }
 
 /// Most replies are whole; only a spoilt one is worth a box.
@@ -142,8 +141,10 @@ impl Server {
             body: &body,
             connection: connection.number,
         };
-        let set_call = (request.path == call::PATH).then(|| self.calls.fetch_add(1, Ordering::Relaxed) + 1);
-        let fault = set_call.and_then(|number| self.fault(number));
+        let command = SpoiltCommand::of(request.path);
+        let number = command.map(|command| self.calls[command as usize].fetch_add(1, Ordering::Relaxed) + 1);
+        let set_call = number.filter(|_| command == Some(SpoiltCommand::Set));
+        let fault = command.zip(number).and_then(|(command, number)| self.fault(command, number));
         let response = match fault {
             Some(fault) if !fault.after_the_work() => Response {
                 status: 502,
@@ -175,8 +176,9 @@ impl Server {
         }
     }
 
-    fn fault(&self, set_call: u64) -> Option<FaultKind> {
-        self.behaviour.faults.iter().find(|fault| set_call.is_multiple_of(fault.every)).map(|fault| fault.kind)
+    fn fault(&self, command: SpoiltCommand, number: u64) -> Option<FaultKind> {
+        let spoils = |fault: &&Fault| fault.only.is_none_or(|only| only == command) && number.is_multiple_of(fault.every);
+        self.behaviour.faults.iter().find(spoils).map(|fault| fault.kind)
     }
 }
 
