@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::reply::kept;
+
 pub const SEND_PATH: &str = "/v4/openim/sendmsg";
 pub const GET_PATH: &str = "/v4/openim_msg_ext_http_svc/get_key_values";
 
@@ -44,9 +46,13 @@ pub fn decode_send(body: &[u8]) -> Result<String, String> {
     match (reply["ErrorCode"].as_i64(), reply["MsgKey"].as_str()) {
         (Some(0), Some(msg_key)) => Ok(msg_key.to_owned()),
         (Some(0), None) => Err("sendmsg answered without a MsgKey".to_owned()),
-        (Some(code), _) => Err(format!("sendmsg was refused: {code} {}", reply["ErrorInfo"].as_str().unwrap_or(""))),
+        (Some(code), _) => Err(format!("sendmsg was refused: {code} {}", info(&reply))),
         (None, _) => Err("sendmsg answered without an ErrorCode".to_owned()),
     }
+}
+
+fn info(reply: &Value) -> String {
+    kept(reply["ErrorInfo"].as_str().unwrap_or("").to_owned())
 }
 
 /// One page of `get_key_values`.
@@ -67,21 +73,35 @@ pub fn get_body(from: Option<&str>, to: &str, msg_key: &str, start_seq: i64) -> 
     body
 }
 
-/// The page, or in words why there is none.
-pub fn decode_get(body: &[u8]) -> Result<Page, String> {
-    let reply: Value =
-        serde_json::from_slice(body).map_err(|error| format!("get_key_values answered something that is not JSON: {error}"))?;
+/// Why a reply of `get_key_values` does not tell what a message holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GetError {
+    #[error("get_key_values was refused: {code} {info}")]
+    Refused { code: i64, info: String },
+    #[error("get_key_values answered {0}")]
+    Unreadable(String),
+}
+
+/// The page, or why there is none.
+pub fn decode_get(body: &[u8]) -> Result<Page, GetError> {
+    let unreadable = |what: String| Err(GetError::Unreadable(what));
+    let reply: Value = match serde_json::from_slice(body) {
+        Ok(reply) => reply,
+        Err(error) => return unreadable(format!("something that is not JSON: {error}")),
+    };
     match reply["ErrorCode"].as_i64() {
         Some(0) => {}
-        Some(code) => return Err(format!("get_key_values was refused: {code} {}", reply["ErrorInfo"].as_str().unwrap_or(""))),
-        None => return Err("get_key_values answered without an ErrorCode".to_owned()),
+        Some(code) => return Err(GetError::Refused { code, info: info(&reply) }),
+        None => return unreadable("without an ErrorCode".to_owned()),
     }
     let mut pairs = BTreeMap::new();
     for item in reply["ExtensionList"].as_array().into_iter().flatten() {
         let (Some(key), Some(value), Some(seq)) = (item["Key"].as_str(), item["Value"].as_str(), item["Seq"].as_i64()) else {
-            return Err(format!("get_key_values lists a pair without Key, Value or Seq: {item}"));
+            return unreadable(kept(format!("with a pair without Key, Value or Seq: {item}")));
         };
-        pairs.insert(key.to_owned(), (value.to_owned(), seq));
+        if pairs.insert(key.to_owned(), (value.to_owned(), seq)).is_some() {
+            return unreadable(kept(format!("with key {key} twice")));
+        }
     }
     Ok(Page {
         complete: reply["CompleteFlag"].as_i64() == Some(1),
@@ -115,6 +135,16 @@ mod tests {
             br#"{"ErrorCode":0,"CompleteFlag":1,"LatestSeq":2,"ClearSeq":0,"ExtensionList":[{"Key":"k","Value":"v","Seq":2}]}"#,
         );
         assert_eq!(page.expect("a page").pairs["k"], ("v".to_owned(), 2));
-        assert!(decode_get(br#"{"ErrorCode":0,"ExtensionList":[{"Key":"k","Value":"v"}]}"#).is_err());
+        let unreadable = |body: &str| matches!(decode_get(body.as_bytes()), Err(GetError::Unreadable(_)));
+        assert!(unreadable(r#"{"ErrorCode":0,"ExtensionList":[{"Key":"k","Value":"v"}]}"#));
+        let pair = r#"{"Key":"k","Value":"v","Seq":2}"#;
+        assert!(unreadable(&format!(r#"{{"ErrorCode":0,"CompleteFlag":1,"ExtensionList":[{pair},{pair}]}}"#)));
+        assert!(unreadable("{}") && unreadable("<html>"));
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_reply_that_cannot_be_read() {
+        let refused = decode_get(br#"{"ActionStatus":"FAIL","ErrorCode":10004,"ErrorInfo":"no such message"}"#);
+        assert_eq!(refused, Err(GetError::Refused { code: 10004, info: "no such message".into() }));
     }
 }

@@ -15,12 +15,13 @@ use crate::history::{Cut, HttpReply, Loss, Outcome};
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
+    timeout: Duration,
 }
 
 /// A client with the address of its target. Copies of one client share its connections and its certificates.
 #[derive(Clone, Debug)]
 pub struct TargetClient {
-    http: reqwest::Client,
+    client: Client,
     base: Url,
 }
 
@@ -46,15 +47,20 @@ impl Client {
             .timeout(timeout)
             .connect_timeout(timeout)
             .build()?;
-        Ok(Client { http })
+        Ok(Client { http, timeout })
     }
 
     pub fn at(&self, base: Url) -> TargetClient {
-        TargetClient { http: self.http.clone(), base }
+        TargetClient { client: self.clone(), base }
     }
 }
 
 impl TargetClient {
+    /// The same, with no connection open yet.
+    pub fn afresh(&self) -> Result<TargetClient, SetupError> {
+        Ok(Client::new(self.client.timeout)?.at(self.base.clone()))
+    }
+
     /// Sends one request and waits for what becomes of it.
     pub async fn send(&self, request: &HttpRequest) -> Outcome {
         let Some((method, url)) = self.address(request) else {
@@ -63,7 +69,7 @@ impl TargetClient {
                 request.method, request.path
             )));
         };
-        let mut builder = self.http.request(method, url);
+        let mut builder = self.client.http.request(method, url);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }

@@ -10,6 +10,7 @@ use super::line::{Line, Session};
 use super::messages::{Message, Pool};
 use super::pace::Budget;
 use super::probe::{Found, ProbeError, probe};
+use super::readback::ReadError;
 use super::stop::Stop;
 use super::target::{Clock, Launched, ReadBack, Target, TargetPlace};
 use crate::api::MemberCalls;
@@ -18,6 +19,9 @@ use crate::scenario::{EmbeddedSetup, MessageKind};
 
 /// Messages that are made, or read back, at the same time.
 const SIDE_BY_SIDE: usize = 16;
+
+/// So often a message is tried to be made, before there is none.
+const MAKING_TRIES: usize = 3;
 
 /// Why a target cannot be tested.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +121,18 @@ impl<'a> Ground<'a> {
     /// Makes so many messages with extension support.
     pub async fn messages(&self, wanted: usize, stop: &Stop) -> Result<Vec<Message>, GroundError> {
         let (session, _launched) = &self.session(EmbeddedSetup::default()).await;
-        let one = |index: usize| async move { Line::open(session, &format!("message {index}")).message(MessageKind::Sent).await };
+        // A message whose reply was lost is one that nobody needs: another is made.
+        let one = |index: usize| async move {
+            let mut line = Line::open(session, &format!("message {index}"));
+            let mut made = line.message(MessageKind::Sent).await;
+            for _ in 1..MAKING_TRIES {
+                if made.is_ok() {
+                    break;
+                }
+                made = line.message(MessageKind::Sent).await;
+            }
+            made
+        };
         let all = stream::iter(0..wanted).map(one).buffered(SIDE_BY_SIDE).collect::<Vec<_>>();
         let results = tokio::select! {
             results = all => results,
@@ -130,12 +145,16 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// What messages hold, each with its index; `None` for one that the target will not tell.
-    pub async fn read_back<'m>(&self, messages: impl Iterator<Item = (usize, &'m Message)>) -> Vec<(usize, Option<Pairs>)> {
+    /// What messages hold, each with its index, or why that is unknown; `stop` leaves out what has not been read.
+    pub async fn read_back<'m>(
+        &self,
+        messages: impl Iterator<Item = (usize, &'m Message)>,
+        stop: &Stop,
+    ) -> Vec<(usize, Result<Pairs, ReadError>)> {
         let (session, _launched) = &self.session(EmbeddedSetup::default()).await;
         let read = |(index, message): (usize, &'m Message)| async move {
-            (index, Line::open(session, "read back").pairs(message).await.ok())
+            (index, Line::open(session, "read back").pairs(message).await)
         };
-        stream::iter(messages).map(read).buffer_unordered(SIDE_BY_SIDE).collect().await
+        stream::iter(messages).map(read).buffer_unordered(SIDE_BY_SIDE).take_until(Box::pin(stop.wait())).collect().await
     }
 }

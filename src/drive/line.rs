@@ -8,13 +8,13 @@ use super::client::TargetClient;
 use super::compose::Composer;
 use super::messages::{self, Message, Pool};
 use super::pace::Budget;
-use super::readback::Pages;
+use super::readback::{Pages, ReadError};
 use super::target::{Clock, MessageSource, ReadBack, Target};
 use crate::api::MemberCalls;
 use crate::api::message::{GET_PATH, SEND_PATH, decode_send, get_body};
 use crate::api::reply::decode;
 use crate::api::{HttpRequest, code};
-use crate::history::{Exchange, Outcome};
+use crate::history::{Exchange, Loss, Outcome};
 use crate::judge::conform::pairs::Pairs;
 use crate::random::Random;
 use crate::scenario::{Caller, MessageKind};
@@ -23,6 +23,9 @@ use crate::scenario::{Caller, MessageKind};
 const INTERNAL_ERROR_PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_secs(1)];
 /// A full second after the app's limit refused a call, the same call is within the limit again.
 const APP_LIMIT_PAUSES: [Duration; 2] = [Duration::from_millis(1100), Duration::from_millis(2100)];
+
+/// So often a call whose connection ended is sent again, before that is the target's answer.
+const CLOSED_AGAIN: usize = 2;
 
 /// Where a scenario runs.
 pub struct Session<'a> {
@@ -90,8 +93,8 @@ impl<'a> Line<'a> {
         Ok(Message { from: send.from, to: send.to, msg_key })
     }
 
-    /// All pairs of a message by `get_key_values`, or in words why the target will not tell.
-    pub async fn pairs(&mut self, message: &Message) -> Result<Pairs, String> {
+    /// All pairs of a message by `get_key_values`, or why they are unknown.
+    pub async fn pairs(&mut self, message: &Message) -> Result<Pairs, ReadError> {
         let mut pages = Pages::default();
         loop {
             let body: Value = get_body(message.from.as_deref(), &message.to, &message.msg_key, pages.start_seq());
@@ -133,10 +136,42 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// Whether the connection ends without a reply each time that an exchange's request is sent, always over a connection of its
+    /// own, while another call is answered before and after.
+    pub async fn closes_each_time(&mut self, exchange: usize, message: &Message) -> bool {
+        let request = self.exchanges[exchange].request.clone();
+        for _ in 0..CLOSED_AGAIN {
+            let Ok(client) = self.session.client.afresh() else { return false };
+            if !self.is_answered(message).await {
+                return false;
+            }
+            self.session.budget.turn().await;
+            let again = self.once_by(&client, &request, 0).await;
+            let is_closed = matches!(again.outcome, Outcome::Lost(Loss::Closed(_)));
+            self.exchanges.push(again);
+            if !is_closed {
+                return false;
+            }
+        }
+        self.is_answered(message).await
+    }
+
+    /// Whether a call that changes nothing is answered, however.
+    async fn is_answered(&mut self, message: &Message) -> bool {
+        let body = get_body(message.from.as_deref(), &message.to, &message.msg_key, 0);
+        let request = self.composer().plain(GET_PATH, Caller::Admin, &body, &mut self.random);
+        let exchange = self.exchange(request, true).await;
+        matches!(self.exchanges[exchange].outcome, Outcome::Replied(_))
+    }
+
     /// Sends a request now, once, as this one of the clients that send at the same time; the caller records it.
     pub async fn once(&self, request: &HttpRequest, client: u32) -> Exchange {
+        self.once_by(&self.session.client, request, client).await
+    }
+
+    async fn once_by(&self, sender: &TargetClient, request: &HttpRequest, client: u32) -> Exchange {
         let sent = self.session.clock.now();
-        let outcome = self.session.client.send(request).await;
+        let outcome = sender.send(request).await;
         let received = self.session.clock.now();
         Exchange { client, request: request.clone(), outcome, due: sent, sent, received, retries: 0 }
     }

@@ -84,11 +84,12 @@ async fn find_member_calls(session: &mut Session<'_>, message: &Message) -> Resu
     Ok((if conflicted { MemberCalls::FromAccount } else { MemberCalls::Nobody }, true))
 }
 
+/// A read that is lost decides nothing: then that way is tried, and what it is needed for tells how it went.
 async fn find_read_back(session: &Session<'_>, message: &Message) -> ReadBack {
     match Line::open(session, "probe").pairs(message).await {
-        Ok(_) => ReadBack::Get,
-        Err(_) if session.member_calls == MemberCalls::Nobody => ReadBack::Impossible,
-        Err(_) => ReadBack::Member,
+        Err(why) if why.is_an_answer() && session.member_calls == MemberCalls::Nobody => ReadBack::Impossible,
+        Err(why) if why.is_an_answer() => ReadBack::Member,
+        Ok(_) | Err(_) => ReadBack::Get,
     }
 }
 

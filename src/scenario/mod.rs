@@ -46,6 +46,13 @@ pub enum MessageKind {
     Missing,
 }
 
+impl MessageKind {
+    /// Whether any call can leave a pair on it.
+    pub fn takes_pairs(self) -> bool {
+        matches!(self, MessageKind::Sent | MessageKind::FromAdmin)
+    }
+}
+
 /// Settings of the embedded endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
+use crate::api::Reply;
 use crate::api::call::{MAX_KEY_BYTES, MAX_KVS};
-use crate::api::reply::decode;
-use crate::api::{Reply, code};
 use crate::drive::compose::Composed;
 use crate::drive::line::{Line, Session};
 use crate::drive::messages::Message;
+use crate::drive::readback::{ReadError, UNREACHABLE_SEQ, told_by_conflict};
 use crate::drive::target::ReadBack;
-use crate::history::{Exchange, Outcome};
+use crate::history::{Exchange, Loss, Outcome};
 use crate::judge::conform::limit::{self, judge_rounds};
 use crate::judge::conform::memory::Memory;
 use crate::judge::conform::pairs::{self, Pairs};
@@ -20,16 +20,12 @@ use crate::judge::conform::race::one_wins;
 use crate::judge::conform::reply::{answer, judge, read};
 use crate::judge::conform::verdict::{WalkEnd, ends, judge_should, verdict};
 use crate::judge::conform::{At, Sent, incidental};
-use crate::judge::text::named;
 use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
 use crate::scenario::conform::ready::{Act, ReadyCall, ReadyPair, ReadyParallel, ReadyPeek, ReadyRepeat, ReadyStep, When};
 use crate::scenario::conform::text::Seq;
 use crate::spec::Spec;
 use crate::verdict::{Finding, Observation, ScenarioOutcome};
-
-/// A Seq that no message reaches, and that still fits in 32 bits.
-const UNREACHABLE_SEQ: i64 = 2_000_000_000;
 
 /// Runs one scenario to its end.
 pub async fn walk(spec: &Spec, planned: &Planned, session: &Session<'_>) -> ScenarioOutcome {
@@ -39,6 +35,11 @@ pub async fn walk(spec: &Spec, planned: &Planned, session: &Session<'_>) -> Scen
         Ok(()) => walk.steps(&planned.steps).await.err(),
         Err(end) => Some(end),
     };
+    for exchange in &mut walk.line.exchanges {
+        if let Outcome::Replied(reply) = &mut exchange.outcome {
+            reply.let_go();
+        }
+    }
     let nothing_to_retry = planned.scenario.embedded.internal_error_every.is_some() && walk.line.internal_errors == 0;
     ScenarioOutcome {
         id: planned.id.clone(),
@@ -155,24 +156,39 @@ impl<'a> Walk<'a> {
         let unchanged = call.expect.as_ref().is_some_and(|expect| expect.unchanged);
         let composed = self.compose(call)?;
         let keys: Vec<String> = composed.sent.kvs.iter().map(|kv| kv.key.clone()).collect();
-        let before = if unchanged || watched { Some(self.snapshot(name, &keys).await?) } else { None };
+        let before = if unchanged || watched { Some(self.held(name, &keys).await?) } else { None };
         let memory = self.memory.clone();
         let Composed { request, sent } = composed;
         let exchange = self.line.exchange(request, !self.planned.scenario.alone).await;
+        self.closed_for_good(exchange, call).await?;
         let mut judged = self.judged(exchange, sent, call, &memory)?;
         if let Some(before) = before {
             let at = at(&call.clause, &format!("{}/expect/unchanged", call.place), Some(judged.exchange));
-            judged.changes = match (before, self.snapshot(name, &keys).await?) {
-                // A message that cannot be read has no pairs: the target refuses whatever names it.
-                (Err(_), Err(_)) => Vec::new(),
-                (Ok(_), Err(why)) => return Err(WalkEnd::Unknown(format!("the message can no longer be read back: {why}"))),
-                (before, Ok(after)) => pairs::changes(&before.unwrap_or_default(), &after, &at),
+            judged.changes = match (before, self.held(name, &keys).await?) {
+                // Beyond a message's limit nobody can watch it who reads it by calls that the limit counts.
+                (Err(before), Err(after)) if before.is_turned_away() && after.is_turned_away() && !unchanged => Vec::new(),
+                (before, after) => pairs::changes(&before.map_err(|why| unread(&why))?, &after.map_err(|why| unread(&why))?, &at),
             };
             if unchanged {
                 judged.findings.extend(judged.changes.clone());
             }
         }
         Ok(judged)
+    }
+
+    /// A connection that ends without a reply is chance, unless it does so each time for a call that has to be refused.
+    async fn closed_for_good(&mut self, exchange: usize, call: &ReadyCall) -> Result<(), WalkEnd> {
+        let is_closed = matches!(self.line.exchanges[exchange].outcome, Outcome::Lost(Loss::Closed(_)));
+        if !is_closed || !call.expects_refusal() || call.goes_elsewhere() {
+            return Ok(());
+        }
+        let message = self.message(&call.message)?;
+        if !self.line.closes_each_time(exchange, &message).await {
+            return Ok(());
+        }
+        let at = at("HTTP-1", &call.place, Some(exchange));
+        let actual = "no reply: the connection ended, each time, while other calls were answered";
+        self.conclude(vec![at.finding("HTTP status", "200", actual)])
     }
 
     fn compose(&mut self, call: &ReadyCall) -> Result<Composed, WalkEnd> {
@@ -195,8 +211,7 @@ impl<'a> Walk<'a> {
             Outcome::Replied(http) => http,
             Outcome::Lost(loss) => return Err(WalkEnd::Unknown(format!("a reply was lost: {loss}"))),
         };
-        let elsewhere = call.http.path.is_some() || call.http.method.is_some();
-        let (reply, mut findings) = if elsewhere && http.status != 200 {
+        let (reply, mut findings) = if call.goes_elsewhere() && http.status != 200 {
             // Another path or method is not this command: any HTTP error refuses it.
             (Some(Reply::refusal(i64::from(http.status), "an HTTP error")), Vec::new())
         } else {
@@ -247,10 +262,7 @@ impl<'a> Walk<'a> {
     async fn peek(&mut self, peek: &ReadyPeek) -> Result<(), WalkEnd> {
         let name = peek.message.as_str();
         let keys: Vec<String> = peek.keys.keys().cloned().collect();
-        let pairs = self
-            .snapshot(name, &keys)
-            .await?
-            .map_err(|why| WalkEnd::Unknown(format!("the message cannot be read back: {why}")))?;
+        let pairs = self.snapshot(name, &keys).await?.map_err(|why| unread(&why))?;
         let memory = self.memory.clone();
         let mut findings = Vec::new();
         for (key, state) in &peek.keys {
@@ -263,8 +275,15 @@ impl<'a> Walk<'a> {
         self.conclude(findings)
     }
 
-    /// The pairs of a message as they stand; the inner error says why the target will not tell.
-    async fn snapshot(&mut self, name: &str, more_keys: &[String]) -> Result<Result<Pairs, String>, WalkEnd> {
+    /// The pairs that a message holds. One that can hold none may well be refused by whatever names it, reading back too.
+    async fn held(&mut self, name: &str, more_keys: &[String]) -> Result<Result<Pairs, ReadError>, WalkEnd> {
+        let holds_none = self.planned.messages().get(name).is_some_and(|kind| !kind.takes_pairs());
+        let snapshot = self.snapshot(name, more_keys).await?;
+        Ok(snapshot.or_else(|why| if holds_none && why.is_an_answer() { Ok(Pairs::new()) } else { Err(why) }))
+    }
+
+    /// The pairs of a message as they stand; the inner error says why they are unknown.
+    async fn snapshot(&mut self, name: &str, more_keys: &[String]) -> Result<Result<Pairs, ReadError>, WalkEnd> {
         let message = self.message(name)?;
         match self.line.session.read_back {
             ReadBack::Get => Ok(self.line.pairs(&message).await),
@@ -279,7 +298,7 @@ impl<'a> Walk<'a> {
         name: &str,
         message: &Message,
         more_keys: &[String],
-    ) -> Result<Result<Pairs, String>, WalkEnd> {
+    ) -> Result<Result<Pairs, ReadError>, WalkEnd> {
         let mut keys: BTreeSet<String> = self.memory.keys(name).into_iter().map(str::to_owned).collect();
         keys.extend(more_keys.iter().cloned());
         // One key that no call may carry would have all of them refused.
@@ -292,25 +311,9 @@ impl<'a> Walk<'a> {
             let pairs_sent = some.iter().map(|key| ReadyPair::new(key, "peek", Seq::Number(UNREACHABLE_SEQ))).collect();
             let Composed { request, .. } = self.compose(&ReadyCall::set(caller, name, pairs_sent))?;
             let exchange = self.line.exchange(request, true).await;
-            let reply = match &self.line.exchanges[exchange].outcome {
-                Outcome::Replied(http) => decode(&http.body).0,
-                Outcome::Lost(loss) => return Err(WalkEnd::Unknown(format!("a reply was lost while reading back: {loss}"))),
-            };
-            let Some(reply) = reply else { return Ok(Err("the reply cannot be read".to_owned())) };
-            let Some(results) = reply.results else { return Ok(Err(format!("{} {}", reply.code, reply.info))) };
-            for result in results {
-                match result.code {
-                    code::SEQ_CONFLICT if result.extension.value.is_empty() => {}
-                    code::SEQ_CONFLICT => {
-                        pairs.insert(result.extension.key, (result.extension.value, result.extension.seq));
-                    }
-                    code => {
-                        return Ok(Err(format!(
-                            "a set of {} with Seq {UNREACHABLE_SEQ} got {code}",
-                            named(&result.extension.key)
-                        )));
-                    }
-                }
+            match told_by_conflict(some, &self.line.exchanges[exchange].outcome) {
+                Ok(told) => pairs.extend(told),
+                Err(why) => return Ok(Err(why)),
             }
         }
         Ok(Ok(pairs))
@@ -419,6 +422,10 @@ impl<'a> Walk<'a> {
             None => self.conclude(judged.into_iter().flat_map(|judged| judged.findings).collect()),
         }
     }
+}
+
+fn unread(why: &ReadError) -> WalkEnd {
+    WalkEnd::Unknown(format!("the message cannot be read back: {why}"))
 }
 
 fn at(clause: &str, place: &str, exchange: Option<usize>) -> At {

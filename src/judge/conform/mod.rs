@@ -9,6 +9,7 @@ pub(crate) mod reply;
 pub mod summary;
 pub(crate) mod verdict;
 
+use crate::api::reply::kept;
 use crate::api::{Kv, Operation};
 use crate::verdict::Finding;
 
@@ -53,9 +54,9 @@ impl At {
         Finding {
             clause: self.clause.clone(),
             place: self.place.clone(),
-            subject: subject.into(),
-            expected: expected.into(),
-            actual: actual.into(),
+            subject: kept(subject.into()),
+            expected: kept(expected.into()),
+            actual: kept(actual.into()),
             note: None,
             exchange: self.exchange,
         }

@@ -39,8 +39,31 @@ pub fn read(sent: &Sent, http: &HttpReply, at: &At) -> (Option<Reply>, Vec<Findi
             unanswered(sent, reply).into_iter().map(|(subject, expected, actual)| finding("SET-3", &subject, expected, actual)),
         );
     }
+    if let Some(reply) = &reply {
+        findings.extend(
+            impossible(sent, reply)
+                .into_iter()
+                .map(|(clause, subject, expected, actual)| finding(clause, &subject, expected, actual)),
+        );
+    }
     (reply, findings)
 }
+
+/// Results that cannot be, whatever was asked: a negative Seq, and a key that a clear which worked has not cleared.
+fn impossible(sent: &Sent, reply: &Reply) -> Vec<(&'static str, String, &'static str, String)> {
+    let is_cleared = sent.operation == Some(Operation::Clear) && reply.code == 0;
+    let results = || reply.results.iter().flatten();
+    let negative = results()
+        .filter(|result| result.extension.seq < 0)
+        .map(|result| ("SET-3", named(&result.extension.key), "a Seq of at least 0", format!("Seq {}", result.extension.seq)));
+    let left = results().filter(|result| is_cleared && result.code != 0).map(|result| {
+        ("CLR-1", named(&result.extension.key), "code 0, as the clear as a whole", format!("code {}", result.code))
+    });
+    negative.take(STRANGE_TOLD).chain(left.take(STRANGE_TOLD)).collect()
+}
+
+/// Results for keys that no call named: so many are told one by one.
+const STRANGE_TOLD: usize = 3;
 
 /// Keys of an accepted set or delete that have no result, or more than they should (clause SET-3).
 fn unanswered(sent: &Sent, reply: &Reply) -> Vec<(String, &'static str, String)> {
@@ -59,8 +82,15 @@ fn unanswered(sent: &Sent, reply: &Reply) -> Vec<(String, &'static str, String)>
             differences.push((named(key), "one result", format!("{told} results")));
         }
     }
-    for result in results.iter().filter(|result| !sent.kvs.iter().any(|kv| kv.key == result.extension.key)) {
-        differences.push((named(&result.extension.key), "no result: the call did not name it", format!("code {}", result.code)));
+    let strange: Vec<&KeyResult> =
+        results.iter().filter(|result| !sent.kvs.iter().any(|kv| kv.key == result.extension.key)).collect();
+    let told = strange.iter().take(STRANGE_TOLD);
+    differences.extend(
+        told.map(|result| (named(&result.extension.key), "no result: the call did not name it", format!("code {}", result.code))),
+    );
+    if strange.len() > STRANGE_TOLD {
+        let more = format!("{} more of them", strange.len() - STRANGE_TOLD);
+        differences.push(("ExtensionList".to_owned(), "no result for a key that the call did not name", more));
     }
     differences
 }
@@ -202,10 +232,13 @@ impl Judgement<'_> {
         {
             differs("value", format!("value {}", quoted(&value.0)), format!("value {}", quoted(&extension.value)));
         }
-        if let Some(seq) = &expect.seq
-            && let Some(expected) = self.seq_differs(key, *seq, extension.seq)
-        {
-            differs("seq", expected, format!("Seq {}", extension.seq));
+        let seq = format!("Seq {}", extension.seq);
+        match expect.seq.and_then(|expect| self.seq_differs(key, expect, extension.seq)) {
+            Some(expected) => differs("seq", expected, seq),
+            None if result.code == 0 && self.sets_a_value(key) && extension.seq <= 0 => {
+                findings.push(self.finding(Some("SET-2"), &named(key), place, "a Seq above 0".to_owned(), seq));
+            }
+            None => {}
         }
         findings
     }
@@ -241,6 +274,13 @@ impl Judgement<'_> {
         findings
     }
 
+    /// Whether the call gives the key a value: what a set without one does is open (REQ-14).
+    fn sets_a_value(&self, key: &str) -> bool {
+        let has_value = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
+        self.sent.operation == Some(Operation::Set)
+            && self.sent.kvs.iter().filter(|kv| kv.key == key).all(|kv| has_value(&kv.value))
+    }
+
     /// What was expected of the Seq, where it is not that.
     fn seq_differs(&self, key: &str, expect: SeqExpect, actual: i64) -> Option<String> {
         let (message, memory) = (&self.sent.message, self.memory);
@@ -251,7 +291,8 @@ impl Judgement<'_> {
                 (actual != latest).then(|| format!("Seq {latest}, the latest"))
             }
             SeqExpect::Grown => {
-                let floor = memory.floor(message, key)?;
+                // Whatever a key counts from, a set that worked has a Seq.
+                let floor = memory.floor(message, key).unwrap_or(0).max(0);
                 (actual <= floor).then(|| format!("a Seq above {floor}"))
             }
         }

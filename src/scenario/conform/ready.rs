@@ -55,6 +55,19 @@ pub struct ReadyCall {
     pub observe: Option<Observe>,
 }
 
+impl ReadyCall {
+    /// Whether nothing may come of it: then it may be sent again, whatever became of its reply.
+    pub fn expects_refusal(&self) -> bool {
+        let refused = |expect: &Expect| expect.refused.is_some() || expect.code.as_ref().is_some_and(|codes| !codes.contains(0));
+        self.expect.as_ref().is_some_and(refused)
+    }
+
+    /// Whether it goes to another path, or by another method, than the command's own.
+    pub fn goes_elsewhere(&self) -> bool {
+        self.http.path.is_some() || self.http.method.is_some()
+    }
+}
+
 /// One pair of a call, or `times` pairs of one value. Only the target knows what a named Seq comes to.
 #[derive(Clone, Debug)]
 pub struct ReadyPair {

@@ -220,6 +220,11 @@ impl Relation {
     pub fn bounds_above(self) -> bool {
         matches!(self, Relation::Less | Relation::AtMost | Relation::Equal)
     }
+
+    /// Whether a small value is what breaks it.
+    pub fn bounds_below(self) -> bool {
+        matches!(self, Relation::AtLeast | Relation::More | Relation::Equal)
+    }
 }
 
 #[cfg(test)]

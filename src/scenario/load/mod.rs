@@ -57,7 +57,7 @@ pub struct Phase {
     /// Overrides the plan's, for this phase.
     pub traffic: Option<Traffic>,
     pub checks: Vec<Check>,
-    /// Ends the run as soon as a check of this phase fails at the end of a second.
+    /// Ends the run as soon as a check of this phase does not hold and no later call of it can change that.
     pub abort_on_fail: bool,
     /// Index path of the phase in its file.
     pub place: String,
