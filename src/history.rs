@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::api::HttpRequest;
+use crate::api::reply::MOST_KEPT_BYTES;
 
 /// One call, what came back, and when. Times are since the start of the run, on the target's clock where that is virtual.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,16 @@ pub struct HttpReply {
     pub body: Vec<u8>,
     /// `Some` when a status line came, but not the whole body.
     pub cut: Option<Cut>,
+}
+
+impl HttpReply {
+    /// Lets go of what is not kept of a body, once it has been judged.
+    pub fn let_go(&mut self) {
+        if self.body.len() > MOST_KEPT_BYTES {
+            self.body.truncate(MOST_KEPT_BYTES);
+            self.body.shrink_to_fit();
+        }
+    }
 }
 
 /// Why a reply's body is not whole.

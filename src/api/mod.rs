@@ -4,6 +4,7 @@
 
 pub mod call;
 pub mod code;
+mod duplicates;
 pub mod http;
 pub mod message;
 mod plain;

@@ -11,6 +11,28 @@ const MOST_DIGITS: usize = 18;
 /// Numbers that are skipped are shorter, so that none is too large for JSON's readers.
 const MOST_SKIPPED_DIGITS: usize = 300;
 
+/// The names of those members of an object that nobody asked for.
+#[derive(Default)]
+pub(super) struct Names {
+    places: [(usize, usize); MOST_NAMES],
+    count: usize,
+}
+
+/// With more of them it is left to others to find out whether one stands twice.
+const MOST_NAMES: usize = 4;
+
+impl Names {
+    fn add(&mut self, bytes: &[u8], name: Range<usize>) -> Option<()> {
+        let known = &self.places[..self.count];
+        if known.iter().any(|(start, end)| bytes[*start..*end] == bytes[name.clone()]) {
+            return None;
+        }
+        *self.places.get_mut(self.count)? = (name.start, name.end);
+        self.count += 1;
+        Some(())
+    }
+}
+
 /// A place in a body. Every method passes over white space, then over what it is named for, or gives up.
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
@@ -93,9 +115,10 @@ impl<'a> Cursor<'a> {
         (digits > 0 && !led_by_zero).then_some(if negative { -number } else { number })
     }
 
-    /// A member that nobody asked for.
-    pub(super) fn skip_member(&mut self, nested: u32) -> Option<()> {
-        self.string()?;
+    /// A member that nobody asked for, of an object with these others.
+    pub(super) fn skip_member(&mut self, others: &mut Names, nested: u32) -> Option<()> {
+        let name = self.string()?;
+        others.add(self.bytes, name)?;
         self.byte(b':')?;
         self.skip(nested)
     }
@@ -105,7 +128,8 @@ impl<'a> Cursor<'a> {
             b'"' => self.skip_string(),
             b'{' => {
                 let nested = nested.checked_sub(1)?;
-                self.object(|cursor| cursor.skip_member(nested))
+                let mut names = Names::default();
+                self.object(|cursor| cursor.skip_member(&mut names, nested))
             }
             b'[' => {
                 let nested = nested.checked_sub(1)?;

@@ -1,9 +1,26 @@
 //! A reply decoded: leniently, so that one wrong field does not hide the others, and strictly, so that none goes unsaid.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::duplicates::{self, Members};
 
 /// Replies beyond this many bytes are not read further. A lawful one holds 20 pairs of at most 1,100 bytes.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// Of a text that a target sent no more than this is kept: far more than is ever shown, so that what is masked in it is masked
+/// before it is cut.
+pub const MOST_KEPT_BYTES: usize = 16 << 10;
+
+/// The text as far as it is kept.
+pub fn kept(mut text: String) -> String {
+    if text.len() > MOST_KEPT_BYTES {
+        text.truncate(text.floor_char_boundary(MOST_KEPT_BYTES));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActionStatus {
@@ -64,55 +81,102 @@ pub struct Defect {
 
 const STATUS_CLAUSE: &str = "HTTP-2";
 const RESULT_CLAUSE: &str = "SET-3";
+const TWICE_CLAUSE: &str = "HTTP-9";
+
+/// More defects of one reply than this are counted and not told.
+const MOST_DEFECTS: usize = 20;
 
 /// Reads a body. The reply is `None` where too little could be read to say what the answer was.
+///
+/// Only what is asked for is read: a field that nobody knows may hold any JSON, however deeply nested or large a number.
 pub fn decode(body: &[u8]) -> (Option<Reply>, Vec<Defect>) {
     let mut defects = Vec::new();
-    let text = match std::str::from_utf8(body) {
-        Ok(text) => text,
-        Err(error) => {
-            defects.push(Defect { clause: STATUS_CLAUSE, place: "body".into(), expected: "UTF-8", actual: error.to_string() });
-            return (None, defects);
-        }
-    };
-    let value: Value = match serde_json::from_str(text) {
-        Ok(value) => value,
-        Err(error) => {
-            defects.push(Defect {
-                clause: STATUS_CLAUSE,
-                place: "body".into(),
-                expected: "JSON",
-                actual: format!("{}: {error}", excerpt(text)),
-            });
-            return (None, defects);
-        }
-    };
-    if !value.is_object() {
-        defects.push(wrong(STATUS_CLAUSE, "body", "an object", &value));
-        return (None, defects);
+    let reply = decode_body(body, &mut defects);
+    if defects.len() > MOST_DEFECTS {
+        let left_out = defects.split_off(MOST_DEFECTS).len();
+        defects.push(Defect {
+            clause: defects[0].clause,
+            place: "body".into(),
+            expected: "no defect",
+            actual: format!("{left_out} more of them"),
+        });
     }
-    let reply = decode_object(&value, &mut defects);
     (reply, defects)
 }
 
-fn decode_object(value: &Value, defects: &mut Vec<Defect>) -> Option<Reply> {
-    let status = match value["ActionStatus"].as_str() {
+fn decode_body(body: &[u8], defects: &mut Vec<Defect>) -> Option<Reply> {
+    let mut whole = |expected, actual| {
+        defects.push(Defect { clause: STATUS_CLAUSE, place: "body".into(), expected, actual });
+        None
+    };
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => return whole("UTF-8", error.to_string()),
+    };
+    let value: &RawValue = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => return whole("JSON", format!("{error}: {}", excerpt(text))),
+    };
+    let Some(fields) = ReplyFields::of(value) else { return whole("an object", excerpt(value.get())) };
+    defects.extend(duplicates::places(value).into_iter().map(|place| Defect {
+        clause: TWICE_CLAUSE,
+        place,
+        expected: "each field once (RFC 8259, section 4)",
+        actual: "twice".to_owned(),
+    }));
+    decode_object(&fields, defects)
+}
+
+/// The fields of an object, unread. Of one that stands twice the last counts, as for most readers of JSON.
+struct ReplyFields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> ReplyFields<'a> {
+    /// `None` where the value is no object.
+    fn of(value: &'a RawValue) -> Option<ReplyFields<'a>> {
+        serde_json::from_str::<Members>(value.get()).ok().map(|Members(fields)| ReplyFields(fields))
+    }
+
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().rfind(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+
+    /// The field as that type; what stands there goes to `defects` where it is none.
+    fn read<T: Deserialize<'a>>(
+        &self,
+        (clause, place, name): (&'static str, &str, &str),
+        expected: &'static str,
+        defects: &mut Vec<Defect>,
+    ) -> Option<T> {
+        let value = self.get(name);
+        let read = value.and_then(|value| serde_json::from_str(value.get()).ok());
+        if read.is_none() {
+            defects.push(wrong(clause, &format!("{place}{name}"), expected, value));
+        }
+        read
+    }
+}
+
+fn decode_object(fields: &ReplyFields<'_>, defects: &mut Vec<Defect>) -> Option<Reply> {
+    let status_word: Option<String> = fields.get("ActionStatus").and_then(|value| serde_json::from_str(value.get()).ok());
+    let status = match status_word.as_deref() {
         Some("OK") => Some(ActionStatus::Ok),
         Some("FAIL") => Some(ActionStatus::Fail),
         _ => {
-            defects.push(wrong(STATUS_CLAUSE, "ActionStatus", "\"OK\" or \"FAIL\"", &value["ActionStatus"]));
+            defects.push(wrong(STATUS_CLAUSE, "ActionStatus", "\"OK\" or \"FAIL\"", fields.get("ActionStatus")));
             None
         }
     };
-    let code = integer(value, "ErrorCode", "ErrorCode", STATUS_CLAUSE, defects);
-    let info = string(value, "ErrorInfo", "ErrorInfo", STATUS_CLAUSE, defects).unwrap_or_default();
-    let results = match value.get("ExtensionList") {
-        None | Some(Value::Null) => None,
-        Some(Value::Array(items)) => Some(decode_results(items, defects)),
-        Some(other) => {
-            defects.push(wrong(RESULT_CLAUSE, "ExtensionList", "an array", other));
-            None
-        }
+    let code: Option<i64> = fields.read((STATUS_CLAUSE, "", "ErrorCode"), "an integer", defects);
+    let told: Option<String> = fields.read((STATUS_CLAUSE, "", "ErrorInfo"), "a string", defects);
+    let results = match fields.get("ExtensionList").filter(|list| list.get() != "null") {
+        None => None,
+        Some(list) => match serde_json::from_str::<Vec<&RawValue>>(list.get()) {
+            Ok(items) => Some(decode_results(&items, defects)),
+            Err(_) => {
+                defects.push(wrong(RESULT_CLAUSE, "ExtensionList", "an array", Some(list)));
+                None
+            }
+        },
     };
     let code = code?;
     if let Some(status) = status
@@ -122,10 +186,10 @@ fn decode_object(value: &Value, defects: &mut Vec<Defect>) -> Option<Reply> {
             clause: STATUS_CLAUSE,
             place: "ActionStatus".into(),
             expected: "FAIL exactly when ErrorCode is not 0",
-            actual: format!("{} with ErrorCode {code}", value["ActionStatus"]),
+            actual: format!("{:?} with ErrorCode {code}", status_word.unwrap_or_default()),
         });
     }
-    if code != 0 && info.is_empty() && value["ErrorInfo"].is_string() {
+    if code != 0 && told.as_deref() == Some("") {
         defects.push(Defect {
             clause: "HTTP-3",
             place: "ErrorInfo".into(),
@@ -134,53 +198,36 @@ fn decode_object(value: &Value, defects: &mut Vec<Defect>) -> Option<Reply> {
         });
     }
     let status = status.unwrap_or(if code == 0 { ActionStatus::Ok } else { ActionStatus::Fail });
-    Some(Reply { status, code, info, results })
+    Some(Reply { status, code, info: kept(told.unwrap_or_default()), results })
 }
 
-fn decode_results(items: &[Value], defects: &mut Vec<Defect>) -> Vec<KeyResult> {
+fn decode_results(items: &[&RawValue], defects: &mut Vec<Defect>) -> Vec<KeyResult> {
     items.iter().enumerate().filter_map(|(index, item)| decode_result(index, item, defects)).collect()
 }
 
-fn decode_result(index: usize, item: &Value, defects: &mut Vec<Defect>) -> Option<KeyResult> {
+fn decode_result(index: usize, item: &RawValue, defects: &mut Vec<Defect>) -> Option<KeyResult> {
     let place = format!("ExtensionList[{index}]");
-    if !item.is_object() {
-        defects.push(wrong(RESULT_CLAUSE, &place, "an object", item));
+    let Some(fields) = ReplyFields::of(item) else {
+        defects.push(wrong(RESULT_CLAUSE, &place, "an object", Some(item)));
         return None;
-    }
-    let code = integer(item, "ErrorCode", &format!("{place}.ErrorCode"), RESULT_CLAUSE, defects);
-    let extension = &item["Extension"];
-    if !extension.is_object() {
-        defects.push(wrong(RESULT_CLAUSE, &format!("{place}.Extension"), "an object with Key, Value and Seq", extension));
+    };
+    let code = fields.read((RESULT_CLAUSE, &format!("{place}."), "ErrorCode"), "an integer", defects);
+    let Some(extension) = fields.get("Extension").and_then(ReplyFields::of) else {
+        let place = format!("{place}.Extension");
+        defects.push(wrong(RESULT_CLAUSE, &place, "an object with Key, Value and Seq", fields.get("Extension")));
         return None;
-    }
-    let place = format!("{place}.Extension");
-    let key = string(extension, "Key", &format!("{place}.Key"), RESULT_CLAUSE, defects);
-    let value = string(extension, "Value", &format!("{place}.Value"), RESULT_CLAUSE, defects);
-    let seq = integer(extension, "Seq", &format!("{place}.Seq"), RESULT_CLAUSE, defects);
+    };
+    let place = format!("{place}.Extension.");
+    let key = extension.read((RESULT_CLAUSE, &place, "Key"), "a string", defects);
+    let value = extension.read((RESULT_CLAUSE, &place, "Value"), "a string", defects);
+    let seq = extension.read((RESULT_CLAUSE, &place, "Seq"), "an integer", defects);
     Some(KeyResult { code: code?, extension: Extension { key: key?, value: value?, seq: seq? } })
 }
 
-fn integer(object: &Value, field: &str, place: &str, clause: &'static str, defects: &mut Vec<Defect>) -> Option<i64> {
-    let number = object[field].as_i64();
-    if number.is_none() {
-        defects.push(wrong(clause, place, "an integer", &object[field]));
-    }
-    number
-}
-
-fn string(object: &Value, field: &str, place: &str, clause: &'static str, defects: &mut Vec<Defect>) -> Option<String> {
-    let text = object[field].as_str().map(str::to_owned);
-    if text.is_none() {
-        defects.push(wrong(clause, place, "a string", &object[field]));
-    }
-    text
-}
-
-fn wrong(clause: &'static str, place: &str, expected: &'static str, actual: &Value) -> Defect {
-    let actual = match actual {
-        // Indexing a JSON object gives null for a field that is not there.
-        Value::Null => "nothing, or null".to_owned(),
-        other => excerpt(&other.to_string()),
+fn wrong(clause: &'static str, place: &str, expected: &'static str, actual: Option<&RawValue>) -> Defect {
+    let actual = match actual.map(RawValue::get) {
+        None | Some("null") => "nothing, or null".to_owned(),
+        Some(other) => excerpt(other),
     };
     Defect { clause, place: place.to_owned(), expected, actual }
 }
@@ -242,6 +289,39 @@ mod tests {
         for (body, expected) in cases {
             assert_eq!(places(body), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn any_json_is_json_where_nobody_asks_for_it_and_only_there() {
+        let with = |field: &str| format!(r#"{{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,{field}}}"#);
+        let deep = format!(r#""A":{}{}"#, "[".repeat(200_000), "]".repeat(200_000));
+        for field in [r#""A":1e400"#, r#""A":-0.0"#, r#""A":"\ud800""#, r#""A":123456789012345678901234567890"#, &deep] {
+            assert_eq!(places(&with(field)), Vec::<String>::new(), "{}", &field[..20.min(field.len())]);
+        }
+        assert_eq!(places(&with(r#""A":01"#)), ["HTTP-2 body"]);
+        assert_eq!(places(&with(r#""ExtensionList":1e400"#)), ["SET-3 ExtensionList"]);
+        assert_eq!(places(r#"{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":1e400}"#), ["HTTP-2 ErrorCode"]);
+        assert_eq!(places(r#"{"ActionStatus":"OK","ErrorInfo":"\ud800","ErrorCode":0}"#), ["HTTP-2 ErrorInfo"]);
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_told_wherever_it_stands_and_the_last_one_counts() {
+        let body = r#"{"ActionStatus":"OK","ErrorCode":10004,"ErrorInfo":"","\u0045rrorCode":0,"A":{"B":[{"C":1,"C":2}]},
+            "ExtensionList":[{"ErrorCode":0,"Extension":{"Key":"k","Value":"v","Seq":1,"Seq":2}}]}"#;
+        let (reply, _) = decode(body.as_bytes());
+        let reply = reply.expect("a reply");
+        assert_eq!((reply.code, reply.results.expect("a list")[0].extension.seq), (0, 2));
+        let mut told = places(body);
+        told.sort();
+        assert_eq!(told, ["HTTP-9 A.B[0].C", "HTTP-9 ErrorCode", "HTTP-9 ExtensionList[0].Extension.Seq"]);
+    }
+
+    #[test]
+    fn of_very_many_defects_the_first_are_told_and_the_rest_counted() {
+        let items = vec!["1"; 15_000].join(",");
+        let body = format!(r#"{{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ExtensionList":[{items}]}}"#);
+        let (_, defects) = decode(body.as_bytes());
+        assert_eq!((defects.len(), defects[20].actual.as_str()), (21, "14980 more of them"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::plain::{Cursor, MOST_NESTED};
+use super::plain::{Cursor, MOST_NESTED, Names};
 
 /// Room for what a scan finds: kept and used again, so that no scan allocates.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Scanner {
         self.results.clear();
         let results = &mut self.results;
         let (mut status, mut code, mut info, mut list) = (None, None, None, None);
-        let mut cursor = Cursor::new(body);
+        let (mut cursor, mut names) = (Cursor::new(body), Names::default());
         cursor.object(|cursor| {
             if cursor.is_named(br#""ActionStatus""#) {
                 once(&mut status, cursor.string()?)
@@ -59,7 +59,7 @@ impl Scanner {
             } else if cursor.is_named(br#""ExtensionList""#) {
                 once(&mut list, read_results(cursor, results)?)
             } else {
-                cursor.skip_member(MOST_NESTED)
+                cursor.skip_member(&mut names, MOST_NESTED)
             }
         })?;
         cursor.end()?;
@@ -111,14 +111,14 @@ fn read_results(cursor: &mut Cursor, results: &mut Vec<ItemPlaces>) -> Option<Li
 }
 
 fn read_result(cursor: &mut Cursor) -> Option<ItemPlaces> {
-    let (mut code, mut extension) = (None, None);
+    let (mut code, mut extension, mut names) = (None, None, Names::default());
     cursor.object(|cursor| {
         if cursor.is_named(br#""ErrorCode""#) {
             once(&mut code, cursor.integer()?)
         } else if cursor.is_named(br#""Extension""#) {
             once(&mut extension, read_extension(cursor)?)
         } else {
-            cursor.skip_member(MOST_NESTED)
+            cursor.skip_member(&mut names, MOST_NESTED)
         }
     })?;
     let (key, value, seq) = extension?;
@@ -126,7 +126,7 @@ fn read_result(cursor: &mut Cursor) -> Option<ItemPlaces> {
 }
 
 fn read_extension(cursor: &mut Cursor) -> Option<(Range<usize>, Range<usize>, i64)> {
-    let (mut key, mut value, mut seq) = (None, None, None);
+    let (mut key, mut value, mut seq, mut names) = (None, None, None, Names::default());
     cursor.object(|cursor| {
         if cursor.is_named(br#""Key""#) {
             once(&mut key, cursor.string()?)
@@ -135,7 +135,7 @@ fn read_extension(cursor: &mut Cursor) -> Option<(Range<usize>, Range<usize>, i6
         } else if cursor.is_named(br#""Seq""#) {
             once(&mut seq, cursor.integer()?)
         } else {
-            cursor.skip_member(MOST_NESTED)
+            cursor.skip_member(&mut names, MOST_NESTED)
         }
     })?;
     Some((key?, value?, seq?))
@@ -202,7 +202,7 @@ mod tests {
         for body in [
             "\t{ \"ErrorCode\" : 0 , \"ErrorInfo\" : \"\" ,\r\n\"ActionStatus\" : \"OK\" } \n",
             r#"{"ActionStatus":"OK","ErrorInfo":"fine","ErrorCode":0,"ExtensionList":null,"RequestId":"5\"f0c","Cost":-0.25}"#,
-            r#"{"A":{"B":[[],{},{"C":[1,true,false,null,"\\"]}]},"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"A":1}"#,
+            r#"{"A":{"A":[[],{},{"A":[1,true,false,null,"\\"]}]},"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"B":1}"#,
             r#"{"ActionStatus":"FAIL","ErrorInfo":"é","ErrorCode":-999999999999999999}"#,
         ] {
             assert!(agrees(body.as_bytes()), "{body}");
@@ -220,6 +220,8 @@ mod tests {
             with("") + "0",
             with(","),
             with(r#","ErrorCode":0"#),
+            with(r#","A":1,"A":1"#),
+            with(r#","A":[{"B":1,"C":2,"B":1}]"#),
             with(r#","A":"\ud800""#),
             with(r#","A":"\x""#),
             with(r#","A":1e999"#),

@@ -200,6 +200,10 @@ impl Ledger {
     /// that of the whole call.
     pub fn settle(&mut self, ticket: &Ticket, answers: &[Item<'_>], differences: &mut Vec<Difference>) -> Class {
         if ticket.operation == Operation::Clear {
+            for answer in answers.iter().filter(|answer| answer.code != 0) {
+                let expected = "0, as the clear as a whole";
+                differences.push(difference("CLR-1", answer.key, "ErrorCode", expected, &answer.code.to_string()));
+            }
             let message = self.close(ticket);
             for key in message.keys.iter_mut().filter(|key| key.state != HeldKey::Unset) {
                 // The vendor's own client forgets a cleared key's Seq and sends 0.
@@ -249,15 +253,26 @@ impl Ledger {
         let Some(message) = &mut self.messages[ticket.message as usize] else { return Class::Error };
         let key = &mut message.keys[usize::from(index)];
         key.busy = false;
+        if answer.seq < 0 {
+            differences.push(difference("SET-3", answer.key, "Seq", "at least 0", &answer.seq.to_string()));
+        }
         key.settle(ticket, write, answer, ghosts, differences)
     }
 
-    /// What a message read back has to be and is not. `pairs` tells a key's value and Seq; a deleted one may have an empty value.
-    pub fn compare<'p>(&self, message: u32, pairs: impl Fn(&str) -> Option<(&'p str, i64)>, differences: &mut Vec<Difference>) {
-        let Some(held) = &self.messages[message as usize] else { return };
-        for (index, (key, name)) in (0u16..).zip(held.keys.iter().zip(&self.names)).filter(|(_, (key, _))| !key.busy) {
-            let found = pairs(name).filter(|(value, _)| !value.is_empty());
+    /// What a message read back has to be and is not. `pairs` are keys with value and Seq, in the order of the keys; a deleted
+    /// one may have an empty value.
+    pub fn compare(&self, message: u32, pairs: &[(&str, &str, i64)], differences: &mut Vec<Difference>) {
+        let untouched = vec![FRESH; self.names.len()];
+        let keys = self.messages[message as usize].as_ref().map_or(&*untouched, |held| &*held.keys);
+        for (index, (key, name)) in (0u16..).zip(keys.iter().zip(&self.names)).filter(|(_, (key, _))| !key.busy) {
+            let at = pairs.binary_search_by_key(&name.as_str(), |(key, ..)| key).ok();
+            let found = at.map(|at| (pairs[at].1, pairs[at].2)).filter(|(value, _)| !value.is_empty());
             key.compare(name, found, Ghosts::of(&self.ghosts, message, index), differences);
+        }
+        let nobodys = pairs.iter().filter(|(key, value, _)| !value.is_empty() && !self.names.iter().any(|name| name == key));
+        for (key, value, seq) in nobodys {
+            let expected = "nothing, which is what anybody set on it";
+            differences.push(difference("SET-2", key, "read back", expected, &format!("value {value:?} at Seq {seq}")));
         }
     }
 
@@ -586,13 +601,28 @@ mod tests {
         ledger.turn_away(&refused);
         let clauses = |ledger: &Ledger, value: &str, seq: i64| {
             let mut differences = Vec::new();
-            ledger.compare(0, |key| (key == "k1").then_some((value, seq)), &mut differences);
+            ledger.compare(0, &[("k1", value, seq)], &mut differences);
             differences.into_iter().map(|difference| difference.clause.into_owned()).collect::<Vec<_>>()
         };
         assert_eq!(clauses(&ledger, &written.text(), 1), Vec::<String>::new());
         assert_eq!(clauses(&ledger, &written.text(), 2), ["SET-2"]);
         assert_eq!(clauses(&ledger, "", 1), ["SET-2"]);
         assert_eq!(clauses(&ledger, &refused.first_write.text(), 2), ["LIM-5"]);
+    }
+
+    #[test]
+    fn a_key_that_nobody_set_is_found_also_on_a_message_that_nobody_wrote_to() {
+        let mut ledger = ledger();
+        let written = set(&mut ledger, 1).text();
+        let subjects = |message, pairs: &[(&str, &str, i64)]| {
+            let mut differences = Vec::new();
+            ledger.compare(message, pairs, &mut differences);
+            differences.into_iter().map(|difference| difference.subject).collect::<Vec<_>>()
+        };
+        assert_eq!(subjects(0, &[("ghost", "x", 9), ("k1", &written, 1)]), ["ghost read back"]);
+        assert_eq!(subjects(0, &[("ghost", "", 9), ("k1", &written, 1)]), Vec::<String>::new());
+        assert_eq!(subjects(1, &[("ghost", "x", 9), ("k1", "v", 1)]), ["k1 read back", "ghost read back"]);
+        assert_eq!(subjects(1, &[]), Vec::<String>::new());
     }
 
     #[test]

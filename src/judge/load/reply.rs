@@ -43,9 +43,8 @@ pub fn settle(
 /// A reply that is not plain: escapes, or defects, each of which is told.
 fn settle_odd(ledger: &mut Ledger, ticket: &Ticket, body: &[u8], differences: &mut Vec<Difference>) -> Settled {
     let (reply, defects) = decode(body);
-    // A refusal without a reason is a `should`, which a load run does not judge.
-    let defects = defects.into_iter().filter(|defect| defect.clause != "HTTP-3");
-    differences.extend(defects.map(|defect| difference(defect.clause, &defect.place, defect.expected, &defect.actual)));
+    differences
+        .extend(defects.into_iter().map(|defect| difference(defect.clause, &defect.place, defect.expected, &defect.actual)));
     let Some(Reply { code, results, .. }) = reply else {
         ledger.lose(ticket);
         return Settled { fate: Fate::Error, code: None };
@@ -71,17 +70,22 @@ fn said(
     differences: &mut Vec<Difference>,
 ) -> Settled {
     let told = Some(code);
-    if code == 0 || (code == code::SEQ_CONFLICT && has_list) {
+    let by_key = ticket.operation != Operation::Clear;
+    if code == 0 || (code == code::SEQ_CONFLICT && has_list && by_key) {
+        // One key's conflict is its own: where another key worked, the top level says 0 (SEQ-4).
+        if code != 0 && items.iter().any(|item| item.code == 0) {
+            differences.push(difference("SEQ-4", "ErrorCode", "0, since a key worked", &code.to_string()));
+        }
         let class = ledger.settle(ticket, items, differences);
         let first = items.iter().map(|item| item.code).find(|code| *code != 0);
-        let by_key = first.filter(|_| ticket.operation != Operation::Clear);
+        let first = first.filter(|_| by_key);
         let fate = match class {
             Class::Accepted => Fate::Accepted,
             Class::Conflict => Fate::Conflict,
             Class::Refused => Fate::RefusedForMessage,
             Class::Error | Class::Lost => Fate::Error,
         };
-        return Settled { fate, code: by_key.or(told) };
+        return Settled { fate, code: first.or(told) };
     }
     if code::is_app_limit(code) || code == code::TOO_OFTEN {
         ledger.turn_away(ticket);
@@ -119,9 +123,23 @@ mod tests {
     type Case = (u16, String, Fate, Option<i64>, Vec<&'static str>);
 
     #[test]
+    fn a_clear_that_a_conflict_refuses_is_not_taken_for_done() {
+        let mut ledger = Ledger::new(1, 1, 0, 1);
+        let clear = ledger.open(0, Operation::Clear, 1, 1, 32, true).expect("a free message");
+        let body = br#"{"ActionStatus":"FAIL","ErrorCode":23001,"ErrorInfo":"x","ExtensionList":[]}"#;
+        let mut differences = Vec::new();
+        let Settled { fate, .. } = settle(&mut Scanner::default(), &mut ledger, &clear, (200, body), &mut differences);
+        assert_eq!((fate, &*differences[0].clause, differences.len()), (Fate::Error, "SET-2", 1));
+    }
+
+    #[test]
     fn each_reply_has_its_verdict_and_what_is_wrong_with_it_is_named() {
         const OK: &str = r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","ExtensionList":[{"ErrorCode":0,"Extension":{"Key":"k1","Value":"VALUE","Seq":1}}]}"#;
         let by_key = OK.replace(r#"[{"ErrorCode":0"#, r#"[{"ErrorCode":23003"#);
+        let conflict_at_the_top = OK.replace(
+            r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""#,
+            r#"{"ActionStatus":"FAIL","ErrorCode":23001,"ErrorInfo":"x"#,
+        );
         let refused = |code: i64| format!(r#"{{"ActionStatus":"FAIL","ErrorCode":{code},"ErrorInfo":"x"}}"#);
         let cases: Vec<Case> = vec![
             (200, OK.into(), Fate::Accepted, Some(0), vec![]),
@@ -131,6 +149,10 @@ mod tests {
             (200, OK.replace(r#""ErrorInfo":"","#, ""), Fate::Accepted, Some(0), vec!["HTTP-2"]),
             (200, by_key, Fate::RefusedForMessage, Some(23003), vec![]),
             (200, refused(23003), Fate::RefusedForMessage, Some(23003), vec![]),
+            (200, conflict_at_the_top, Fate::Accepted, Some(23001), vec!["SEQ-4"]),
+            (200, OK.replace(r#""ErrorInfo""#, r#""ErrorCode":0,"ErrorInfo""#), Fate::Accepted, Some(0), vec!["HTTP-9"]),
+            (200, refused(23003).replace(r#""x""#, r#""""#), Fate::RefusedForMessage, Some(23003), vec!["HTTP-3"]),
+            (200, OK.replace(r#""Seq":1"#, r#""Seq":0"#), Fate::Accepted, Some(0), vec!["SET-2"]),
             (200, refused(60007), Fate::RefusedForApp, Some(60007), vec![]),
             (200, refused(10002), Fate::Error, Some(10002), vec![]),
             (200, refused(10004), Fate::Error, Some(10004), vec!["SET-2"]),
