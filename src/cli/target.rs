@@ -20,6 +20,9 @@ use crate::yaml::span::Span;
 /// The environment variable that holds the app's secret key.
 pub const KEY_VARIABLE: &str = "MSGEXT_SECRET_KEY";
 
+/// How long one exchange may take, where nothing else is said.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Target")]
 pub struct TargetArgs {
@@ -42,9 +45,9 @@ pub struct TargetArgs {
     /// Requires this answer to an open question, e.g. deleted-key=tombstone; may be repeated
     #[arg(long, value_name = "QUESTION=ANSWER")]
     pin: Vec<String>,
-    /// How long one exchange may take (the service's own limit is 3 s)
-    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = span)]
-    timeout: Duration,
+    /// How long one exchange may take (the service's own limit is 3 s) [default: 10s, or what a load plan says]
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    timeout: Option<Duration>,
 }
 
 /// A target with everything else that naming it settled.
@@ -68,7 +71,8 @@ impl TargetArgs {
         !self.pin.is_empty()
     }
 
-    pub fn timeout(&self) -> Duration {
+    /// Where it is given.
+    pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
@@ -82,7 +86,7 @@ impl TargetArgs {
             self.pin_into(&mut pinned)?;
             let mut target = embedded::target();
             target.member_calls = member_calls(self.member_calls.unwrap_or_default());
-            target.timeout = self.timeout;
+            target.timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
             let (name, place) = ("embedded".into(), embedded::place(Rules::default()));
             return Ok(Named { target, place, name, pinned, secrets: vec![embedded::DEVELOPMENT_KEY.into()] });
         };
@@ -109,7 +113,7 @@ impl TargetArgs {
             without_plan,
             member_calls: member_calls(self.member_calls.unwrap_or(file.member_calls)),
             read_back: read_back(file.read_back),
-            timeout: self.timeout,
+            timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
         };
         Ok(Named { target, name: url.to_string(), place: TargetPlace::Remote(url), pinned, secrets })
     }

@@ -18,7 +18,7 @@ use super::target::{Named, span};
 use crate::drive::ground::Ground;
 use crate::drive::load::run::{Watcher, run as carry_out};
 use crate::drive::load::search::{Terms, search};
-use crate::drive::load::{LoadError, LoadGround};
+use crate::drive::load::{LoadError, LoadGround, make_room};
 use crate::drive::probe::Found;
 use crate::drive::target::TargetPlace;
 use crate::judge::load::measured::Measured;
@@ -111,6 +111,11 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     if args.conduct.target.has_pins() {
         return Err(Failure::usage("--pin has no effect on load, which observes no readings: it goes with run"));
     }
+    let parts = plan.connections.min(plan.messages);
+    if let Some(threads) = args.threads.filter(|threads| *threads > parts.get()) {
+        let why = "each needs a connection and a message of its own, and there are not so many of both";
+        return Err(Failure::usage(format!("--threads {threads}: {why} ({parts})")));
+    }
     let conduct = Conduct::begin("load", &args.conduct, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
     let log = Output::prepare(&args.conduct.output.folder("load").join("intervals.hlog"))?;
     let (report, response, could_not_test) = match test(args, &plan, terms.as_ref(), &conduct, log) {
@@ -147,6 +152,9 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
     let TargetPlace::Remote(url) = &place else {
         return Err(Failure::could_not_test("load needs a target that has an address"));
     };
+    // The embedded endpoint has its ends of the connections in this process, too.
+    let ends = if served.is_some() { 2 } else { 1 };
+    make_room(plan.connections.get(), ends).map_err(|error| failed(named, &error))?;
     let mut ground = runtime.block_on(async {
         let ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
         LoadGround::prepare(ground, url, plan, threads(args, plan, terms), stop).await
@@ -163,7 +171,7 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
     };
     let mut measured = measured.map_err(|error| failed(named, &error))?;
     watch.end(&measured)?;
-    measured.read_back = runtime.block_on(ground.read_back(&mut measured.findings));
+    measured.read_back = runtime.block_on(ground.read_back(&mut measured.findings, stop));
     Ok(Box::new(Tested { measured, found: ground.ground.found }))
 }
 
@@ -185,7 +193,7 @@ fn threads(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>) -> u32 {
 fn failed(named: &Named, error: &LoadError) -> Failure {
     let message = format!("{}: {error}", named.name);
     match error {
-        LoadError::NoMembers => Failure::usage(message),
+        LoadError::NoMembers | LoadError::Descriptors { .. } => Failure::usage(message),
         LoadError::Ground(error) => Failure::of_ground(error, message),
         _ => Failure::could_not_test(message),
     }

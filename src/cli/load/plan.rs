@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use crate::cli::exit::Failure;
 use crate::cli::files;
-use crate::cli::target::span;
+use crate::cli::target::{DEFAULT_TIMEOUT, span};
 use crate::judge::text::counted;
 use crate::report::snippet::{self, Texts};
 use crate::scenario::Caller;
 use crate::scenario::load::check::Check;
 use crate::scenario::load::{Arrivals, BUNDLED, Choice, Extent, Mix, Phase, Plan, Rate, RateOrMax, Spacing, Traffic, load};
 use crate::yaml::source::SourceFile;
+
+/// How long `--rate` is sent where nothing else is said.
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
 /// What to send
 #[derive(Debug, clap::Args)]
@@ -25,14 +28,14 @@ pub struct PlanArgs {
     /// Without a plan: calls a second (5000/s), or `max` for as many as the connections let through
     #[arg(long, value_name = "RATE", value_parser = rate_or_max)]
     rate: Option<RateOrMax>,
-    /// How long to send at --rate
-    #[arg(long = "for", value_name = "SPAN", value_parser = span, requires = "rate", default_value = "10s")]
-    duration: Duration,
+    /// How long to send at --rate [default: 10s]
+    #[arg(long = "for", value_name = "SPAN", value_parser = span, conflicts_with = "calls")]
+    duration: Option<Duration>,
     /// Sends exactly so many calls at --rate
-    #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     calls: Option<u64>,
     /// Poisson arrivals in place of even ones
-    #[arg(long, requires = "rate", conflicts_with = "calls")]
+    #[arg(long, conflicts_with = "calls")]
     poisson: bool,
     /// Most calls under way, each on a connection of its own; 16, or what the plan says
     #[arg(long, value_name = "N")]
@@ -107,42 +110,50 @@ fn caller(text: &str) -> Result<Caller, String> {
 }
 
 impl PlanArgs {
-    /// The plan, and the file in which it stands. A search needs no rate; where a plan does not say so, replies get `timeout`.
-    pub fn plan(&self, searches: bool, timeout: Duration) -> Result<(Plan, Arc<SourceFile>), Failure> {
+    /// The plan, and the file in which it stands. A search needs no rate. Replies get `timeout`, where it is given, in place of
+    /// what the plan gives them.
+    pub fn plan(&self, searches: bool, timeout: Option<Duration>) -> Result<(Plan, Arc<SourceFile>), Failure> {
+        self.refuse_flags(searches)?;
         let (mut plan, source) = match (&self.plan, self.rate) {
             (Some(name), _) => named(name)?,
-            (None, None) if !searches => {
-                self.refuse_flags()?;
-                named("limits")?
-            }
-            (None, rate) => self.by_flags(rate, timeout)?,
+            (None, None) if !searches => named("limits")?,
+            (None, rate) => self.by_flags(rate, timeout.unwrap_or(DEFAULT_TIMEOUT))?,
         };
+        plan.timeout = timeout.unwrap_or(plan.timeout);
         plan.connections = self.connections.unwrap_or(plan.connections);
         plan.checks.extend(self.check.iter().cloned());
         Ok((plan, source))
     }
 
     /// A flag that would change nothing is a mistake.
-    fn refuse_flags(&self) -> Result<(), Failure> {
+    fn refuse_flags(&self, searches: bool) -> Result<(), Failure> {
+        let (by_plan, is_max) = (self.rate.is_none() && !searches, matches!(self.rate, Some(RateOrMax::Max)));
+        let own_traffic = "goes with --rate or --find-capacity: the plan `limits` has traffic of its own";
+        let no_due_times = "goes with a rate in calls a second: at `max` no call is due at a time of its own";
+        let (no_rate, own_phases) =
+            (self.rate.is_none(), "goes with --rate: a plan and a search say themselves when calls are due");
         let flags = [
-            ("--messages", self.messages.is_some()),
-            ("--mix", self.mix.is_some()),
-            ("--choose", self.choose.is_some()),
-            ("--kvs", self.kvs.is_some()),
-            ("--value-bytes", self.value_bytes.is_some()),
-            ("--as", !self.callers.is_empty()),
+            ("--for", self.duration.is_some() && no_rate, own_phases),
+            ("--calls", self.calls.is_some() && no_rate, own_phases),
+            ("--poisson", self.poisson && no_rate, own_phases),
+            ("--messages", self.messages.is_some() && by_plan, own_traffic),
+            ("--mix", self.mix.is_some() && by_plan, own_traffic),
+            ("--choose", self.choose.is_some() && by_plan, own_traffic),
+            ("--kvs", self.kvs.is_some() && by_plan, own_traffic),
+            ("--value-bytes", self.value_bytes.is_some() && by_plan, own_traffic),
+            ("--as", !self.callers.is_empty() && by_plan, own_traffic),
+            ("--calls", self.calls.is_some() && is_max, no_due_times),
+            ("--poisson", self.poisson && is_max, no_due_times),
         ];
-        match flags.into_iter().find(|(_, given)| *given) {
-            Some((flag, _)) => Err(Failure::usage(format!(
-                "{flag} goes with --rate or --find-capacity: the plan `limits` has traffic of its own"
-            ))),
+        match flags.into_iter().find(|(_, is_idle, _)| *is_idle) {
+            Some((flag, _, why)) => Err(Failure::usage(format!("{flag} {why}"))),
             None => Ok(()),
         }
     }
 
     /// One phase.
     fn by_flags(&self, rate: Option<RateOrMax>, timeout: Duration) -> Result<(Plan, Arc<SourceFile>), Failure> {
-        let duration = self.duration;
+        let duration = self.duration.unwrap_or(DEFAULT_DURATION);
         let arrivals = rate.map(|rate| match (rate, self.calls) {
             (RateOrMax::Max, _) => Arrivals::Saturate { duration },
             (RateOrMax::Rate(rate), Some(calls)) => Arrivals::Count { calls, rate },

@@ -57,7 +57,7 @@ pub struct RunArgs {
     #[arg(long)]
     strict: bool,
     /// Prints the requests, as they would be if the target answered as the reference endpoint does, and sends none
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["fail_fast", "strict", "rate", "json", "junit", "markdown", "out"])]
     dry_run: bool,
     #[command(flatten)]
     conduct: ConductArgs,
