@@ -93,6 +93,26 @@ fn what_has_no_effect_on_a_load_is_refused_and_what_has_one_takes_it() {
     let calls = ["load", "--rate", "100/s", "--calls", "10"];
     let pinned = msgext(None, &[&calls[..], &["--pin", "deleted-key=reset"]].concat()).exits(2);
     assert!(pinned.stderr.contains("--pin"), "{}", pinned.stderr);
+    let without_effect: [(&[&str], &str); 14] = [
+        (&["load", "--rate", "max", "--calls", "10"], "--calls goes with a rate"),
+        (&["load", "--rate", "max", "--poisson"], "--poisson goes with a rate"),
+        (&["load", "--rate", "9/s", "--calls", "10", "--for", "1s"], "cannot be used with"),
+        (&["load", "--rate", "9/s", "--calls", "10", "--poisson"], "cannot be used with"),
+        (&["load", "soak", "--for", "1s"], "--for goes with --rate"),
+        (&["load", "soak", "--kvs", "3"], "cannot be used with"),
+        (&["load", "--kvs", "3"], "--kvs goes with --rate"),
+        (&["load", "--rate", "9/s", "--trial", "1s"], "goes with --find-capacity"),
+        (&["load", "--find-capacity", "--slo", "lost = 0", "--calls", "9"], "--calls goes with --rate"),
+        (&["load", "--find-capacity", "--slo", "lost = 0", "--check", "lost = 0"], "cannot be used with"),
+        (&["load", "--rate", "9/s", "--connections", "4", "--threads", "5"], "--threads 5"),
+        (&["load", "--rate", "9/s", "--sdkappid", "5"], "need a --target"),
+        (&["run", "--dry-run", "--json", "-"], "cannot be used with"),
+        (&["run", "--dry-run", "--fail-fast"], "cannot be used with"),
+    ];
+    for (args, says) in without_effect {
+        let refused = msgext(None, args).exits(2);
+        assert!(refused.stderr.contains(says), "{args:?}: {}", refused.stderr);
+    }
     let nobody = msgext(None, &[&calls[..], &["--member-calls", "none", "--as", "sender"]].concat()).exits(2);
     assert!(nobody.stderr.contains("--as admin"), "{}", nobody.stderr);
     msgext(None, &[&calls[..], &["--member-calls", "none", "--as", "admin"]].concat()).exits(0);

@@ -7,7 +7,7 @@ use std::thread;
 use msgext::host::fault::FaultKind;
 use serde_json::Value;
 
-use crate::support::binary::{KEY, Listener, Ran, Relay, Serve, msgext, read_http, run_at, verdicts};
+use crate::support::binary::{KEY, Listener, Ran, Relay, Serve, msgext, ok, read_http, run_at, verdicts};
 
 /// A few scenarios that need members, admins and reading back, and end soon.
 const FEW: [&str; 5] = ["--timeout", "500ms", "--rate", "none", "--filter=id:set-first-*,id:set-with-*,id:seq-zero-*"];
@@ -122,10 +122,6 @@ fn a_reply_lost_in_the_probe_does_not_answer_who_may_call() {
 }
 
 // ------------------------------------------------------------------------------------------------- servers made by hand
-
-fn ok(body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
-}
 
 /// What goes out, and what becomes of the connection then.
 struct Answer {

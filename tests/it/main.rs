@@ -1,5 +1,6 @@
 //! What holds of the binary, of its library and of this repository as a whole; one binary, because each costs a link.
 
+mod blame;
 mod cli;
 mod conduct;
 mod faults;

@@ -33,6 +33,7 @@ use crate::judge::load::measured;
 use crate::scenario::load::Plan;
 use crate::scenario::{Caller, EmbeddedSetup};
 use render::Templates;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wire::{Tls, TlsSetupError};
 
 /// More messages than this are not all read back after a run.
@@ -45,6 +46,10 @@ pub enum LoadError {
     Ground(#[from] GroundError),
     #[error("the plan calls as a member, and the target takes no member calls: let it call as admin (--as admin)")]
     NoMembers,
+    #[error(
+        "{needed} file descriptors are needed for {connections} connections, and the system allows {allowed}: raise the limit (ulimit -n), or take fewer connections (--connections)"
+    )]
+    Descriptors { connections: u32, needed: u64, allowed: u64 },
     #[error("{host} has no address: {cause}")]
     NoAddress { host: String, cause: io::Error },
     #[error(transparent)]
@@ -100,25 +105,57 @@ impl<'a> LoadGround<'a> {
     }
 
     /// Reads messages back and compares them with what was acknowledged; `None` where the target has no way to read one back.
-    pub async fn read_back(&self, findings: &mut Findings) -> Option<measured::ReadBackCount> {
+    pub async fn read_back(&self, findings: &mut Findings, stop: &Stop) -> Option<measured::ReadBackCount> {
         if self.ground.found.read_back != ReadBack::Get {
             return None;
         }
         let step = self.messages.len().div_ceil(MOST_READ_BACK).max(1);
-        let told = self.ground.read_back(self.messages.iter().enumerate().step_by(step)).await;
-        let mut read = 0;
-        for (index, pairs) in told.into_iter().filter_map(|(index, pairs)| Some((index, pairs?))) {
-            read += 1;
+        let asked = self.messages.iter().enumerate().step_by(step);
+        let told = self.ground.read_back(asked.clone(), stop).await;
+        let mut count = measured::ReadBackCount { messages: self.messages.len(), ..Default::default() };
+        let left = asked.len() - told.len();
+        if left > 0 {
+            count.unread.insert("the run was ended before".to_owned(), left);
+        }
+        for (index, pairs) in told {
+            let pairs = match pairs {
+                Ok(pairs) => pairs,
+                Err(why) => {
+                    *count.unread.entry(why.to_string()).or_default() += 1;
+                    continue;
+                }
+            };
+            count.read += 1;
             let mut differences: Vec<Difference> = Vec::new();
             let number = u32::try_from(index).unwrap_or(u32::MAX);
-            let pair = |key: &str| pairs.get(key).map(|(value, seq)| (value.as_str(), *seq));
-            self.ledgers[index % self.ledgers.len()].compare(number, pair, &mut differences);
+            let pairs: Vec<(&str, &str, i64)> =
+                pairs.iter().map(|(key, (value, seq))| (key.as_str(), value.as_str(), *seq)).collect();
+            self.ledgers[index % self.ledgers.len()].compare(number, &pairs, &mut differences);
             for difference in &mut differences {
                 difference.subject = format!("message {}: {}", index + 1, difference.subject);
             }
             findings.take(&mut differences, None, || None);
         }
-        Some(measured::ReadBackCount { read, messages: self.messages.len() })
+        Some(count)
+    }
+}
+
+/// Descriptors beside those of a run's connections: files, timers, the connections of the probe.
+const OTHER_DESCRIPTORS: u64 = 100;
+
+/// Makes room for so many connections, of each so many ends, where the system lets this process raise its own limit.
+pub fn make_room(connections: u32, ends: u64) -> Result<(), LoadError> {
+    let needed = u64::from(connections) * ends + OTHER_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let raised = Rlimit { current: Some(limit.maximum.map_or(needed, |most| most.min(needed))), ..limit };
+    // What counts is what is allowed afterwards.
+    let _ = setrlimit(Resource::Nofile, raised);
+    match getrlimit(Resource::Nofile).current {
+        Some(allowed) if allowed < needed => Err(LoadError::Descriptors { connections, needed, allowed }),
+        _ => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::scenario::load::arrivals::{Due, Schedule};
 use crate::scenario::load::{Arrivals, Plan};
 
 /// After the run was cut short, replies still under way are waited for so long.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Paces one worker's share of a plan.
 #[derive(Debug)]
@@ -131,6 +131,17 @@ impl Pacer {
         self.stopped.is_some()
     }
 
+    /// When the run was cut short, where it was.
+    pub(super) fn stopped(&self) -> Option<Offset> {
+        self.stopped
+    }
+
+    /// The phase of the next call; beyond all where none is to come.
+    pub(super) fn due_phase(&self) -> usize {
+        let due = self.next.map_or(usize::MAX, |due| due.phase);
+        due.min(self.saturated.front().map_or(usize::MAX, |phase| phase.phase))
+    }
+
     /// Whether calls with a due time are still to come.
     pub(super) fn has_due_calls(&self) -> bool {
         self.next.is_some()
@@ -141,6 +152,13 @@ impl Pacer {
         while self.phase + 1 < self.ends.len() && now >= self.ends[self.phase] {
             self.phase += 1;
         }
+    }
+
+    /// The generator stood still for so long, until now: whatever was due by now is late by its fault, whichever connections were
+    /// free meanwhile, and whoever waited for it has more patience.
+    pub(super) fn stalled(&mut self, now: Offset, time: Duration) {
+        self.behind = self.behind.max(now);
+        self.patience_ends = self.patience_ends + time;
     }
 
     /// The run is cut short: nothing more is sent.
@@ -432,6 +450,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_stopped_generator_could_not_send_is_late_by_its_fault_also_where_every_connection_was_busy() {
+        let mut worker = SimulatedWorker::new(&plan(&[steady(ms(1000))]), 1, ms(100));
+        worker.wake(at(0));
+        // The reply has long been there; it is read, and the connection free, only now.
+        worker.replies.clear();
+        worker.free = [at(6000)].into();
+        worker.pacer.stalled(at(6000), ms(5900));
+        worker.wake(at(6000));
+        assert_eq!(worker.delays(at(5)), [(at(5), Delay { lag: ms(5995), ..NONE })]);
+        // Nobody has lost patience meanwhile, though the plan ended long ago.
+        let patient = at(1000) + TIMEOUT;
+        assert_eq!((worker.pacer.out_of_patience(patient + ms(5899)), worker.pacer.due_phase()), (None, 0));
+        assert!(worker.pacer.out_of_patience(patient + ms(5900)).is_some());
+    }
+
+    #[test]
     fn what_waits_for_a_key_is_not_late_by_the_generators_fault() {
         let mut pacer = pacer(&plan(&[steady(ms(1000))]), Share { number: 0, of: 1 });
         let Action::Send(first) = pacer.decide(at(0), Some(at(0))) else { panic!("it is due") };
@@ -504,7 +538,7 @@ mod tests {
             assert_eq!(worker.pacer.decide(now, Some(at(0))), Action::Wait);
         }
         let grace_ends = at(6) + GRACE;
-        assert!(worker.pacer.is_over(at(7), 0) && !worker.pacer.is_over(at(2005), 1) && worker.pacer.is_over(grace_ends, 1));
+        assert!(worker.pacer.is_over(at(7), 0) && !worker.pacer.is_over(at(1005), 1) && worker.pacer.is_over(grace_ends, 1));
         // What was due by the stop is left; nothing later was to be sent.
         worker.free.clear();
         assert_eq!(worker.pacer.left(), None);

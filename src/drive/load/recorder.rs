@@ -31,6 +31,8 @@ pub(super) struct Told {
     pub(super) worker: usize,
     /// How its connections fared until now.
     pub(super) connections: Connections,
+    /// Every call of an earlier phase than this has gone, or was left out.
+    pub(super) due_phase: usize,
     /// Phase to findings until now.
     pub(super) findings: BTreeMap<usize, u64>,
     /// Seconds since the plan's zero, rounded down, in which it was recorded.
@@ -58,6 +60,8 @@ pub(super) struct PhaseEnd {
     pub(super) last_sent: Offset,
     /// Time in which the thread had something to do, while the phase went on.
     pub(super) busy: Duration,
+    /// Longest time in which it stood still.
+    pub(super) stalled: Duration,
     pub(super) fit: Fit,
 }
 
@@ -129,7 +133,7 @@ impl Recorder {
     pub(super) fn replied(&mut self, flight: &Flight, settled: Settled, now: Offset) {
         let tally = self.finish(flight, settled.fate, now);
         if let Some(code) = settled.code {
-            *tally.codes.entry(code).or_default() += 1;
+            tally.count_code(code, 1);
         }
     }
 
@@ -138,7 +142,24 @@ impl Recorder {
         *tally.losses.entry(cause.to_owned()).or_default() += 1;
     }
 
+    /// The run was ended before the call had its reply.
+    pub(super) fn given_up(&mut self, flight: &Flight, now: Offset) {
+        self.time(flight, Fate::Lost, now);
+        self.tally(flight.phase).given_up += 1;
+    }
+
     fn finish(&mut self, flight: &Flight, fate: Fate, now: Offset) -> &mut Tally {
+        self.time(flight, fate, now);
+        let class = fate.class() as usize;
+        let tally = self.tally(flight.phase);
+        tally.classes[class] += 1;
+        tally.service[class].record_ns(nanoseconds(now.since(flight.sent)));
+        tally.response[class].record_ns(nanoseconds(now.since(flight.due)));
+        tally
+    }
+
+    /// A call is no longer under way.
+    fn time(&mut self, flight: &Flight, fate: Fate, now: Offset) {
         self.gauges.received.fetch_add(1, Ordering::Relaxed);
         if let Some(calls) = &mut self.calls {
             calls.push(TimedCall {
@@ -149,12 +170,6 @@ impl Recorder {
                 received: now.as_nanos(),
             });
         }
-        let class = fate.class() as usize;
-        let tally = self.tally(flight.phase);
-        tally.classes[class] += 1;
-        tally.service[class].record_ns(nanoseconds(now.since(flight.sent)));
-        tally.response[class].record_ns(nanoseconds(now.since(flight.due)));
-        tally
     }
 
     /// What was wrong with a reply. The exchange is made only where it is kept.
@@ -167,24 +182,31 @@ impl Recorder {
         self.phases[phase].busy += time;
     }
 
+    /// The thread stood still for so long.
+    pub(super) fn stalled(&mut self, phase: usize, time: Duration) {
+        let longest = &mut self.phases[phase].stalled;
+        *longest = time.max(*longest);
+    }
+
     /// When the second is over that is being recorded.
     pub(super) fn second_ends(&self) -> Offset {
         Offset::after_zero(Duration::from_secs(self.second + 1))
     }
 
     /// Hands over what the second has seen, and goes on with the one that it is now.
-    pub(super) fn next_second(&mut self, connections: &Connections, now: Offset) {
-        self.tell(connections);
+    pub(super) fn next_second(&mut self, connections: &Connections, due_phase: usize, now: Offset) {
+        self.tell(connections, due_phase);
         self.second = now.since_zero().as_secs();
     }
 
-    fn tell(&mut self, connections: &Connections) {
+    fn tell(&mut self, connections: &Connections, due_phase: usize) {
         let tallies = self.tallies.iter_mut().enumerate();
         let slices = tallies.filter_map(|(phase, tally)| tally.take().map(|tally| Slice { phase, tally })).collect();
         // Nobody listens any more where the run has failed elsewhere.
         let _ = self.channels.told.send(Told {
             worker: self.channels.worker,
             connections: connections.clone(),
+            due_phase,
             findings: self.findings.by_phase.clone(),
             second: self.second,
             slices,
@@ -193,7 +215,7 @@ impl Recorder {
 
     /// Hands over the last second, and gives the rest.
     pub(super) fn end(mut self, connections: &Connections) -> Recorded {
-        self.tell(connections);
+        self.tell(connections, usize::MAX);
         Recorded { phases: self.phases, findings: self.findings, calls: self.calls.unwrap_or_default() }
     }
 

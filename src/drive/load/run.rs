@@ -131,6 +131,8 @@ struct Collector<'a> {
     /// By second, what has been told of it, and by how many workers.
     seconds: BTreeMap<u64, (Tally, usize)>,
     over: usize,
+    /// By worker, the phase of its next call.
+    due_phases: Vec<usize>,
     aborted: Option<CutShort>,
     measured: Vec<MeasuredSecond>,
 }
@@ -144,6 +146,7 @@ impl<'a> Collector<'a> {
             zero,
             connections: vec![Connections::default(); spares.len()],
             findings: vec![BTreeMap::new(); spares.len()],
+            due_phases: vec![0; spares.len()],
             spares,
             phases,
             ends,
@@ -201,6 +204,7 @@ impl<'a> Collector<'a> {
         *workers += 1;
         self.connections[told.worker] = told.connections;
         self.findings[told.worker] = told.findings;
+        self.due_phases[told.worker] = told.due_phase;
         for Slice { phase, mut tally } in told.slices {
             second.add(&tally);
             self.phases[phase].add(&tally);
@@ -224,22 +228,30 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Ends the run where a phase has failed that is to end it: what later calls of the phase can still make hold waits for them.
     fn abort_on_fail(&mut self, now: Offset) {
-        let index = self.ends.partition_point(|end| *end < now).min(self.ends.len() - 1);
-        let phase = &self.common.plan.phases[index];
-        if !phase.abort_on_fail || self.aborted.is_some() {
-            return;
-        }
-        let start = if index == 0 { Offset::ZERO } else { self.ends[index - 1] };
-        let elapsed = now.since(start);
-        let findings = self.findings.iter().filter_map(|findings| findings.get(&index)).sum();
-        let of_phase = phase.checks.iter().map(|check| evaluate(check, &self.phases[index], elapsed, findings));
-        let failed: Option<Checked> = of_phase.into_iter().find(|checked| checked.holds == Some(false));
-        if let Some(failed) = failed {
+        let plan = &self.common.plan;
+        let aborting = plan.phases.iter().enumerate().filter(|(_, phase)| phase.abort_on_fail);
+        let failed = aborting.into_iter().find_map(|(index, phase)| Some((phase, self.failed(index, now)?)));
+        if let Some((phase, failed)) = failed.filter(|_| self.aborted.is_none()) {
             let phase = phase.name.clone();
             self.aborted = Some(CutShort::Aborted { phase, check: failed.text, actual: failed.actual });
             self.common.aborted.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// A check of a phase that does not hold, and will not.
+    fn failed(&self, index: usize, now: Offset) -> Option<Checked> {
+        let (tally, end) = (&self.phases[index], self.ends[index]);
+        let start = if index == 0 { Offset::ZERO } else { self.ends[index - 1] };
+        let is_over =
+            now >= end && self.due_phases.iter().all(|due| *due > index) && tally.classes.iter().sum::<u64>() == tally.sent;
+        let findings = self.findings.iter().filter_map(|findings| findings.get(&index)).sum();
+        let elapsed = now.min(end).since(start);
+        let checks = self.common.plan.phases[index].checks.iter();
+        checks
+            .map(|check| evaluate(check, tally, elapsed, findings))
+            .find(|checked| checked.is_lost || (is_over && checked.holds == Some(false)))
     }
 
     fn sum(self, ground: &mut LoadGround<'_>, ended: Vec<Ended>, elapsed: Duration) -> Measured {
@@ -252,6 +264,7 @@ impl<'a> Collector<'a> {
             ended_early.then_some(CutShort::Interrupted(elapsed))
         });
         let mut of_workers: Vec<Vec<PhaseEnd>> = Vec::new();
+        let cut = ended.iter().filter_map(|worker| worker.stopped).min();
         for worker in ended {
             run.findings.add(worker.record.findings, 0);
             run.calls.extend(worker.record.calls);
@@ -261,7 +274,7 @@ impl<'a> Collector<'a> {
             ground.ledgers.push(worker.ledger);
         }
         run.calls.sort_by_key(|call| call.sent);
-        let stopped = Offset::after_zero(elapsed);
+        let stopped = cut.unwrap_or(Offset::MAX);
         let starts = std::iter::once(Offset::ZERO).chain(self.ends.iter().copied());
         for (index, ((tally, start), end)) in self.phases.into_iter().zip(starts).zip(&self.ends).enumerate() {
             let of_phase: Vec<&PhaseEnd> = of_workers.iter().map(|phases| &phases[index]).collect();
@@ -272,6 +285,8 @@ impl<'a> Collector<'a> {
                 tally,
                 elapsed: took,
                 reached: stopped > start,
+                ended: stopped >= *end,
+                stalled: of_phase.iter().map(|phase| phase.stalled).max().unwrap_or_default(),
                 busiest: if took.is_zero() { 0.0 } else { busy.div_duration_f64(took) },
                 fit: worst(of_phase.iter().map(|phase| phase.fit.clone().end())),
             });

@@ -10,10 +10,14 @@ use super::wire::HttpConnection;
 use super::writer::DraftCall;
 use crate::clock::{Offset, Timestamp};
 use crate::judge::load::measured::Connections;
+use crate::random::Random;
 
-/// A connection that cannot be opened is tried again after this, and then after twice as long each time.
+/// A connection that cannot be opened, or has ended before it carried a reply, is opened again after this, and then after twice as
+/// long each time: by up to half of it less, so that all do not come at once.
 const RETRY: Duration = Duration::from_millis(10);
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
+/// One that has stood longer than this without a call has ended for want of one.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Slots {
     all: Vec<ConnectionSlot>,
@@ -25,6 +29,7 @@ pub(super) struct Slots {
     retries: Vec<u32>,
     in_flight: usize,
     timeout: Duration,
+    random: Random,
     fared: Connections,
 }
 
@@ -33,6 +38,10 @@ struct ConnectionSlot {
     doing: Doing,
     /// When it came free, or is to be opened again.
     since: Timestamp,
+    /// When it was last opened.
+    opened: Timestamp,
+    /// A reply has come over it.
+    has_served: bool,
     retry: Duration,
 }
 
@@ -53,8 +62,15 @@ pub(super) struct Flight {
 
 impl Slots {
     /// So many, none of them open; a call on one times out after so long.
-    pub(super) fn new(count: u32, timeout: Duration) -> Slots {
-        let slot = |_| ConnectionSlot { connection: None, doing: Doing::Waiting, since: Timestamp::default(), retry: RETRY };
+    pub(super) fn new(count: u32, timeout: Duration, random: Random) -> Slots {
+        let slot = |_| ConnectionSlot {
+            connection: None,
+            doing: Doing::Waiting,
+            since: Timestamp::default(),
+            opened: Timestamp::default(),
+            has_served: false,
+            retry: RETRY,
+        };
         Slots {
             all: (0..count).map(slot).collect(),
             free: VecDeque::new(),
@@ -62,6 +78,7 @@ impl Slots {
             retries: Vec::new(),
             in_flight: 0,
             timeout,
+            random,
             fared: Connections::default(),
         }
     }
@@ -110,6 +127,17 @@ impl Slots {
 
     /// A reply came; gives the call that it is for. The slot is not free by that alone.
     pub(super) fn reply(&mut self, slot: u32) -> Option<Flight> {
+        let flight = self.land(slot);
+        let held = &mut self.all[slot as usize];
+        held.has_served |= flight.is_some();
+        if held.has_served {
+            held.retry = RETRY;
+        }
+        flight
+    }
+
+    /// The call on a slot is no longer under way; gives it.
+    pub(super) fn land(&mut self, slot: u32) -> Option<Flight> {
         let doing = &mut self.all[slot as usize].doing;
         match std::mem::replace(doing, Doing::Waiting) {
             Doing::Call { flight, .. } => {
@@ -140,8 +168,17 @@ impl Slots {
         None
     }
 
-    pub(super) fn has_call(&self, slot: u32) -> bool {
-        matches!(self.all[slot as usize].doing, Doing::Call { .. })
+    /// The generator stood still for so long: no reply is late by that.
+    pub(super) fn stalled(&mut self, time: Duration) {
+        for (slot, deadline) in &mut self.deadlines {
+            let extended = *deadline + time;
+            if let Doing::Call { deadline: of_call, .. } = &mut self.all[*slot as usize].doing
+                && of_call == deadline
+            {
+                *of_call = extended;
+            }
+            *deadline = extended;
+        }
     }
 
     // ------------------------------------------------------------------------------------------------- connections
@@ -159,45 +196,49 @@ impl Slots {
         self.all[slot as usize].connection.as_deref_mut()
     }
 
-    pub(super) fn opening(&mut self, slot: u32) {
-        self.all[slot as usize].doing = Doing::Opening;
+    pub(super) fn opening(&mut self, slot: u32, now: Timestamp) {
+        let held = &mut self.all[slot as usize];
+        (held.doing, held.opened, held.has_served) = (Doing::Opening, now, false);
     }
 
     /// A connection stands that is one of the plan's own.
     pub(super) fn opened(&mut self, slot: u32, now: Timestamp) {
         self.fared.opened += 1;
-        self.stands(slot, now);
+        self.free(slot, now);
     }
 
     /// A connection stands that replaces one that was lost.
     pub(super) fn reopened(&mut self, slot: u32, now: Timestamp) {
         self.fared.reopened += 1;
-        self.stands(slot, now);
-    }
-
-    fn stands(&mut self, slot: u32, now: Timestamp) {
-        self.all[slot as usize].retry = RETRY;
         self.free(slot, now);
     }
 
     /// A connection is gone, and with it the reply to the call on it, which is given back.
     pub(super) fn lose(&mut self, slot: u32, cause: &str, now: Timestamp) -> Option<Flight> {
         *self.fared.lost.entry(cause.to_owned()).or_default() += 1;
-        let flight = self.reply(slot);
+        let flight = self.land(slot);
         let held = &mut self.all[slot as usize];
         (held.connection, held.since) = (None, now);
-        match std::mem::replace(&mut held.doing, Doing::Waiting) {
-            Doing::Free => self.free.retain(|free| *free != slot),
-            Doing::Opening => {
-                held.since = now + held.retry;
-                held.retry = (held.retry * 2).min(LONGEST_RETRY);
-            }
-            Doing::Call { .. } | Doing::Waiting => {}
+        let doing = std::mem::replace(&mut held.doing, Doing::Waiting);
+        if matches!(doing, Doing::Free) {
+            self.free.retain(|free| *free != slot);
+        }
+        let at_once = now.since(held.opened) < AT_ONCE;
+        if matches!(doing, Doing::Opening) || (at_once && !held.has_served) {
+            let pause = held.retry.mul_f64(1.0 - f64::from(self.random.next_u32()) / f64::from(u32::MAX) / 2.0);
+            held.since = now + pause;
+            held.retry = (held.retry * 2).min(LONGEST_RETRY);
+            self.fared.stillborn += 1;
         }
         flight
     }
 
-    /// A lost one is to be opened again: at once where it worked before.
+    /// The system had no local port or descriptor left for one.
+    pub(super) fn exhausted(&mut self) {
+        self.fared.exhausted += 1;
+    }
+
+    /// A lost one is to be opened again: at once where it has carried a reply.
     pub(super) fn retry(&mut self, slot: u32) {
         self.retries.push(slot);
     }
@@ -221,10 +262,17 @@ mod tests {
         Timestamp::after_start(Duration::from_millis(ms))
     }
 
-    /// So many slots, free since the clock's start.
+    fn new(count: u32) -> Slots {
+        Slots::new(count, TIMEOUT, Random::seeded(7))
+    }
+
+    /// So many slots, free since the clock's start; each has carried a reply.
     fn free(count: u32) -> Slots {
-        let mut slots = Slots::new(count, TIMEOUT);
-        slots.numbers().for_each(|slot| slots.opened(slot, at(0)));
+        let mut slots = new(count);
+        for slot in slots.numbers() {
+            slots.opened(slot, at(0));
+            slots.all[slot as usize].has_served = true;
+        }
         slots
     }
 
@@ -288,27 +336,71 @@ mod tests {
         assert_eq!(slots.begin(call(1), at(30)), None);
     }
 
+    /// Loses slot 0 at that time, and gives how long it takes until it is opened again.
+    fn pause(slots: &mut Slots, now: Timestamp) -> Duration {
+        slots.lose(0, "closed", now);
+        slots.retry(0);
+        let next = slots.wake_at().expect("it is to be opened again");
+        assert_eq!(slots.open_next(next), Some(0));
+        next.since(now)
+    }
+
     #[test]
-    fn one_that_cannot_be_opened_is_tried_twice_as_late_each_time_up_to_a_second() {
-        let mut slots = Slots::new(1, TIMEOUT);
-        let (mut now, mut pauses) = (at(0), Vec::new());
-        let mut fail = |slots: &mut Slots| {
-            slots.opening(0);
-            slots.lose(0, "connection refused", now);
-            slots.retry(0);
-            let next = slots.wake_at().expect("it is to be opened again");
-            assert_eq!(slots.open_next(now), None);
-            pauses.push(next.since(now).as_millis());
-            now = next;
-            assert_eq!(slots.open_next(now), Some(0));
-        };
-        (0..9).for_each(|_| fail(&mut slots));
-        // Once it has worked, the next failure is the first one again.
-        slots.opening(0);
-        slots.reopened(0, at(0));
-        fail(&mut slots);
-        assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1000, 1000, 10]);
-        assert_eq!((slots.fared().reopened, slots.fared().lost["connection refused"]), (1, 10));
+    fn one_that_fails_or_ends_at_once_is_opened_twice_as_late_each_time_up_to_a_second() {
+        for stands in [false, true] {
+            let mut slots = new(1);
+            let mut now = at(0);
+            for most in [10, 20, 40, 80, 160, 320, 640, 1000, 1000] {
+                slots.opening(0, now);
+                if stands {
+                    slots.reopened(0, now);
+                }
+                let pause = pause(&mut slots, now);
+                assert!((most / 2..=most).contains(&pause.as_millis()), "{most}: {pause:?}");
+                now = now + pause;
+            }
+            assert_eq!((slots.fared().stillborn, slots.fared().lost["closed"]), (9, 9));
+            // Once a reply has come, the next failure is the first one again.
+            slots.opening(0, now);
+            slots.reopened(0, now);
+            slots.begin(call(0), now);
+            assert!(slots.reply(0).is_some());
+            slots.free(0, now);
+            assert_eq!(pause(&mut slots, now), Duration::ZERO);
+            slots.opening(0, now);
+            assert!(pause(&mut slots, now) <= RETRY);
+        }
+    }
+
+    #[test]
+    fn connections_that_fail_together_do_not_all_come_back_together() {
+        let mut slots = new(8);
+        for slot in slots.numbers() {
+            slots.opening(slot, at(0));
+            slots.lose(slot, "connection refused", at(0));
+            slots.retry(slot);
+        }
+        let back = (0..=10).map(|ms| std::iter::from_fn(|| slots.open_next(at(ms))).count());
+        assert!(back.filter(|count| *count > 0).count() >= 3);
+    }
+
+    #[test]
+    fn one_that_has_stood_idle_ended_for_want_of_a_call_and_is_opened_again_at_once() {
+        let mut slots = new(1);
+        slots.opening(0, at(0));
+        slots.opened(0, at(0));
+        assert_eq!(pause(&mut slots, at(2000)), Duration::ZERO);
+        assert_eq!(slots.fared().stillborn, 0);
+    }
+
+    #[test]
+    fn while_the_generator_stood_still_no_reply_became_late() {
+        let mut slots = free(2);
+        slots.begin(call(0), at(10));
+        slots.stalled(Duration::from_secs(6));
+        slots.begin(call(1), at(6020));
+        assert_eq!((slots.wake_at(), slots.timed_out(at(6109))), (Some(at(6110)), None));
+        assert_eq!((slots.timed_out(at(6110)), slots.timed_out(at(6119)), slots.timed_out(at(6120))), (Some(0), None, Some(1)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::render::Templates;
 use super::slots::{Flight, Slots};
 use super::wire::{Cause, HttpConnection, HttpResponse, Tls};
 use super::writer::Writer;
+use crate::api::reply::MOST_KEPT_BYTES;
 use crate::clock::{Offset, Timestamp, Zero};
 use crate::drive::stop::Stop;
 use crate::history::{Exchange, HttpReply, Outcome};
@@ -33,6 +34,8 @@ use crate::scenario::load::Plan;
 const OPENING: Duration = Duration::from_secs(5);
 /// An event's token that stands for the timer; every other is a slot's number.
 const TIMER: u64 = u64::MAX;
+/// A thread that comes back so much later than it wanted to stood still: stopped, or without a processor.
+const STILL: Duration = Duration::from_millis(10);
 /// A stop is looked for so often.
 const STOP_EVERY: Duration = Duration::from_millis(100);
 /// What need not be exact may come as late as a sleep ends.
@@ -67,6 +70,8 @@ pub(super) struct Ended {
     pub(super) record: Recorded,
     pub(super) connections: Connections,
     pub(super) cpu: Duration,
+    /// When it was cut short, where it was.
+    pub(super) stopped: Option<Offset>,
 }
 
 /// Why a worker could not do its job.
@@ -91,6 +96,8 @@ pub(super) fn work(common: &Arc<Common>, share: Share, ledger: Ledger, channels:
 struct Worker {
     common: Arc<Common>,
     zero: Zero,
+    /// When it wanted to go on at the latest.
+    awake_by: Timestamp,
     epoll: rustix::fd::OwnedFd,
     timer: Timer,
     pacer: Pacer,
@@ -109,10 +116,11 @@ impl Worker {
         let random = Random::named(common.seed, &format!("worker {}", share.number));
         Ok(Worker {
             zero: Zero::default(),
+            awake_by: Timestamp::default(),
             epoll,
             timer,
             pacer: Pacer::new(plan, choosers(), share, common.seed),
-            slots: Slots::new(share.part(plan.connections.get()), plan.timeout),
+            slots: Slots::new(share.part(plan.connections.get()), plan.timeout, random.clone()),
             writer: Writer::new(choosers(), Arc::clone(&common.templates), share, random, ledger),
             recorder: Recorder::new(plan, Arc::clone(&common.gauges), channels),
             common,
@@ -125,7 +133,7 @@ impl Worker {
         let until = start + self.common.plan.timeout.min(OPENING);
         self.slots.numbers().for_each(|slot| self.open(slot, start));
         let mut events = Vec::with_capacity(MOST_EVENTS);
-        while self.slots.are_opening() && self.common.clock.now() < until {
+        while self.slots.are_opening() && self.common.clock.now() < until && !self.common.stop.is_set() {
             self.wait_for(&mut events, Some(&TEN_MS))?;
             for event in &events {
                 self.ready(event);
@@ -141,10 +149,12 @@ impl Worker {
     /// Runs the plan to its end.
     fn run(mut self, zero: Zero) -> Result<Ended, WorkerError> {
         self.zero = zero;
+        self.awake_by = zero.timestamp(Offset::ZERO);
         let mut events = Vec::with_capacity(MOST_EVENTS);
         loop {
             let now = self.common.clock.now();
             self.timer.woke(now);
+            self.attend(now);
             for event in &events {
                 self.ready(event);
             }
@@ -163,10 +173,11 @@ impl Worker {
 
     /// Gives up the calls that are still on their way, or were due and never sent.
     fn end(mut self) -> Ended {
-        let now = self.common.clock.now();
+        let now = self.now();
         for slot in self.slots.numbers() {
-            if self.slots.has_call(slot) {
-                self.lose(slot, "the run ended before the reply", now);
+            if let Some(flight) = self.slots.land(slot) {
+                self.writer.lose(&flight.draft);
+                self.recorder.given_up(&flight, now);
             }
         }
         while let Some(due) = self.pacer.left() {
@@ -178,6 +189,7 @@ impl Worker {
             record: self.recorder.end(&connections),
             connections,
             cpu: Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default(),
+            stopped: self.pacer.stopped(),
         }
     }
 
@@ -187,15 +199,32 @@ impl Worker {
 
     // ---------------------------------------------------------------------------------------------------- waiting
 
+    /// It goes on now. Where that is much later than it wanted to, what came meanwhile was not slow, nor was what did not come.
+    fn attend(&mut self, now: Timestamp) {
+        let still = now.since(self.awake_by);
+        self.awake_by = now;
+        if still < STILL {
+            return;
+        }
+        let (at, first) = (self.zero.offset(now), self.pacer.phase());
+        self.pacer.pass(at);
+        self.pacer.stalled(at, still);
+        self.slots.stalled(still);
+        (first..=self.pacer.phase()).for_each(|phase| self.recorder.stalled(phase, still));
+    }
+
     /// Waits for an event or for the next thing that is due; for what is due by then, not at all.
     fn wait(&mut self, events: &mut Vec<epoll::Event>) -> io::Result<()> {
         let now = self.common.clock.now();
+        self.attend(now);
         let chore = self.recorder.second_ends().min(self.zero.offset(self.wake_at(now)));
         let (at, gap) = match self.pacer.wake(self.slots.free_since().is_some(), chore) {
             Wake::Exact { at, gap } => (at, gap),
             Wake::Chore(at) => (at + LEEWAY, Duration::MAX),
         };
-        let sleeps = self.timer.set(self.zero.timestamp(at), now, gap)?;
+        let at = self.zero.timestamp(at);
+        self.awake_by = at.max(now);
+        let sleeps = self.timer.set(at, now, gap)?;
         self.wait_for(events, if sleeps { None } else { Some(&NO_TIME) })
     }
 
@@ -219,7 +248,7 @@ impl Worker {
         let at = self.zero.offset(now);
         self.pacer.pass(at);
         if at >= self.recorder.second_ends() {
-            self.recorder.next_second(self.slots.fared(), at);
+            self.recorder.next_second(self.slots.fared(), self.pacer.due_phase(), at);
         }
         while let Some(slot) = self.slots.timed_out(now) {
             self.lose(slot, "timed out", now);
@@ -353,6 +382,7 @@ impl Worker {
     }
 
     fn judge(&mut self, client: u32, flight: &Flight, &HttpResponse { status, body, .. }: &HttpResponse<'_>, now: Offset) {
+        let kept = body.len().min(MOST_KEPT_BYTES);
         let mut differences = Vec::new();
         let settled = self.writer.settle(&flight.draft, (status, body), &mut differences);
         if !differences.is_empty() {
@@ -360,7 +390,7 @@ impl Worker {
                 Some(Exchange {
                     client,
                     request: self.writer.request(&flight.draft),
-                    outcome: Outcome::Replied(HttpReply { status, body: body.to_vec(), cut: None }),
+                    outcome: Outcome::Replied(HttpReply { status, body: body[..kept].to_vec(), cut: None }),
                     due: flight.due.since_zero(),
                     sent: flight.sent.since_zero(),
                     received: now.since_zero(),
@@ -374,15 +404,21 @@ impl Worker {
     // ------------------------------------------------------------------------------------------------ connections
 
     fn open(&mut self, slot: u32, now: Timestamp) {
-        self.slots.opening(slot);
+        self.slots.opening(slot, now);
         let mut connection = HttpConnection::new(self.common.address, self.common.tls.clone());
-        let watched = connection.open().map_err(|cause| cause.to_string()).and_then(|()| {
+        let watched = connection.open().and_then(|()| {
             let data = epoll::EventData::new_u64(u64::from(slot));
-            epoll::add(&self.epoll, &connection, data, HttpConnection::INTEREST).map_err(|error| error.to_string())
+            let added = epoll::add(&self.epoll, &connection, data, HttpConnection::INTEREST);
+            added.map_err(|error| Cause::from(&io::Error::from(error)))
         });
         match watched {
             Ok(()) => self.slots.put_back(slot, Box::new(connection)),
-            Err(cause) => self.lose(slot, &cause, now),
+            Err(cause) => {
+                if cause == Cause::Exhausted {
+                    self.slots.exhausted();
+                }
+                self.lose(slot, cause.words(), now);
+            }
         }
     }
 

@@ -12,6 +12,8 @@ use crate::scenario::load::check::Check;
 
 /// Verdicts on one level: two that agree decide it.
 const TO_DECIDE: u32 = 2;
+/// Trials of one level that the generator spoilt, before that level is beyond it. A spoilt one says nothing of the target.
+const SPOILT: u32 = 3;
 /// Long trials before nothing is said to pass.
 const CONFIRMATIONS: u32 = 5;
 /// Where every rate fails, none below this is tried.
@@ -108,16 +110,18 @@ pub struct Search {
 
 #[derive(Clone, Copy, Debug)]
 enum SearchStage {
-    Search { passes: u32, failures: u32 },
-    Confirm { done: u32 },
+    Search { passes: u32, failures: u32, spoilt: u32 },
+    Confirm { done: u32, spoilt: u32 },
     Done,
 }
+
+const FIRST: SearchStage = SearchStage::Search { passes: 0, failures: 0, spoilt: 0 };
 
 impl Search {
     /// Begins at `start_rate`, never exceeds `max_rate`, and ends when what fails is at most `1 + precision` times what passes.
     pub fn new(start_rate: f64, max_rate: f64, precision: f64) -> Search {
         let level = start_rate.min(max_rate);
-        let stage = SearchStage::Search { passes: 0, failures: 0 };
+        let stage = FIRST;
         Search { max_rate, precision, low: None, high: None, level, stage, curve: Vec::new() }
     }
 
@@ -133,22 +137,25 @@ impl Search {
     pub fn record(&mut self, outcome: TrialOutcome) {
         let confirm = matches!(self.stage, SearchStage::Confirm { .. });
         self.curve.push(Trial { rate: self.level, confirm, outcome });
-        let passed = outcome.verdict == TrialVerdict::Passed;
+        let (passed, is_spoilt) = (outcome.verdict == TrialVerdict::Passed, outcome.verdict == TrialVerdict::GeneratorLimited);
         match &mut self.stage {
-            SearchStage::Search { passes, failures } => {
+            SearchStage::Search { passes, failures, spoilt } => {
                 *passes += u32::from(passed);
-                *failures += u32::from(!passed);
+                *spoilt += u32::from(is_spoilt);
+                *failures += u32::from(!passed && !is_spoilt);
                 if *passes == TO_DECIDE {
                     self.low = Some(self.level);
                     self.search_on();
-                } else if *failures == TO_DECIDE {
+                } else if *failures == TO_DECIDE || *spoilt == SPOILT {
                     self.high = Some((self.level, limited_by(outcome.verdict)));
                     self.search_on();
                 }
             }
             SearchStage::Confirm { .. } if passed => self.stage = SearchStage::Done,
-            SearchStage::Confirm { done } => {
+            SearchStage::Confirm { spoilt, .. } if is_spoilt && *spoilt + 1 < SPOILT => *spoilt += 1,
+            SearchStage::Confirm { done, spoilt } => {
                 *done += 1;
+                *spoilt = 0;
                 self.high = Some((self.level, limited_by(outcome.verdict)));
                 // Each step is double the last one, for where short trials flatter the target the truth may be far below.
                 self.level /= (1.0 + self.precision).powi(1 << (*done - 1));
@@ -164,11 +171,11 @@ impl Search {
 
     /// A level is decided: on to the next, or to the confirmation of the highest that passed.
     fn search_on(&mut self) {
-        self.stage = SearchStage::Search { passes: 0, failures: 0 };
+        self.stage = FIRST;
         match (self.low, self.high) {
             (Some(low), None) if low < self.max_rate => self.level = (low * 2.0).min(self.max_rate),
             (Some(low), Some((high, _))) if high > low * (1.0 + self.precision) => self.level = (low * high).sqrt(),
-            (Some(low), _) => (self.level, self.stage) = (low, SearchStage::Confirm { done: 0 }),
+            (Some(low), _) => (self.level, self.stage) = (low, SearchStage::Confirm { done: 0, spoilt: 0 }),
             (None, Some((high, _))) if high / 2.0 >= LOWEST_RATE => self.level = high / 2.0,
             (None, _) => self.stage = SearchStage::Done,
         }
@@ -202,14 +209,15 @@ pub struct Searched {
 }
 
 impl Searched {
-    /// The answer as a check: it holds where a rate was confirmed, and is open where only the generator set the limit.
-    pub fn checked(&self) -> Checked {
+    /// The answer as a check: it holds where a rate was confirmed, and is open where only the generator set the limit, or the
+    /// search did not come to its end.
+    pub fn checked(&self, is_whole: bool) -> Checked {
         let Capacity { passes_at, limited_by, .. } = self.capacity;
         let holds = match (passes_at, limited_by) {
             (_, LimitedBy::Generator) | (None, LimitedBy::Limiter) => None,
-            _ => Some(passes_at.is_some()),
+            _ => is_whole.then_some(passes_at.is_some()),
         };
-        Checked { text: "capacity".to_owned(), holds, actual: self.in_a_sentence() }
+        Checked { text: "capacity".to_owned(), holds, is_lost: false, actual: self.in_a_sentence() }
     }
 
     /// The answer.
@@ -317,6 +325,35 @@ mod tests {
         assert!(generator.passes_at.unwrap() > 2850.0);
         let lawful = searched(100.0, 100_000.0, limited(TrialVerdict::LimitRefused));
         assert_eq!((lawful.fails_at.is_some(), lawful.limited_by), (true, LimitedBy::Limiter));
+    }
+
+    #[test]
+    fn a_trial_that_the_generator_spoils_is_tried_again_and_counts_for_nothing() {
+        for every in [2, 3] {
+            let mut trials = 0;
+            let capacity = searched(100.0, 100_000.0, |rate, _| {
+                trials += 1;
+                if trials % every == 0 { TrialVerdict::GeneratorLimited } else { step_at(1000.0)(rate, false) }
+            });
+            assert_eq!(capacity.limited_by, LimitedBy::Target, "{every}: {capacity:?}");
+            assert!((950.0..=1000.0).contains(&capacity.passes_at.unwrap()), "{every}: {capacity:?}");
+        }
+        let starved = searched(100.0, 100_000.0, |_, _| TrialVerdict::GeneratorLimited);
+        assert_eq!((starved.passes_at, starved.fails_at, starved.limited_by), (None, None, LimitedBy::Generator));
+        let searched = Searched { slo: Vec::new(), capacity: starved, whys: Vec::new() };
+        assert_eq!(searched.checked(true).holds, None);
+    }
+
+    #[test]
+    fn a_search_that_was_cut_short_has_no_answer_yet() {
+        let of = |passes_at, is_whole| {
+            let capacity = Capacity { passes_at, limited_by: LimitedBy::Target, ..Capacity::default() };
+            Searched { slo: Vec::new(), capacity, whys: Vec::new() }.checked(is_whole).holds
+        };
+        assert_eq!(
+            [of(None, true), of(Some(9.0), true), of(None, false), of(Some(9.0), false)],
+            [Some(false), Some(true), None, None]
+        );
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub struct Checked {
     pub text: String,
     /// `None` where there was nothing to measure: unknown, and never a pass.
     pub holds: Option<bool>,
+    /// It does not hold, and no later call can change that.
+    pub is_lost: bool,
     pub actual: String,
 }
 
@@ -45,7 +47,20 @@ pub fn evaluate(check: &Check, tally: &Tally, elapsed: Duration, findings: u64) 
         }
     };
     let holds = value.map(|value| check.relation.holds(value, check.bound));
-    Checked { text: check.text.clone(), holds, actual }
+    let is_lost = holds == Some(false) && value.is_some_and(|value| is_lost(check, value));
+    Checked { text: check.text.clone(), holds, is_lost, actual }
+}
+
+/// Whether nothing that is still to come can make a check hold that does not hold at this value: counts only grow, the longest
+/// time becomes longer, the shortest shorter.
+fn is_lost(check: &Check, value: f64) -> bool {
+    match check.subject {
+        Subject::Count(_) | Subject::Time { statistic: Statistic::Max, .. } => {
+            check.relation.bounds_above() && value >= check.bound
+        }
+        Subject::Time { statistic: Statistic::Min, .. } => check.relation.bounds_below() && value <= check.bound,
+        Subject::Time { .. } | Subject::Rate(_) | Subject::Share(_) => false,
+    }
 }
 
 fn time(times: &Latency, statistic: Statistic) -> Option<Duration> {
@@ -123,6 +138,19 @@ mod tests {
             assert_eq!(holds(check), Some(false), "{check}");
         }
         assert_eq!(holds("p99 response of lost < 1s"), None);
+    }
+
+    #[test]
+    fn a_check_is_lost_only_where_no_later_call_can_make_it_hold() {
+        let is_lost = |text: &str| evaluate(&text.parse().expect("a check"), &tally(), Duration::from_secs(10), 0).is_lost;
+        for check in ["refused = 1", "refused = 0", "codes.0 < 98", "max response < 90ms", "min response >= 5ms", "sent <= 99"] {
+            assert!(is_lost(check), "{check}");
+        }
+        let open =
+            ["refused = 3", "sent >= 101", "p50 response < 49ms", "accepted rate > 99/s", "lost > 0", "refused share <= 1%"];
+        for check in open.into_iter().chain(["sent != 100", "refused = 2", "max response > 1s"]) {
+            assert!(!is_lost(check), "{check}");
+        }
     }
 
     #[test]

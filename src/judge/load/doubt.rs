@@ -1,9 +1,11 @@
-//! Reasons why a load run cannot be trusted: the generator's own failings, which must not pass for the target's.
+//! Reasons why a load run cannot be trusted: the generator's own failings, and its connections', which must not pass for the
+//! target's. The generator's come first.
 
 use std::time::Duration;
 
 use super::check::told;
 use super::fit::Block;
+use super::measured::Connections;
 use super::tally::Tally;
 use crate::scenario::load::check::{Check, Subject, Timing};
 
@@ -13,6 +15,10 @@ const LAG_SHARE: u32 = 10;
 const ONE_IN: u64 = 1000;
 /// A thread that is busier than this cannot send in time.
 const BUSY: f64 = 0.95;
+/// A thread that stood still for so long was stopped, or had no processor.
+const STILL: Duration = Duration::from_millis(100);
+/// More connections than one in so many that end at once, and what was measured is how connections are opened.
+const ONE_CONNECTION_IN: u64 = 10;
 
 /// What is known of one phase.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +30,8 @@ pub struct PhaseFacts<'a> {
     pub checks: &'a [&'a Check],
     /// Of the busiest thread.
     pub busy: f64,
+    /// How long a thread stood still at the longest.
+    pub stalled: Duration,
     /// The stretch whose arrivals fitted the plan worst.
     pub fit: Option<Block>,
     /// A closed phase sends whenever it can: then a thread is busy by design, and there is no plan to keep.
@@ -33,8 +41,8 @@ pub struct PhaseFacts<'a> {
 /// A reason not to trust a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
-    /// Index of the phase.
-    pub phase: usize,
+    /// Index of the phase; `None` for the whole run.
+    pub phase: Option<usize>,
     /// One sentence, with its numbers.
     pub reason: String,
     /// The generator is at fault: what was measured says nothing bad of the target.
@@ -45,10 +53,16 @@ pub struct Doubt {
 pub fn doubts(phase: &PhaseFacts<'_>) -> Vec<Doubt> {
     let PhaseFacts { name, tally, .. } = phase;
     let mut doubts = Vec::new();
+    let mut doubt = |of_generator, reason: String| doubts.push(Doubt { phase: Some(phase.index), reason, of_generator });
+    if phase.stalled > STILL {
+        doubt(
+            true,
+            format!("{name}: the generator stood still for {}: it was stopped, or had no processor", told(phase.stalled)),
+        );
+    }
     if phase.closed {
         return doubts;
     }
-    let mut doubt = |of_generator, reason: String| doubts.push(Doubt { phase: phase.index, reason, of_generator });
     let lag = tally.lag.quantile(0.99);
     if let Some(bound) = tightest(phase.checks).filter(|bound| tally.lag.count() > 0 && lag > *bound / LAG_SHARE) {
         doubt(
@@ -91,6 +105,19 @@ pub fn doubts(phase: &PhaseFacts<'_>) -> Vec<Doubt> {
     doubts
 }
 
+/// Every reason to doubt a run by how its connections fared.
+pub fn doubts_of_connections(connections: &Connections) -> Vec<Doubt> {
+    let Connections { opened, reopened, stillborn, exhausted, .. } = *connections;
+    let of_run = |of_generator, reason| Doubt { phase: None, reason, of_generator };
+    let exhausted = (exhausted > 0)
+        .then(|| of_run(true, format!("the generator had no local port or descriptor left for a connection {exhausted} times")));
+    let stillborn = (stillborn * ONE_CONNECTION_IN > opened + reopened).then(|| {
+        let reason = format!("{stillborn} connections could not be opened, or ended before they had carried a reply");
+        of_run(false, reason)
+    });
+    exhausted.into_iter().chain(stillborn).collect()
+}
+
 fn tightest(checks: &[&Check]) -> Option<Duration> {
     let bounds = checks.iter().filter_map(|check| match check.subject {
         Subject::Time { timing: Timing::Service | Timing::Response | Timing::Wait, .. } if check.relation.bounds_above() => {
@@ -110,7 +137,31 @@ mod tests {
         (0..10_000).for_each(|_| tally.lag.record(Duration::from_micros(90)));
         change(&mut tally);
         let check = "p99 response < 1ms".parse().expect("a check");
-        doubts(&PhaseFacts { index: 0, name: "p", tally: &tally, checks: &[&check], busy, fit: None, closed })
+        let stalled = Duration::ZERO;
+        doubts(&PhaseFacts { index: 0, name: "p", tally: &tally, checks: &[&check], busy, stalled, fit: None, closed })
+    }
+
+    #[test]
+    fn a_generator_that_stood_still_is_doubted_first_also_where_it_sends_as_fast_as_it_can() {
+        let tally = Tally { planned: 100, sent: 10, unsent: 90, ..Tally::default() };
+        let of = |stalled, closed| {
+            let stalled = Duration::from_millis(stalled);
+            doubts(&PhaseFacts { index: 0, name: "p", tally: &tally, checks: &[], busy: 0.1, stalled, fit: None, closed })
+        };
+        let told = of(6000, false);
+        assert!(told[0].of_generator && told[0].reason.contains("stood still for 6.00 s") && told.len() == 2, "{told:?}");
+        assert_eq!((of(50, false).len(), of(6000, true).len(), of(50, true).len()), (1, 1, 0));
+    }
+
+    #[test]
+    fn connections_that_end_at_once_are_doubted_and_those_that_only_end_are_not() {
+        let of = |stillborn, exhausted| {
+            let lost = [("closed between calls".to_owned(), 500)].into();
+            doubts_of_connections(&Connections { opened: 8, reopened: 500, stillborn, exhausted, lost })
+        };
+        assert_eq!(of(50, 0), vec![]);
+        assert!(matches!(&of(51, 0)[..], [Doubt { phase: None, of_generator: false, .. }]));
+        assert!(matches!(&of(0, 1)[..], [Doubt { of_generator: true, .. }]));
     }
 
     #[test]

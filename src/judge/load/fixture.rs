@@ -17,7 +17,8 @@ phases:
 pub(super) fn measured(plan: &str) -> Measured {
     let (_, plan) = load("plan.yaml", plan);
     let mut run = Measured::nothing_of(plan.expect("a plan"), 1);
-    let mut phase = MeasuredPhase { reached: true, elapsed: Duration::from_secs(4), busiest: 0.1, ..MeasuredPhase::default() };
+    let mut phase =
+        MeasuredPhase { reached: true, ended: true, elapsed: Duration::from_secs(4), busiest: 0.1, ..MeasuredPhase::default() };
     for call in 0..40 {
         let sent = call * 100_000_000;
         run.calls.push(TimedCall { message: 0, phase: 0, fate: Fate::Accepted, sent, received: sent + 2_000_000 });

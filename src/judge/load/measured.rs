@@ -47,10 +47,21 @@ pub struct MeasuredPhase {
     pub elapsed: Duration,
     /// Whether the run came so far.
     pub reached: bool,
+    /// Whether it went on to the phase's planned end.
+    pub ended: bool,
+    /// Longest time in which a thread that had to send stood still: stopped, or without a processor.
+    pub stalled: Duration,
     /// The share of the phase (0 to 1) in which the busiest thread had something to do.
     pub busiest: f64,
     /// The stretch whose arrivals fitted the plan worst, of any thread's.
     pub fit: Option<Block>,
+}
+
+impl MeasuredPhase {
+    /// Whether everything that it planned came to an end of its own.
+    pub fn is_whole(&self) -> bool {
+        self.ended && self.tally.given_up == 0
+    }
 }
 
 /// One second of a run.
@@ -83,15 +94,32 @@ pub struct TimedCall {
 pub struct Connections {
     pub opened: u64,
     pub reopened: u64,
+    /// Those that could not be opened, or ended at once, before they had carried a reply.
+    pub stillborn: u64,
+    /// Those that the generator had no local port or descriptor for.
+    pub exhausted: u64,
     /// Cause to connections that ended before the run did.
     pub lost: BTreeMap<String, u64>,
 }
 
-/// Messages read back after the run, of how many there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Messages read back after the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadBackCount {
     pub read: usize,
+    /// Why a message is not known, to how many of them.
+    pub unread: BTreeMap<String, usize>,
+    /// All that there are; of very many only some are read back.
     pub messages: usize,
+}
+
+impl ReadBackCount {
+    /// In one sentence, which messages are not known and why; `None` where all that were asked for are.
+    pub fn doubt(&self) -> Option<String> {
+        let unread: usize = self.unread.values().sum();
+        let (why, _) = self.unread.iter().max_by_key(|(_, count)| **count)?;
+        let asked = self.read + unread;
+        Some(format!("{unread} of {asked} messages could not be read back after the run, so what they hold is unknown: {why}"))
+    }
 }
 
 /// Why a run ended before its plan did.
@@ -174,6 +202,8 @@ impl Connections {
     pub fn add(&mut self, other: &Connections) {
         self.opened += other.opened;
         self.reopened += other.reopened;
+        self.stillborn += other.stillborn;
+        self.exhausted += other.exhausted;
         other.lost.iter().for_each(|(cause, count)| *self.lost.entry(cause.clone()).or_default() += count);
     }
 }
@@ -200,7 +230,7 @@ mod tests {
     fn what_was_measured_is_read_back_as_it_was_written_and_judged_the_same() {
         let mut run = measured(PLAN);
         run.cut_short = Some(CutShort::Interrupted(Duration::from_millis(1500)));
-        run.read_back = Some(ReadBackCount { read: 3, messages: 4 });
+        run.read_back = Some(ReadBackCount { read: 3, unread: [("lost".to_owned(), 1)].into(), messages: 4 });
         run.connections.lost.insert("reset".to_owned(), 2);
         let text = serde_json::to_string(&run).unwrap();
         let again: Measured = serde_json::from_str(&text).unwrap();

@@ -14,6 +14,8 @@ use crate::history::Class;
 
 /// The longest time that a histogram tells apart; longer ones count here and as `beyond`.
 pub const LONGEST: Duration = Duration::from_mins(1);
+/// Codes that are counted; the documentation knows far fewer.
+const MOST_CODES: usize = 200;
 /// Decimal digits that a histogram keeps.
 const DIGITS: u8 = 3;
 
@@ -126,15 +128,17 @@ fn in_us(time: Duration) -> u64 {
 pub struct Tally {
     /// Calls that were due.
     pub planned: u64,
-    /// Calls that went out; each has a class.
+    /// Calls that went out; each has a class, but for those that were given up.
     pub sent: u64,
+    /// Calls that were still under way when the run was ended before its plan was: nobody's fault, and no reply either.
+    pub given_up: u64,
     /// Calls left out because the generator was too late for them (limit tests never catch up).
     pub skipped: u64,
     /// Calls for which no connection came free before the run ended.
     pub unsent: u64,
     /// Indexed by `Class as usize`.
     pub classes: [u64; Class::COUNT],
-    /// Code to calls: the top-level code, or the first key's that is not 0.
+    /// Code to calls: the top-level code, or the first key's that is not 0. At most 200 codes.
     pub codes: BTreeMap<i64, u64>,
     /// Cause to calls without a reply.
     pub losses: BTreeMap<String, u64>,
@@ -152,10 +156,11 @@ impl Tally {
     pub fn add(&mut self, other: &Tally) {
         self.planned += other.planned;
         self.sent += other.sent;
+        self.given_up += other.given_up;
         self.skipped += other.skipped;
         self.unsent += other.unsent;
         self.classes.iter_mut().zip(other.classes).for_each(|(sum, more)| *sum += more);
-        other.codes.iter().for_each(|(code, calls)| *self.codes.entry(*code).or_default() += calls);
+        other.codes.iter().for_each(|(code, calls)| self.count_code(*code, *calls));
         other.losses.iter().for_each(|(cause, calls)| *self.losses.entry(cause.clone()).or_default() += calls);
         self.lag.add(&other.lag);
         self.wait.add(&other.wait);
@@ -163,9 +168,17 @@ impl Tally {
         self.response.iter_mut().zip(&other.response).for_each(|(sum, more)| sum.add(more));
     }
 
+    /// Counts a code. A target that has ever new ones is told by those that it had first.
+    pub fn count_code(&mut self, code: i64, calls: u64) {
+        if self.codes.len() < MOST_CODES || self.codes.contains_key(&code) {
+            *self.codes.entry(code).or_default() += calls;
+        }
+    }
+
     /// Empties it, and keeps its memory.
     pub fn clear(&mut self) {
-        (self.planned, self.sent, self.skipped, self.unsent, self.classes) = (0, 0, 0, 0, [0; Class::COUNT]);
+        (self.planned, self.sent, self.given_up, self.skipped, self.unsent) = (0, 0, 0, 0, 0);
+        self.classes = [0; Class::COUNT];
         self.codes.clear();
         self.losses.clear();
         self.lag.clear();

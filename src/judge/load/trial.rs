@@ -11,6 +11,9 @@ const ONE_IN: u64 = 1000;
 
 /// What a trial came to, and why it did not pass. First what says nothing of the target, then what it did itself.
 pub fn judge_trial(measured: &Measured) -> (TrialVerdict, Option<String>) {
+    if let Some(doubt) = doubts_of(measured).into_iter().find(|doubt| doubt.of_generator) {
+        return (TrialVerdict::GeneratorLimited, Some(doubt.reason));
+    }
     let tally = measured.total();
     let refused = tally.of(Class::Refused);
     if refused * ONE_IN > tally.sent {
@@ -21,9 +24,6 @@ pub fn judge_trial(measured: &Measured) -> (TrialVerdict, Option<String>) {
     if tally.unsent * ONE_IN > tally.planned {
         let why = format!("{} of {} calls found no connection free", tally.unsent, tally.planned);
         return (TrialVerdict::Failed, Some(why));
-    }
-    if let Some(doubt) = doubts_of(measured).into_iter().find(|doubt| doubt.of_generator) {
-        return (TrialVerdict::GeneratorLimited, Some(doubt.reason));
     }
     let elapsed = measured.phases[0].elapsed;
     let checked = measured.plan.checks.iter().map(|check| evaluate(check, &tally, elapsed, measured.findings.total()));

@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 
 use super::check::{Checked, evaluate, implied};
-use super::doubt::{Doubt, PhaseFacts, doubts};
+use super::doubt::{Doubt, PhaseFacts, doubts, doubts_of_connections};
+use super::findings;
 use super::limits::{self, ClauseOutcome};
-use super::measured::{Measured, MeasuredPhase};
+use super::measured::{Measured, MeasuredPhase, ReadBackCount};
 use crate::history::Fate;
 use crate::scenario::load::Arrivals;
 use crate::scenario::load::check::Check;
@@ -36,7 +37,7 @@ pub fn judge(measured: &Measured) -> LoadVerdict {
     // A trial that cannot be trusted has told its search so.
     let doubts = if measured.searched.is_some() { Vec::new() } else { doubts_of(measured) };
     let checks = match &measured.searched {
-        Some(searched) => vec![searched.checked()],
+        Some(searched) => vec![searched.checked(measured.cut_short.is_none())],
         None => checks(measured, &doubts),
     };
     let clauses = clauses(measured);
@@ -46,7 +47,7 @@ pub fn judge(measured: &Measured) -> LoadVerdict {
     LoadVerdict { phases, read_back, checks, doubts, clauses, overall, reason }
 }
 
-/// Why a run cannot be trusted, phase by phase.
+/// Why a run cannot be trusted: the generator's reasons first, and phase by phase.
 pub fn doubts_of(measured: &Measured) -> Vec<Doubt> {
     let Measured { plan, phases, .. } = measured;
     let reached = plan.phases.iter().zip(phases).enumerate().filter(|(_, (_, measured))| measured.reached);
@@ -58,40 +59,42 @@ pub fn doubts_of(measured: &Measured) -> Vec<Doubt> {
             tally: &measured.tally,
             checks: &checks,
             busy: measured.busiest,
+            stalled: measured.stalled,
             fit: measured.fit,
             closed: matches!(phase.arrivals, Arrivals::Saturate { .. }),
         })
     });
-    of_phase.collect()
+    let mut all: Vec<Doubt> = of_phase.chain(doubts_of_connections(&measured.connections)).collect();
+    all.sort_by_key(|doubt| !doubt.of_generator);
+    all
 }
 
-/// Every check, and those that go without saying.
+/// Every check, and those that go without saying: each on its whole stretch, and on nothing else.
 ///
 /// A generator that was late, or bunched its calls, makes a good target look slow and a limit refuse: then a check that does
-/// not hold decides nothing, unless it is on what only the target can do.
+/// not hold decides nothing, unless it is on what only the target can do. Of a stretch that was cut short only that is known
+/// which later calls could not have changed.
 fn checks(measured: &Measured, doubts: &[Doubt]) -> Vec<Checked> {
     let Measured { plan, findings, .. } = measured;
-    let decides = |check: &Check, holds: bool, phase: Option<usize>| {
+    let decided = |check: &Check, checked: &Checked, phase: Option<usize>, is_whole: bool| {
         let mut of_generator = doubts.iter().filter(|doubt| doubt.of_generator);
-        let is_doubted = of_generator.any(|doubt| phase.is_none_or(|phase| phase == doubt.phase));
-        holds || !is_doubted || check.is_on_the_target_alone()
+        let is_doubted = of_generator.any(|doubt| phase.is_none() || doubt.phase.is_none() || phase == doubt.phase);
+        let trusted = checked.holds == Some(true) || !is_doubted || check.is_on_the_target_alone();
+        checked.holds.filter(|_| trusted && (is_whole || checked.is_lost))
     };
     let total = measured.total();
     let asked: Vec<&Check> = plan.checks.iter().chain(plan.phases.iter().flat_map(|phase| &phase.checks)).collect();
     let of_run = plan.checks.iter().cloned().chain(implied(&asked)).map(|check| {
         let checked = evaluate(&check, &total, measured.elapsed, findings.total());
-        Checked { holds: checked.holds.filter(|holds| decides(&check, *holds, None)), ..checked }
+        Checked { holds: decided(&check, &checked, None, measured.cut_short.is_none()), ..checked }
     });
     let of_phases = plan.phases.iter().zip(&measured.phases).enumerate().flat_map(|(index, (phase, measured))| {
         let findings = findings.of_phase(index);
-        let decides = &decides;
+        let decided = &decided;
         phase.checks.iter().map(move |check| {
             let checked = evaluate(check, &measured.tally, measured.elapsed, findings);
-            Checked {
-                text: format!("{}: {}", phase.name, checked.text),
-                holds: checked.holds.filter(|holds| measured.reached && decides(check, *holds, Some(index))),
-                actual: checked.actual,
-            }
+            let holds = decided(check, &checked, Some(index), measured.is_whole());
+            Checked { text: format!("{}: {}", phase.name, checked.text), holds, ..checked }
         })
     });
     of_run.chain(of_phases).collect()
@@ -135,26 +138,26 @@ fn refused_changes_nothing(measured: &Measured) -> ClauseOutcome {
 fn phases(measured: &Measured, clauses: &[ClauseOutcome]) -> Vec<Verdict> {
     let of_limits = |phase| clauses.iter().flat_map(|clause| &clause.findings).any(|broken| broken.phase == phase);
     let verdict = |(index, phase): (usize, &MeasuredPhase)| match phase.reached {
-        _ if measured.findings.kept_of(index) || of_limits(index) => Verdict::Fail,
-        true => Verdict::Pass,
+        _ if measured.findings.of_phase(index) > 0 || of_limits(index) => Verdict::Fail,
+        _ if phase.is_whole() => Verdict::Pass,
+        true => Verdict::Unknown("the run ended before its end".to_owned()),
         false => Verdict::Unknown("the run ended before it".to_owned()),
     };
     measured.phases.iter().enumerate().map(verdict).collect()
 }
 
 fn read_back(measured: &Measured) -> Verdict {
-    match measured.read_back {
+    match &measured.read_back {
         _ if measured.findings.kept.iter().any(|kept| kept.phase.is_none()) => Verdict::Fail,
-        Some(read_back) if read_back.read > 0 => Verdict::Pass,
-        Some(_) => Verdict::Unknown("no message could be read back".to_owned()),
+        Some(read_back) => read_back.doubt().map_or(Verdict::Pass, Verdict::Unknown),
         None => Verdict::Skipped("the target has no way to read a message back".to_owned()),
     }
 }
 
 /// What a load run comes to, and what decided.
 fn overall(measured: &Measured, checks: &[Checked], doubts: &[Doubt], clauses: &[ClauseOutcome]) -> (Overall, String) {
-    let broken: Vec<&str> =
-        clauses.iter().filter(|clause| clause.verdict == Verdict::Fail).map(|clause| &*clause.clause).collect();
+    let decides = |clause: &&ClauseOutcome| clause.verdict == Verdict::Fail && findings::decides(&clause.clause);
+    let broken: Vec<&str> = clauses.iter().filter(decides).map(|clause| &*clause.clause).collect();
     let failed: Vec<&str> = checks.iter().filter(|check| check.holds == Some(false)).map(|check| check.text.as_str()).collect();
     if !broken.is_empty() || !failed.is_empty() {
         let parts = [("broken clauses", broken), ("checks that do not hold", failed)];
@@ -166,12 +169,12 @@ fn overall(measured: &Measured, checks: &[Checked], doubts: &[Doubt], clauses: &
     let unknown: Vec<&str> = clauses.iter().filter(is_unknown).map(|clause| &*clause.clause).collect();
     let sent: u64 = measured.phases.iter().map(|phase| phase.tally.sent).sum();
     let unmeasured = checks.iter().find(|check| check.holds.is_none());
-    let why = measured
-        .cut_short
-        .as_ref()
-        .map(ToString::to_string)
-        .or_else(|| doubts.first().map(|doubt| doubt.reason.clone()))
+    let why = doubts
+        .first()
+        .map(|doubt| doubt.reason.clone())
+        .or_else(|| measured.cut_short.as_ref().map(ToString::to_string))
         .or_else(|| (sent == 0).then(|| "nothing was sent".to_owned()))
+        .or_else(|| measured.read_back.as_ref().and_then(ReadBackCount::doubt))
         .or_else(|| (!unknown.is_empty()).then(|| format!("not established: {}", unknown.join(", "))))
         .or_else(|| unmeasured.map(|check| format!("{}: {}", check.text, check.actual)));
     match why {
@@ -272,8 +275,47 @@ mod tests {
     }
 
     #[test]
+    fn of_a_phase_cut_short_only_that_decides_which_no_later_call_could_have_changed() {
+        let cut = |run: &mut Measured| {
+            run.cut_short = Some(CutShort::Interrupted(Duration::from_secs(2)));
+            run.phases[0].ended = false;
+        };
+        let slow = verdict(|run| {
+            cut(run);
+            slow(run);
+        });
+        assert_eq!(slow.overall, Overall::Inconclusive, "{}", slow.reason);
+        assert!(slow.checks.iter().all(|check| check.holds.is_none()), "{:?}", slow.checks);
+        assert!(matches!(&slow.phases[..], [Verdict::Unknown(why)] if why.contains("before its end")));
+        let lost = verdict(|run| {
+            cut(run);
+            run.phases[0].tally.classes[Class::Lost as usize] = 1;
+        });
+        assert_eq!((lost.overall, lost.reason.as_str()), (Overall::Fail, "checks that do not hold: lost = 0"));
+        let given_up = verdict(|run| {
+            cut(run);
+            run.phases[0].tally.given_up = 3;
+        });
+        assert_eq!(given_up.overall, Overall::Inconclusive, "{}", given_up.reason);
+    }
+
+    #[test]
+    fn the_generator_is_blamed_before_the_connections_and_both_before_the_target() {
+        let stood_still = verdict(|run| {
+            slow(run);
+            run.phases[0].tally.unsent = 20;
+            run.phases[0].stalled = Duration::from_secs(6);
+            run.connections.stillborn = 9;
+        });
+        assert_eq!(stood_still.overall, Overall::Inconclusive);
+        assert!(stood_still.reason.contains("the generator stood still"), "{}", stood_still.reason);
+        let told: Vec<bool> = stood_still.doubts.iter().map(|doubt| doubt.of_generator).collect();
+        assert_eq!(told, [true, false, false]);
+    }
+
+    #[test]
     fn what_was_not_reached_or_not_sent_is_no_pass() {
-        let unreached = verdict(|run| run.phases[0].reached = false);
+        let unreached = verdict(|run| (run.phases[0].reached, run.phases[0].ended) = (false, false));
         assert!(matches!(&unreached.phases[..], [Verdict::Unknown(_)]));
         assert_eq!(unreached.overall, Overall::Inconclusive);
         let nothing = verdict(|run| run.phases[0].tally = crate::judge::load::tally::Tally::default());
@@ -297,7 +339,10 @@ mod tests {
 
     #[test]
     fn what_was_read_back_is_judged_apart_and_a_read_without_a_reply_is_unknown() {
-        let read = |read| Some(ReadBackCount { read, messages: 4 });
+        let read = |read| {
+            let unread = if read < 4 { [("no reply".to_owned(), 4 - read)].into() } else { Default::default() };
+            Some(ReadBackCount { read, unread, messages: 4 })
+        };
         assert_eq!(verdict(|run| run.read_back = read(4)).read_back, Verdict::Pass);
         assert!(matches!(verdict(|run| run.read_back = read(0)).read_back, Verdict::Unknown(_)));
         assert!(matches!(verdict(|_| {}).read_back, Verdict::Skipped(_)));

@@ -87,7 +87,7 @@ fn figures(measured: &Measured, verdict: &LoadVerdict) -> Load {
         doubts: verdict.doubts.iter().map(|doubt| doubt.reason.clone()).collect(),
         seconds: measured.seconds.iter().map(SecondFigures::new).collect(),
         findings_by_clause: findings.counts.iter().map(|(clause, count)| (clause.to_string(), *count)).collect(),
-        read_back: measured.read_back.map(|read_back| ReadBackFigures { read: read_back.read, messages: read_back.messages }),
+        read_back: measured.read_back.as_ref().map(|count| ReadBackFigures { read: count.read, messages: count.messages }),
         capacity: measured.searched.as_ref().map(|searched| CapacityFigures::new(searched, &phases)),
         total,
         phases,

@@ -225,7 +225,7 @@ fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<(
     let causes: Vec<String> =
         load.connections.lost.iter().map(|(cause, count)| format!("{count} {}", printable(cause))).collect();
     let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
-    let read_back = match load.read_back {
+    let read_back = match &load.read_back {
         Some(read_back) => format!("{} of {} messages", read_back.read, read_back.messages),
         None => "not possible here".to_owned(),
     };

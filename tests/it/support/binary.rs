@@ -271,8 +271,7 @@ impl Relay {
         let listener = Listener::start(move |mut client| {
             let mut server = TcpStream::connect(&upstream).expect("the endpoint is there");
             while let Ok(request) = read_http(&mut client) {
-                let is_set = request.starts_with(b"POST /v4/openim_msg_ext_http_svc/set_key_values?");
-                if is_set && cuts(counted.fetch_add(1, Ordering::SeqCst) + 1) {
+                if is_set(&request) && cuts(counted.fetch_add(1, Ordering::SeqCst) + 1) {
                     return;
                 }
                 let passed = server.write_all(&request).and_then(|()| read_http(&mut server));
@@ -284,10 +283,50 @@ impl Relay {
         Relay { url: listener.url, calls }
     }
 
+    /// Hands every call on, and gives back what `change` makes of its reply; with `None` the connection is closed instead.
+    pub(crate) fn changing(upstream: &str, change: impl Fn(&[u8], Vec<u8>) -> Option<Vec<u8>> + Send + Sync + 'static) -> Relay {
+        let upstream = upstream.strip_prefix("http://").expect("a URL").to_owned();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let listener = Listener::start(move |mut client| {
+            let mut server = TcpStream::connect(&upstream).expect("the endpoint is there");
+            while let Ok(request) = read_http(&mut client) {
+                counted.fetch_add(usize::from(is_set(&request)), Ordering::SeqCst);
+                let Ok(reply) = server.write_all(&request).and_then(|()| read_http(&mut server)) else { return };
+                let Some(changed) = change(&request, reply) else { return };
+                if client.write_all(&changed).is_err() {
+                    return;
+                }
+            }
+        });
+        Relay { url: listener.url, calls }
+    }
+
     /// Set calls so far.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
+}
+
+/// Whether a request is a call of `set_key_values`.
+pub(crate) fn is_set(request: &[u8]) -> bool {
+    request.starts_with(b"POST /v4/openim_msg_ext_http_svc/set_key_values?")
+}
+
+/// Whether a request is a call of `get_key_values`.
+pub(crate) fn is_get(request: &[u8]) -> bool {
+    request.starts_with(b"POST /v4/openim_msg_ext_http_svc/get_key_values?")
+}
+
+/// A reply with this body.
+pub(crate) fn ok(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+/// The body of an HTTP message.
+pub(crate) fn body_of(message: &[u8]) -> &str {
+    let text = std::str::from_utf8(message).expect("UTF-8");
+    text.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
 /// One HTTP message with the body that its `Content-Length` announces, as it came.

@@ -13,6 +13,7 @@ use std::io::{self, ErrorKind};
 
 pub use connection::HttpConnection;
 pub use response::{HttpResponse, Reader};
+use rustix::io::Errno;
 pub use stream::{Tls, TlsSetupError};
 
 /// How a connection, and with it the call in flight, was lost. The words are the same for all losses of a kind, so that they
@@ -78,6 +79,10 @@ impl From<&io::Error> for Cause {
                 _ => Cause::Tls,
             };
         }
+        let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+        if matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS)) {
+            return Cause::Exhausted;
+        }
         match error.kind() {
             ErrorKind::ConnectionRefused => Cause::Refused,
             ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => Cause::Unreachable,
@@ -91,8 +96,6 @@ impl From<&io::Error> for Cause {
 
 #[cfg(test)]
 mod tests {
-    use rustix::io::Errno;
-
     use super::*;
 
     #[test]
@@ -102,6 +105,8 @@ mod tests {
             (Errno::NETUNREACH, Cause::Unreachable),
             (Errno::HOSTUNREACH, Cause::Unreachable),
             (Errno::ADDRNOTAVAIL, Cause::Exhausted),
+            (Errno::MFILE, Cause::Exhausted),
+            (Errno::NFILE, Cause::Exhausted),
             (Errno::TIMEDOUT, Cause::TimedOut),
             (Errno::CONNRESET, Cause::Reset),
             (Errno::PIPE, Cause::Reset),
