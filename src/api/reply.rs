@@ -82,7 +82,8 @@ pub fn decode(body: &[u8]) -> (Option<Reply>, Vec<Defect>) {
                 clause: STATUS_CLAUSE,
                 place: "body".into(),
                 expected: "JSON",
-                actual: format!("{}: {error}", excerpt(text)),
+                // The cause first: whoever cuts this cuts the body.
+                actual: format!("{error}: {}", excerpt(text)),
             });
             return (None, defects);
         }

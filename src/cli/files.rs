@@ -86,22 +86,38 @@ impl Output {
     }
 
     /// It is whole.
-    pub fn place(mut self) -> io::Result<()> {
-        self.part.take().map_or(Ok(()), |part| fs::rename(part, &self.path))
+    pub fn place(mut self) -> Result<(), Failure> {
+        self.part.take().map_or(Ok(()), |part| fs::rename(part, &self.path)).map_err(|error| self.unwritable(&error))
     }
 
     /// Writes it whole, or, for `-`, to standard output.
     pub fn write(self, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-        let path = self.path.clone();
-        let written = if is_stdout(&path) {
-            let mut out = io::stdout().lock();
-            content(&mut out).and_then(|()| out.flush())
-        } else {
-            let file = self.create().map(BufWriter::new);
-            file.and_then(|mut out| content(&mut out).and_then(|()| out.flush())).and_then(|()| self.place())
-        };
-        written.map_err(|error| unwritable(&path, &error))
+        if is_stdout(&self.path) {
+            return print(content);
+        }
+        let file = self.create().map(BufWriter::new);
+        let written = file.and_then(|mut out| content(&mut out).and_then(|()| out.flush()));
+        match written.or_else(unless_closed) {
+            Ok(()) => self.place(),
+            Err(error) => Err(self.unwritable(&error)),
+        }
     }
+
+    pub fn unwritable(&self, error: &io::Error) -> Failure {
+        unwritable(&self.path, error)
+    }
+}
+
+/// Writes data to standard output.
+pub fn print(content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = content(&mut out).and_then(|()| out.flush()).or_else(unless_closed);
+    written.map_err(|error| unwritable(Path::new("standard output"), &error))
+}
+
+/// Whoever closes a pipe has read enough of it, as in `msgext list | head`: that is no error.
+fn unless_closed(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
 impl Drop for Output {

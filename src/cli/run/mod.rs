@@ -15,7 +15,7 @@ use crate::drive::conform::{self, ConformOptions, Event, counts};
 use crate::drive::stop::Stop;
 use crate::drive::target::Target;
 use crate::judge::conform::summary::summarise;
-use crate::judge::text::counted;
+use crate::judge::text::{counted, printable};
 use crate::random::Random;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::{self, Texts};
@@ -80,7 +80,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let texts = snippet::texts(&plan);
     let conduct = Conduct::begin("run", &args.conduct, named, seed)?;
     let (report, could_not_test) = conform(&spec, &plan, &conduct, &options(args, seed), &texts, args.conduct.quiet);
-    conduct.finish(&report, could_not_test, |err, report| {
+    conduct.finish(&report, could_not_test, None, |err, report| {
         text::failures(err, report, &texts)?;
         text::summary(err, report, &texts)
     })
@@ -164,25 +164,16 @@ fn dry_run(spec: &Spec, plan: &[Planned], target: &Target, options: &ConformOpti
         .block_on(conform::run(spec, plan, target, &place, &options, &Stop::default(), &|_| {}))
         .map_err(|error| Failure::could_not_test(error.to_string()))?;
     let secrets = Secrets::new(&[], &run.outcomes);
-    let print = || -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        for outcome in &run.outcomes {
-            writeln!(out, "# {}", outcome.id)?;
-            if let Some(why) = outcome.verdict.why() {
-                writeln!(out, "# left out: {why}")?;
-            }
-            for exchange in &outcome.exchanges {
-                writeln!(out, "{}", curl::line(&exchange.request, &secrets))?;
-            }
-        }
-        Ok(())
-    };
-    match print() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::could_not_test(format!("standard output cannot be written: {error}")))
-        }
-        _ => Ok(Exit::Holds),
+    files::print(|out| run.outcomes.iter().try_for_each(|outcome| requests(out, outcome, &secrets)))?;
+    Ok(Exit::Holds)
+}
+
+fn requests(out: &mut dyn Write, outcome: &ScenarioOutcome, secrets: &Secrets) -> io::Result<()> {
+    writeln!(out, "# {}", printable(&outcome.id))?;
+    if let Some(why) = outcome.verdict.why() {
+        writeln!(out, "# left out: {}", printable(&secrets.scrub(why)))?;
     }
+    outcome.exchanges.iter().try_for_each(|exchange| writeln!(out, "{}", curl::line(&exchange.request, secrets)))
 }
 
 fn rate(text: &str) -> Result<RequestRate, String> {

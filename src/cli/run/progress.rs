@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::drive::conform::Event;
+use crate::judge::text::printable;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::Texts;
 use crate::report::{build, text};
@@ -57,9 +58,10 @@ impl<'a> RunProgress<'a> {
     pub fn show(&self, event: &Event<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Started(planned) => state.running.push(planned.id.clone()),
+            Event::Started(planned) => state.running.push(printable(&planned.id)),
             Event::Ended(planned, outcome) => {
-                state.running.retain(|id| *id != planned.id);
+                let id = printable(&planned.id);
+                state.running.retain(|running| *running != id);
                 match outcome.verdict {
                     Verdict::Pass => {}
                     Verdict::Fail => state.failed += 1,
