@@ -119,7 +119,7 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
             let measured = &measured;
             let (elapsed, cut_short) = (measured.elapsed, measured.cut_short.as_ref().map(ToString::to_string));
             let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, cut_short);
-            let report = build::build(&spec::bundled(), &facts, &source, measured, &judge(measured), &conduct.named.secrets);
+            let report = build::build(&spec::bundled(), &facts, &source, measured, &judge(measured), &conduct.named.secrets());
             (report, measured.total().response(None).into_owned(), None, unwritten)
         }
         Err(failure) => (conduct.untested(&failure.message), Latency::default(), Some(failure), None),
