@@ -54,22 +54,27 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
-    /// `None` for what is no ordinary file, which is written in its place.
+    /// `None` for what is written in its place.
     part: Option<PathBuf>,
+    /// What is no ordinary file, such as a device, a pipe or a link to anything. It is opened once: a pipe that its reader has
+    /// closed could not be opened again.
+    in_place: Option<File>,
 }
 
 impl Output {
     /// Makes sure, before anything is sent, that it can be written, and takes away what an earlier run has left there.
     pub fn prepare(path: &Path) -> Result<Output, Failure> {
-        let made = if is_stdout(path) { Ok(None) } else { Output::begin(path) };
-        made.map(|part| Output { path: path.to_owned(), part }).map_err(|error| unwritable(path, &error))
+        let made = if is_stdout(path) { Ok((None, None)) } else { Output::begin(path) };
+        let made = made.map(|(part, in_place)| Output { path: path.to_owned(), part, in_place });
+        made.map_err(|error| unwritable(path, &error))
     }
 
-    fn begin(path: &Path) -> io::Result<Option<PathBuf>> {
+    fn begin(path: &Path) -> io::Result<(Option<PathBuf>, Option<File>)> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(parent)?;
-        if path.exists() && !path.is_file() {
-            return fs::OpenOptions::new().append(true).open(path).map(|_| None);
+        // `/dev/stdout` is a link too: to put a file in its place would take it away.
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+            return File::create(path).map(|file| (None, Some(file)));
         }
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
@@ -77,12 +82,15 @@ impl Output {
         if path.exists() {
             fs::remove_file(path)?;
         }
-        Ok(Some(part.into()))
+        Ok((Some(part.into()), None))
     }
 
     /// What is to be written to, before it is [placed](Output::place).
     pub fn create(&self) -> io::Result<File> {
-        File::create(self.part.as_ref().unwrap_or(&self.path))
+        match &self.in_place {
+            Some(file) => file.try_clone(),
+            None => File::create(self.part.as_ref().unwrap_or(&self.path)),
+        }
     }
 
     /// It is whole.
@@ -150,6 +158,17 @@ mod tests {
         assert!(!path.exists());
         assert!(second.write(|_| Err(io::Error::other("cut off"))).is_err());
         assert_eq!(names(), Vec::<std::ffi::OsString>::new());
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_what_it_leads_to_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let [link, file] = ["link", "file"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for content in ["longer than the next", "next"] {
+            Output::prepare(&link).unwrap().write(|out| out.write_all(content.as_bytes())).unwrap();
+            assert_eq!((fs::read_to_string(&file).unwrap().as_str(), fs::read_link(&link).unwrap()), (content, file.clone()));
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 mod cli;
 mod conduct;
 mod faults;
+mod foreign;
 mod load;
 mod robust;
 mod serve;
+mod streams;
 mod strength;
 mod support;
 mod tidy;
