@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure, say, told};
 use super::output::{OutputArgs, Outputs};
 use super::target::{Named, TargetArgs};
 use crate::drive::stop::Stop;
+use crate::judge::text::printable;
 use crate::report::secrets::Secrets;
 use crate::report::{Facts, Report, build};
 
@@ -104,7 +105,7 @@ impl Conduct {
         let mut failures: Vec<Failure> = could_not_test.into_iter().chain(unwritten).collect();
         failures.extend(self.outputs.write(report));
         if is_tested {
-            say(format_args!("reports: {folder}"));
+            say(format_args!("reports: {}", printable(&folder)));
         }
         let last = failures.pop();
         for failure in &failures {
