@@ -115,6 +115,7 @@ fn decode_body(body: &[u8], defects: &mut Vec<Defect>) -> Option<Reply> {
     };
     let value: &RawValue = match serde_json::from_str(text) {
         Ok(value) => value,
+        // The cause first: whoever cuts this cuts the body.
         Err(error) => return whole("JSON", format!("{error}: {}", excerpt(text))),
     };
     let Some(fields) = ReplyFields::of(value) else { return whole("an object", excerpt(value.get())) };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, say};
 use super::files;
 use crate::judge::text::counted;
 use crate::report::snippet;
@@ -57,7 +57,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         (plans, "load plan"),
     ];
     let some = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what));
-    anstream::eprintln!("{}: no problem", some.collect::<Vec<_>>().join(", "));
+    say(format_args!("{}: no problem", some.collect::<Vec<_>>().join(", ")));
     Ok(Exit::Holds)
 }
 

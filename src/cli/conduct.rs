@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, say, told};
 use super::output::{OutputArgs, Outputs};
 use super::target::{Named, TargetArgs};
 use crate::drive::stop::Stop;
+use crate::judge::text::printable;
 use crate::report::secrets::Secrets;
 use crate::report::{Facts, Report, build};
 
@@ -80,30 +81,37 @@ impl Conduct {
 
     /// The report of a run in which nothing could be tested.
     pub fn untested(&self, why: &str) -> Report {
-        let secrets = Secrets::of(&self.named.secrets, []);
+        let secrets = Secrets::of(&self.named.secrets(), []);
         Report { reason: secrets.scrub(why), ..build::begun(self.command, &self.untested_facts(why), &secrets) }
     }
 
     /// Tells what the run came to and writes its reports; the exit code follows from the report, or from what kept it from
-    /// testing. What cannot be shown keeps no report from being written.
+    /// testing, or from the reports that could not be written, of which `unwritten` is one already. What cannot be shown
+    /// keeps no report from being written, nor one report another.
     pub fn finish(
         self,
         report: &Report,
         could_not_test: Option<Failure>,
+        unwritten: Option<Failure>,
         tell: impl FnOnce(&mut dyn Write, &Report) -> io::Result<()>,
     ) -> Result<Exit, Failure> {
         let folder = self.outputs.folder().display().to_string();
-        if could_not_test.is_none() {
+        let is_tested = could_not_test.is_none();
+        if is_tested {
             let _ = tell(&mut anstream::stderr().lock(), report);
         }
-        let written = self.outputs.write(report);
-        if could_not_test.is_none() {
-            let _ = writeln!(anstream::stderr().lock(), "reports: {folder}");
+        let secrets = Secrets::of(&self.named.secrets(), []);
+        let could_not_test = could_not_test.map(|Failure { exit, message }| Failure { exit, message: secrets.scrub(&message) });
+        let mut failures: Vec<Failure> = could_not_test.into_iter().chain(unwritten).collect();
+        failures.extend(self.outputs.write(report));
+        if is_tested {
+            say(format_args!("reports: {}", printable(&folder)));
         }
-        match could_not_test {
-            Some(failure) => Err(failure),
-            None => written.map(|()| report.verdict.into()),
+        let last = failures.pop();
+        for failure in &failures {
+            told(failure);
         }
+        last.map_or(Ok(report.verdict.into()), Err)
     }
 }
 

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 use tokio::runtime::{self, Runtime};
 
 use crate::clock::VirtualClock;
-use crate::drive::target::{Accounts, App, Launch, Launched, MessageSource, Target, TargetPlace};
+use crate::drive::target::{Accounts, App, Launch, Launched, MessageSource, Signatures, Target, TargetPlace};
 use crate::host::embedded::Embedded;
 use crate::host::server::{self, Behaviour, bind};
 use crate::model::{self, Model, Rules, Setup};
@@ -37,7 +37,9 @@ pub fn apps(sdkappid: u64, admin: &str, secret_key: &str) -> Vec<model::ServedAp
 
 /// The app of the embedded endpoint.
 pub fn target() -> Target {
-    let app = |sdkappid| App { sdkappid, admin: ADMIN.to_owned(), secret_key: DEVELOPMENT_KEY.into() };
+    let signatures = Signatures::default();
+    let app =
+        |sdkappid| App { sdkappid, admin: ADMIN.to_owned(), secret_key: DEVELOPMENT_KEY.into(), signatures: signatures.clone() };
     Target {
         app: app(SDKAPPID),
         accounts: Accounts::default(),

@@ -1,10 +1,13 @@
 //! What the process says to whoever called it.
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
 use crate::drive::ground::GroundError;
+use crate::judge::text::printable;
 use crate::verdict::Overall;
 
 /// The exit codes; their numbers are a contract.
@@ -68,9 +71,28 @@ impl From<Overall> for Exit {
     }
 }
 
+/// Tells people a line. What cannot be shown, on a full disk or in a closed pipe, changes nothing that is done.
+pub fn say(line: impl Display) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Tells what is wrong with the arguments, or prints the help that they ask for.
+pub fn of_arguments(error: &clap::Error) -> Exit {
+    let told_or_printed = error.print();
+    if error.use_stderr() {
+        return Exit::Usage;
+    }
+    match told_or_printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            told(&Failure::could_not_test(format!("standard output cannot be written: {error}")))
+        }
+        _ => Exit::Holds,
+    }
+}
+
 /// Tells a failure; the exit code follows from it.
 pub fn told(failure: &Failure) -> Exit {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    anstream::eprintln!("{style}error{style:#}: {}", failure.message);
+    say(format_args!("{style}error{style:#}: {}", printable(&failure.message)));
     failure.exit
 }

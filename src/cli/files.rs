@@ -54,22 +54,27 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
-    /// `None` for what is no ordinary file, which is written in its place.
+    /// `None` for what is written in its place.
     part: Option<PathBuf>,
+    /// What is no ordinary file, such as a device, a pipe or a link to anything. It is opened once: a pipe that its reader has
+    /// closed could not be opened again.
+    in_place: Option<File>,
 }
 
 impl Output {
     /// Makes sure, before anything is sent, that it can be written, and takes away what an earlier run has left there.
     pub fn prepare(path: &Path) -> Result<Output, Failure> {
-        let made = if is_stdout(path) { Ok(None) } else { Output::begin(path) };
-        made.map(|part| Output { path: path.to_owned(), part }).map_err(|error| unwritable(path, &error))
+        let made = if is_stdout(path) { Ok((None, None)) } else { Output::begin(path) };
+        let made = made.map(|(part, in_place)| Output { path: path.to_owned(), part, in_place });
+        made.map_err(|error| unwritable(path, &error))
     }
 
-    fn begin(path: &Path) -> io::Result<Option<PathBuf>> {
+    fn begin(path: &Path) -> io::Result<(Option<PathBuf>, Option<File>)> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(parent)?;
-        if path.exists() && !path.is_file() {
-            return fs::OpenOptions::new().append(true).open(path).map(|_| None);
+        // `/dev/stdout` is a link too: to put a file in its place would take it away.
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+            return File::create(path).map(|file| (None, Some(file)));
         }
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
@@ -77,31 +82,50 @@ impl Output {
         if path.exists() {
             fs::remove_file(path)?;
         }
-        Ok(Some(part.into()))
+        Ok((Some(part.into()), None))
     }
 
     /// What is to be written to, before it is [placed](Output::place).
     pub fn create(&self) -> io::Result<File> {
-        File::create(self.part.as_ref().unwrap_or(&self.path))
+        match &self.in_place {
+            Some(file) => file.try_clone(),
+            None => File::create(self.part.as_ref().unwrap_or(&self.path)),
+        }
     }
 
     /// It is whole.
-    pub fn place(mut self) -> io::Result<()> {
-        self.part.take().map_or(Ok(()), |part| fs::rename(part, &self.path))
+    pub fn place(mut self) -> Result<(), Failure> {
+        self.part.take().map_or(Ok(()), |part| fs::rename(part, &self.path)).map_err(|error| self.unwritable(&error))
     }
 
     /// Writes it whole, or, for `-`, to standard output.
     pub fn write(self, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-        let path = self.path.clone();
-        let written = if is_stdout(&path) {
-            let mut out = io::stdout().lock();
-            content(&mut out).and_then(|()| out.flush())
-        } else {
-            let file = self.create().map(BufWriter::new);
-            file.and_then(|mut out| content(&mut out).and_then(|()| out.flush())).and_then(|()| self.place())
-        };
-        written.map_err(|error| unwritable(&path, &error))
+        if is_stdout(&self.path) {
+            return print(content);
+        }
+        let file = self.create().map(BufWriter::new);
+        let written = file.and_then(|mut out| content(&mut out).and_then(|()| out.flush()));
+        match written.or_else(unless_closed) {
+            Ok(()) => self.place(),
+            Err(error) => Err(self.unwritable(&error)),
+        }
     }
+
+    pub fn unwritable(&self, error: &io::Error) -> Failure {
+        unwritable(&self.path, error)
+    }
+}
+
+/// Writes data to standard output.
+pub fn print(content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = content(&mut out).and_then(|()| out.flush()).or_else(unless_closed);
+    written.map_err(|error| unwritable(Path::new("standard output"), &error))
+}
+
+/// Whoever closes a pipe has read enough of it, as in `msgext list | head`: that is no error.
+fn unless_closed(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
 impl Drop for Output {
@@ -134,6 +158,17 @@ mod tests {
         assert!(!path.exists());
         assert!(second.write(|_| Err(io::Error::other("cut off"))).is_err());
         assert_eq!(names(), Vec::<std::ffi::OsString>::new());
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_what_it_leads_to_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let [link, file] = ["link", "file"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for content in ["longer than the next", "next"] {
+            Output::prepare(&link).unwrap().write(|out| out.write_all(content.as_bytes())).unwrap();
+            assert_eq!((fs::read_to_string(&file).unwrap().as_str(), fs::read_link(&link).unwrap()), (content, file.clone()));
+        }
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::exit::{Exit, Failure};
+use super::files::print;
 use super::run::load;
 use crate::judge::conform::summary::clauses_of;
-use crate::judge::text::some_of;
+use crate::judge::text::{printable, some_of};
 use crate::scenario::conform::filter::Filter;
 use crate::scenario::conform::plan::Planned;
 use crate::spec::{self, Clause, Spec};
@@ -33,25 +34,20 @@ pub fn run(args: &ListArgs) -> Result<Exit, Failure> {
     let spec = spec::bundled();
     let filter = args.filter.clone().unwrap_or_default();
     let planned: Vec<Planned> = load(&args.paths, &spec)?.into_iter().filter(|planned| filter.admits(planned, &spec)).collect();
-    let mut out = anstream::stdout().lock();
-    let written = match (args.clauses, args.readings) {
-        (true, _) => clauses(&mut out, &spec, &planned),
-        (_, true) => readings(&mut out, &spec),
-        (false, false) => scenarios(&mut out, &planned),
-    };
-    match written {
-        // `msgext list | head` is no error.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Holds),
-        Err(error) => Err(Failure::could_not_test(format!("standard output cannot be written: {error}"))),
-        Ok(()) => Ok(Exit::Holds),
-    }
+    print(|out| match (args.clauses, args.readings) {
+        (true, _) => clauses(out, &spec, &planned),
+        (_, true) => readings(out, &spec),
+        (false, false) => scenarios(out, &planned),
+    })?;
+    Ok(Exit::Holds)
 }
 
 fn scenarios(out: &mut dyn Write, planned: &[Planned]) -> io::Result<()> {
     let width = planned.iter().map(|planned| planned.id.len()).max().unwrap_or(0).min(60);
     for planned in planned {
         let clauses = planned.scenario.clauses.join(" ");
-        writeln!(out, "{:width$}  {clauses:24}  {}", planned.id, planned.scenario.title)?;
+        let [id, title] = [&planned.id, &planned.scenario.title].map(|text| printable(text));
+        writeln!(out, "{id:width$}  {clauses:24}  {title}")?;
     }
     Ok(())
 }
@@ -77,7 +73,7 @@ fn covered_by(clause: &Clause, scenarios: &[&str]) -> String {
         // The probe of the target finds out who acts as a member, before any scenario.
         [] if clause.reading.as_deref() == Some("caller") => "found out by the probe of the target".to_owned(),
         [] => "no scenario".to_owned(),
-        some => some_of(some, SHOWN),
+        some => printable(&some_of(some, SHOWN)),
     }
 }
 

@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::judge::text::printable;
+
 /// Proves whether an endpoint is a single-chat message extension API (`set_key_values`)
 #[derive(Debug, Parser)]
 #[command(name = "msgext", version, about, after_help = exit::HELP)]
@@ -39,7 +41,11 @@ enum Command {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::of_arguments(&shown(error)).into(),
+    };
+    let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Serve(args) => serve::run(&args),
@@ -49,4 +55,10 @@ pub fn main() -> ExitCode {
         Command::Usersig(args) => usersig::run(&args),
     };
     result.unwrap_or_else(|failure| exit::told(&failure)).into()
+}
+
+/// The error of arguments that may hold anything: clap repeats them as they are, so it is given what can be shown of them.
+fn shown(error: clap::Error) -> clap::Error {
+    let arguments = std::env::args_os().map(|argument| printable(&argument.to_string_lossy()));
+    Cli::try_parse_from(arguments).err().unwrap_or(error)
 }

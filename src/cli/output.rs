@@ -57,9 +57,8 @@ impl Outputs {
         &self.folder
     }
 
-    /// Writes them all, and tells the first that could not be.
-    pub fn write(self, report: &Report) -> Result<(), Failure> {
-        let written: Vec<_> = self.files.into_iter().map(|(file, render)| file.write(|out| render(out, report))).collect();
-        written.into_iter().collect()
+    /// Writes them all; what could not be written keeps no other from it, and is given back.
+    pub fn write(self, report: &Report) -> Vec<Failure> {
+        self.files.into_iter().filter_map(|(file, render)| file.write(|out| render(out, report)).err()).collect()
     }
 }

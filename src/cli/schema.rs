@@ -1,10 +1,9 @@
 //! `msgext schema`: JSON Schemas, for editors and for whoever reads the reports.
 
-use std::io::{self, Write};
-
 use clap::ValueEnum;
 
 use super::exit::{Exit, Failure};
+use super::files::print;
 use crate::{report, scenario};
 
 /// Prints a JSON Schema
@@ -31,8 +30,9 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         SchemaKind::Load => scenario::load::schema(),
         SchemaKind::Report => report::json::schema().to_value(),
     };
-    let mut out = io::stdout().lock();
-    let written = serde_json::to_writer_pretty(&mut out, &schema).map_err(io::Error::from).and_then(|()| writeln!(out));
-    written.map_err(|error| Failure::could_not_test(format!("standard output cannot be written: {error}")))?;
+    print(|out| {
+        serde_json::to_writer_pretty(&mut *out, &schema)?;
+        writeln!(out)
+    })?;
     Ok(Exit::Holds)
 }

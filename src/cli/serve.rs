@@ -1,6 +1,6 @@
 //! `msgext serve`: the reference endpoint on a port.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::embedded::{ADMIN, DEVELOPMENT_KEY, SDKAPPID, apps};
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, say};
 use super::files::{self, Output};
 use super::target::{KEY_VARIABLE, question_and_answer};
 use crate::api::message::{SEND_PATH, Send};
@@ -23,10 +23,12 @@ use crate::host::fault::Fault;
 use crate::host::latency::AddedLatency;
 use crate::host::record::Record;
 use crate::host::server::{Behaviour, bind, serve};
+use crate::judge::text::printable;
 use crate::model::limiter::{Limit, Scope};
 use crate::model::mutants::{MUTANTS, Mutant};
 use crate::model::readings::reading;
 use crate::model::{Model, Request, Rules, Setup};
+use crate::report::curl::argument;
 
 /// Serves the reference endpoint on a port
 #[derive(Debug, clap::Args)]
@@ -100,7 +102,7 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
         let (mut interrupt, mut terminate) = (stop(SignalKind::interrupt())?, stop(SignalKind::terminate())?);
         let mut model = Model::new();
         let welcome = Welcome::new(args, &setup, &mut model, address);
-        welcome.tell(key_source).map_err(|error| Failure::could_not_test(format!("nothing can be told: {error}")))?;
+        welcome.tell(key_source)?;
         let stopped = async {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -110,11 +112,11 @@ pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
         serve(listener, setup, model, behaviour, stopped).await;
         if let (Some(output), Some(record)) = (output, &record) {
             if record.left_out() > 0 {
-                anstream::eprintln!("{} set calls found no room in the record", record.left_out());
+                say(format_args!("{} set calls found no room in the record", record.left_out()));
             }
             output.write(|out| record.write_csv(out))?;
         }
-        anstream::eprintln!("stopped");
+        say("stopped");
         Ok(Exit::Holds)
     })
 }
@@ -216,23 +218,21 @@ impl<'a> Welcome<'a> {
     }
 
     /// One line of JSON for programs on standard output, the rest for people on standard error.
-    fn tell(&self, key_source: &str) -> io::Result<()> {
+    fn tell(&self, key_source: &str) -> Result<(), Failure> {
         let facts = json!({
             "url": self.url, "sdkappid": self.args.sdkappid, "admin": self.args.admin, "usersig": self.usersig,
             "sdkappid_without_plan": self.args.sdkappid + 1,
             "from_account": self.accounts.sender, "to_account": self.accounts.recipient, "msg_key": self.msg_key,
         });
-        let mut out = io::stdout().lock();
-        writeln!(out, "{facts}")?;
-        out.flush()?;
-        let mut err = anstream::stderr().lock();
-        writeln!(err, "listening on  {}", self.url)?;
-        writeln!(err, "sdkappid      {} ({} lacks the plan)", self.args.sdkappid, self.args.sdkappid + 1)?;
-        writeln!(err, "admin         {}", self.args.admin)?;
-        writeln!(err, "secret key    {key_source}")?;
-        writeln!(err, "usersig       {}", self.usersig)?;
-        writeln!(err, "try it        {}", self.curl())?;
-        writeln!(err, "Ctrl-C stops it")
+        files::print(|out| writeln!(out, "{facts}"))?;
+        say(format_args!("listening on  {}", self.url));
+        say(format_args!("sdkappid      {} ({} lacks the plan)", self.args.sdkappid, self.args.sdkappid + 1));
+        say(format_args!("admin         {}", printable(&self.args.admin)));
+        say(format_args!("secret key    {key_source}"));
+        say(format_args!("usersig       {}", self.usersig));
+        say(format_args!("try it        {}", self.curl()));
+        say("Ctrl-C stops it");
+        Ok(())
     }
 
     fn curl(&self) -> String {
@@ -243,6 +243,7 @@ impl<'a> Welcome<'a> {
         let query = http::query(self.args.sdkappid, &self.args.admin, &self.usersig, 1);
         let request =
             HttpRequest { method: "POST".into(), path: call::PATH.into(), query, headers: Vec::new(), body: Vec::new() };
-        format!("curl -s '{}{}' -d '{body}'", self.url, request.target())
+        let [url, body] = [format!("{}{}", self.url, request.target()), body.to_string()].map(|text| argument(&text));
+        format!("curl -s {url} -d {body}")
     }
 }

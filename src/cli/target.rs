@@ -10,7 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::exit::Failure;
 use super::{embedded, files};
 use crate::api::MemberCalls;
-use crate::drive::target::{Accounts, App, ListedMessage, MessageCommand, MessageSource, ReadBack, Target, TargetPlace};
+use crate::drive::target::{
+    Accounts, App, ListedMessage, MessageCommand, MessageSource, ReadBack, Signatures, Target, TargetPlace,
+};
 use crate::model::Rules;
 use crate::report::snippet;
 use crate::scenario::target::{self, MemberCallsWord, MessagesFile, REGIONS, ReadBackWord, TargetFile, WithoutPlanFile};
@@ -57,8 +59,16 @@ pub struct Named {
     /// As reports name it.
     pub name: String,
     pub pinned: Profile,
-    /// What no output may hold.
-    pub secrets: Vec<String>,
+    /// The keys of its apps.
+    keys: Vec<String>,
+}
+
+impl Named {
+    /// What no output may hold: the keys, and every signature that was made with them until now.
+    pub fn secrets(&self) -> Vec<String> {
+        let apps = std::iter::once(&self.target.app).chain(&self.target.without_plan);
+        self.keys.iter().cloned().chain(apps.flat_map(|app| app.signatures.all())).collect()
+    }
 }
 
 impl TargetArgs {
@@ -88,7 +98,7 @@ impl TargetArgs {
             target.member_calls = member_calls(self.member_calls.unwrap_or_default());
             target.timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
             let (name, place) = ("embedded".into(), embedded::place(Rules::default()));
-            return Ok(Named { target, place, name, pinned, secrets: vec![embedded::DEVELOPMENT_KEY.into()] });
+            return Ok(Named { target, place, name, pinned, keys: vec![embedded::DEVELOPMENT_KEY.into()] });
         };
         let file = TargetArgs::file(named)?;
         let url = target::address(&file.url).map_err(Failure::usage)?;
@@ -97,13 +107,13 @@ impl TargetArgs {
         let secret_key = self.secret_key()?;
         pinned.extend(file.readings);
         self.pin_into(&mut pinned)?;
-        let mut secrets = vec![secret_key.expose_secret().to_owned()];
+        let mut keys = vec![secret_key.expose_secret().to_owned()];
         let mut withheld = vec![KEY_VARIABLE.to_owned()];
         withheld.extend(file.without_plan.iter().filter_map(|app| app.secret_key_variable.clone()));
         let without_plan = file.without_plan.map(|app| without_plan(app, &secret_key)).transpose()?;
-        secrets.extend(without_plan.iter().map(|app| app.secret_key.expose_secret().to_owned()));
+        keys.extend(without_plan.iter().map(|app| app.secret_key.expose_secret().to_owned()));
         let target = Target {
-            app: App { sdkappid, admin, secret_key },
+            app: App { sdkappid, admin, secret_key, signatures: Signatures::default() },
             accounts: file.members.map_or_else(Accounts::default, |members| Accounts {
                 sender: members.sender,
                 recipient: members.recipient,
@@ -115,7 +125,7 @@ impl TargetArgs {
             read_back: read_back(file.read_back),
             timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
         };
-        Ok(Named { target, name: url.to_string(), place: TargetPlace::Remote(url), pinned, secrets })
+        Ok(Named { target, name: url.to_string(), place: TargetPlace::Remote(url), pinned, keys })
     }
 
     /// What the target file says; a URL or a region is a file that says nothing else.
@@ -127,6 +137,7 @@ impl TargetArgs {
         let path = Path::new(named);
         if !path.exists() {
             let regions = REGIONS.iter().map(|(region, _)| *region).collect::<Vec<_>>().join(", ");
+            let named = target::without_credentials(named);
             return Err(Failure::usage(format!(
                 "--target {named}: no such file; write http://HOST:PORT, a target file, or one of {regions}"
             )));
@@ -228,5 +239,5 @@ fn without_plan(file: WithoutPlanFile, own_key: &SecretString) -> Result<App, Fa
             _ => return Err(Failure::usage(format!("without-plan: set {variable} to that app's secret key"))),
         },
     };
-    Ok(App { sdkappid: file.sdkappid, admin: file.admin, secret_key })
+    Ok(App { sdkappid: file.sdkappid, admin: file.admin, secret_key, signatures: Signatures::default() })
 }

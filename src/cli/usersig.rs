@@ -1,9 +1,9 @@
 //! `msgext usersig`: the signature that a curl line of a report asks for.
 
-use std::io::Write;
 use std::time::SystemTime;
 
 use super::exit::{Exit, Failure};
+use super::files::print;
 use super::target::KEY_VARIABLE;
 use crate::api::usersig::{Claims, sign};
 
@@ -26,7 +26,6 @@ pub fn run(args: &UsersigArgs) -> Result<Exit, Failure> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let claims =
         Claims { identifier: args.identifier.clone(), sdkappid: args.sdkappid, issued_s: now.as_secs(), expire_s: args.expire };
-    writeln!(std::io::stdout(), "{}", sign(key.trim(), &claims))
-        .map_err(|error| Failure::could_not_test(format!("standard output cannot be written: {error}")))?;
+    print(|out| writeln!(out, "{}", sign(key.trim(), &claims)))?;
     Ok(Exit::Holds)
 }

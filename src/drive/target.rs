@@ -1,9 +1,11 @@
 //! Who is tested, and with which credentials and accounts.
 
 use std::any::Any;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -24,6 +26,32 @@ pub struct App {
     pub sdkappid: u64,
     pub admin: String,
     pub secret_key: SecretString,
+    /// What was signed for it.
+    pub signatures: Signatures,
+}
+
+/// Every signature that was made, so that none is shown, whoever repeats it. Copies share what they keep.
+#[derive(Clone, Default)]
+pub struct Signatures(Arc<Mutex<BTreeSet<String>>>);
+
+impl Signatures {
+    pub fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn keep(&self, signature: &str) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.contains(signature) {
+            kept.insert(signature.to_owned());
+        }
+    }
+}
+
+/// They are as secret as the key.
+impl fmt::Debug for Signatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signatures").finish_non_exhaustive()
+    }
 }
 
 impl App {
@@ -38,7 +66,9 @@ impl App {
     }
 
     pub fn sign(&self, claims: &Claims) -> String {
-        usersig::sign(self.secret_key.expose_secret(), claims)
+        let signature = usersig::sign(self.secret_key.expose_secret(), claims);
+        self.signatures.keep(&signature);
+        signature
     }
 }
 

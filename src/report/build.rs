@@ -196,13 +196,15 @@ fn cut_word(cut: Cut) -> &'static str {
     }
 }
 
-/// Scrubbed before it is cut: a cut through a secret would leave half of it unrecognised.
+/// Scrubbed before it is cut.
 fn body(bytes: &[u8], secrets: &Secrets) -> String {
-    let text = secrets.scrub(&String::from_utf8_lossy(bytes));
-    if text.len() <= MAX_BODY_BYTES {
+    // Of a long one there is no need to look at more than can be shown.
+    let looked_at = &bytes[..bytes.len().min(2 * MAX_BODY_BYTES)];
+    let text = secrets.scrub(&String::from_utf8_lossy(looked_at));
+    if text.len() <= MAX_BODY_BYTES && looked_at.len() == bytes.len() {
         return text;
     }
-    let end = text.floor_char_boundary(MAX_BODY_BYTES);
+    let end = text.floor_char_boundary(MAX_BODY_BYTES.min(text.len()));
     format!("{}… [cut here; {} bytes in all]", &text[..end], bytes.len())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{FindingEntry, Report, ScenarioEntry, VerdictWord};
-use crate::judge;
+use crate::judge::text::{self, printable};
 
 /// Scenarios named where many have one thing in common.
 const SCENARIOS_SHOWN: usize = 6;
@@ -103,9 +103,9 @@ pub fn shown(expected: &str, actual: &str) -> (String, String) {
     (excerpt(expected, differ), excerpt(actual, differ))
 }
 
-/// The text without control characters, cut around its `middle`-th character where it is long.
+/// The text cut around its `middle`-th character where it is long. The longest cause for which a body is no JSON is shorter.
 fn excerpt(text: &str, middle: usize) -> String {
-    const MAX: usize = 64;
+    const MAX: usize = 96;
     const BEFORE: usize = 16;
     let count = text.chars().count();
     if count <= MAX {
@@ -117,30 +117,15 @@ fn excerpt(text: &str, middle: usize) -> String {
     format!("{head}{}{tail} ({} bytes)", printable(&window), text.len())
 }
 
-/// Escapes control characters, which could otherwise colour, move or forge what a terminal shows.
-pub fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        // The marks that change the direction of writing reorder what stands around them.
-        if character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            printable.extend(character.escape_default());
-        } else {
-            printable.push(character);
-        }
-    }
-    printable
-}
-
 /// The first of some scenarios.
 pub fn some_of(scenarios: &[&str]) -> String {
-    judge::text::some_of(scenarios, SCENARIOS_SHOWN)
+    printable(&text::some_of(scenarios, SCENARIOS_SHOWN))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::reply::{MAX_BODY_BYTES, decode};
     use crate::report::fixture;
 
     #[test]
@@ -180,13 +165,18 @@ mod tests {
     #[test]
     fn long_texts_are_cut_to_where_they_differ() {
         let (expected, actual) = shown(&"é".repeat(500), &format!("{}x{}", "é".repeat(400), "é".repeat(99)));
-        assert_eq!(expected, format!("…{}… (1000 bytes)", "é".repeat(64)));
-        assert_eq!(actual, format!("…{}x{}… (999 bytes)", "é".repeat(16), "é".repeat(47)));
+        assert_eq!(expected, format!("…{}… (1000 bytes)", "é".repeat(96)));
+        assert_eq!(actual, format!("…{}x{}… (999 bytes)", "é".repeat(16), "é".repeat(79)));
         assert_eq!(shown("23001", "0"), ("23001".to_owned(), "0".to_owned()));
     }
 
     #[test]
-    fn control_characters_are_shown_and_not_obeyed() {
-        assert_eq!(printable("a\u{1b}[31m\r\n\u{202e}中"), r"a\u{1b}[31m\r\n\u{202e}中");
+    fn why_a_body_is_no_json_is_never_cut() {
+        // The longest of serde_json's causes, at the end of the longest body that is read.
+        let body = format!("\"{}\u{1}", "é".repeat(MAX_BODY_BYTES / 2 - 1));
+        let defect = &decode(body.as_bytes()).1[0];
+        let cause = serde_json::from_str::<serde_json::Value>(&body).unwrap_err().to_string();
+        let (_, actual) = shown(defect.expected, &defect.actual);
+        assert!(actual.starts_with(&cause) && actual.ends_with(&format!("… ({} bytes)", defect.actual.len())), "{actual}");
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_yaml::with::singleton_map_recursive;
 
-use super::{Facts, FilePlace, Report, RunFacts, build};
+use super::load::CheckEntry;
+use super::{AgainstEntry, ContradictionEntry, Facts, FilePlace, Report, RunFacts, build};
 use crate::api::HttpRequest;
 use crate::history::{Exchange, HttpReply, Outcome};
 use crate::judge::conform::summary::summarise;
@@ -58,6 +59,30 @@ pub(super) fn report() -> Report {
         skipped.verdict = Verdict::Skipped("--member-calls none".to_owned());
     }
     built(&planned, &outcomes)
+}
+
+/// The same with a text of somebody else's at the end of everything that may hold one.
+pub(super) fn hostile(text: &str) -> Report {
+    let mut report = report();
+    for scenario in &mut report.scenarios {
+        for finding in &mut scenario.findings {
+            let exchange = finding.exchange.as_mut().unwrap();
+            let own = [&mut finding.subject, &mut finding.expected, &mut finding.actual, &mut finding.place.file];
+            own.into_iter().chain(&mut finding.note).chain(&mut exchange.response_body).for_each(|own| own.push_str(text));
+            exchange.lost = Some(text.to_owned());
+        }
+        let own = [&mut scenario.id, &mut scenario.title, &mut scenario.place.file].into_iter().chain(&mut scenario.why);
+        own.for_each(|own| own.push_str(text));
+    }
+    let place = FilePlace { file: text.to_owned(), line: None, column: None };
+    let against = AgainstEntry { answer: text.to_owned(), scenario: Some(text.to_owned()), place: Some(place.clone()) };
+    let [clause, reading, answer, scenario] = ["DEL-4", text, text, text].map(str::to_owned);
+    report.contradictions.push(ContradictionEntry { clause, reading, answer, scenario, place, against });
+    report.checks.push(CheckEntry { name: text.to_owned(), holds: Some(false), actual: text.to_owned() });
+    report.readings.insert(text.to_owned(), text.to_owned());
+    report.reason.push_str(text);
+    report.target.push_str(text);
+    report
 }
 
 /// As many scenarios with the same finding.

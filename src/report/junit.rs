@@ -1,5 +1,5 @@
 //! The report as `JUnit` XML: a suite for each file, one for the checks, one for the readings where they contradict each
-//! other, and one for a verdict that no case of these shows.
+//! other, and one for a verdict that no case of these shows. All text in it is printable, and so XML takes it whole.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::load::CheckEntry;
 use super::{ContradictionEntry, FindingEntry, Report, ScenarioEntry, VerdictWord};
+use crate::judge::text::printable;
 use crate::verdict::Overall;
 
 pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
@@ -21,7 +22,7 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
         by_file.entry(&scenario.place.file).or_default().push(scenario);
     }
     for (file, scenarios) in by_file {
-        let mut suite = TestSuite::new(file);
+        let mut suite = TestSuite::new(printable(file));
         suite.set_time(Duration::from_millis(scenarios.iter().map(|scenario| scenario.elapsed_ms).sum()));
         suite.add_test_cases(scenarios.into_iter().map(|scenario| test_case(report, scenario)));
         junit.add_test_suite(suite);
@@ -58,10 +59,10 @@ fn test_case(report: &Report, scenario: &ScenarioEntry) -> TestCase {
     if let Some(first) = deciding.first() {
         status.set_type(first.clause.as_str()).set_message(line(first)).set_description(lines(&deciding));
     } else if let Some(why) = &scenario.why {
-        status.set_message(why);
+        status.set_message(printable(why));
     }
-    let mut case = TestCase::new(scenario.id.as_str(), status);
-    case.set_classname(scenario.place.file.as_str()).set_time(Duration::from_millis(scenario.elapsed_ms));
+    let mut case = TestCase::new(printable(&scenario.id), status);
+    case.set_classname(printable(&scenario.place.file)).set_time(Duration::from_millis(scenario.elapsed_ms));
     if !others.is_empty() {
         case.set_system_out(format!("not decisive:\n{}", lines(&others)));
     }
@@ -75,17 +76,17 @@ fn checked(check: &CheckEntry) -> TestCase {
         None => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
     if check.holds != Some(true) {
-        status.set_message(format!("it is {}", check.actual));
+        status.set_message(printable(&format!("it is {}", check.actual)));
     }
-    let mut case = TestCase::new(check.name.as_str(), status);
+    let mut case = TestCase::new(printable(&check.name), status);
     case.set_classname("checks");
     case
 }
 
 fn contradicted(contradiction: &ContradictionEntry) -> TestCase {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    status.set_type(contradiction.clause.as_str()).set_message(contradiction.to_string());
-    let mut case = TestCase::new(contradiction.reading.as_str(), status);
+    status.set_type(contradiction.clause.as_str()).set_message(printable(&contradiction.to_string()));
+    let mut case = TestCase::new(printable(&contradiction.reading), status);
     case.set_classname("readings");
     case
 }
@@ -98,24 +99,26 @@ fn undecided(report: &Report) -> Option<TestSuite> {
         Overall::Inconclusive => NonSuccessKind::Error,
     };
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(report.reason.as_str());
+    status.set_message(printable(&report.reason));
     let mut suite = TestSuite::new("verdict");
     suite.add_test_case(TestCase::new(report.command.as_str(), status));
     Some(suite)
 }
 
 fn line(finding: &FindingEntry) -> String {
-    format!("{}: {}: expected {}, got {}", finding.clause, finding.subject, finding.expected, finding.actual)
+    printable(&format!("{}: {}: expected {}, got {}", finding.clause, finding.subject, finding.expected, finding.actual))
 }
 
 fn lines(findings: &[&FindingEntry]) -> String {
     let mut lines = String::new();
     let mut last_curl = None;
     for finding in findings {
-        let _ = writeln!(lines, "{}\n  {}\n  at {}", line(finding), finding.statement, finding.place);
+        let place = printable(&finding.place.to_string());
+        let _ = writeln!(lines, "{}\n  {}\n  at {place}", line(finding), finding.statement);
         let curl = finding.curl.as_ref().filter(|curl| last_curl.replace(*curl) != Some(curl));
         for more in [finding.note.as_ref(), curl].into_iter().flatten() {
-            let _ = writeln!(lines, "  {more}");
+            // What is printable already, as a curl line is, stays as it is.
+            let _ = writeln!(lines, "  {}", printable(more));
         }
     }
     lines
@@ -170,6 +173,20 @@ mod tests {
             </testsuite>
         </testsuites>
         "#);
+    }
+
+    #[test]
+    fn whatever_texts_hold_it_is_well_formed_and_nothing_of_them_is_lost() {
+        let unicode = (1..0x1_0000).chain([0x1_fffe, 0x1_ffff, 0x10_ffff]).filter_map(char::from_u32);
+        for hostile in unicode.collect::<Vec<_>>().chunks(256).map(|some| some.iter().collect::<String>()) {
+            let xml = plain(|out| write(out, &fixture::hostile(&hostile)));
+            let read = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error}: {hostile:?}"));
+            let case = read.descendants().find(|node| node.has_tag_name("testcase")).unwrap();
+            assert_eq!(case.attribute("name"), Some(format!("seq-grows{}", printable(&hostile)).as_str()));
+            let failure = case.first_element_child().unwrap();
+            assert!(failure.text().unwrap().contains(&printable(&hostile)), "{hostile:?}");
+        }
+        assert!(roxmltree::Document::parse("<a b='\u{fffe}'/>").is_err(), "the reader would take everything");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use super::failure::{self, FailureGroup, printable, some_of};
+use super::failure::{self, FailureGroup, some_of};
 use super::load::Load;
 use super::{Report, VerdictWord};
+use crate::judge::text::printable;
 
 /// GitHub cuts off a summary of more than 1 MiB; what is not shown is in the JSON report.
 const MAX_FAILURES: usize = 100;
@@ -128,8 +129,9 @@ fn text(text: &str) -> String {
     for character in printable(text).chars() {
         match character {
             '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
             '&' => escaped.push_str("&amp;"),
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => escaped.extend(['\\', character]),
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '$' => escaped.extend(['\\', character]),
             _ => escaped.push(character),
         }
     }
@@ -137,8 +139,13 @@ fn text(text: &str) -> String {
 }
 
 /// A code span, also inside a table.
-fn code(text: &str) -> String {
-    let text = printable(text).replace('|', "\\|");
+fn code(foreign: &str) -> String {
+    let text = printable(foreign);
+    if text.contains("\\|") {
+        // In a table this backslash would itself be escaped, and the pipe would end the cell.
+        return format!("<code>{}</code>", self::text(foreign));
+    }
+    let text = text.replace('|', "\\|");
     let fence = "`".repeat(longest_backticks(&text) + 1);
     // Spaces keep the text's own backticks from its fence; one on each side is not shown.
     let pad = if text.is_empty() || text.contains('`') || text.starts_with(' ') { " " } else { "" };
@@ -225,9 +232,24 @@ mod tests {
     }
 
     #[test]
+    fn each_row_of_a_table_stays_one_row_of_so_many_cells() {
+        let report = fixture::hostile("|a\\|b`\n| --- |\u{2028}<td>\r|");
+        let markdown = plain(|out| write(out, &report));
+        let mut columns = None;
+        for line in markdown.lines() {
+            // Backslashes pair up from the left; a pipe after a whole pair, or after none, parts cells.
+            let parts = line.replace("\\\\", "").replace("\\|", "").matches('|').count();
+            columns = line.starts_with('|').then(|| *columns.get_or_insert(parts));
+            assert!(columns.is_none_or(|columns| columns == parts), "{line}");
+        }
+        assert!(markdown.contains("<code>") && !markdown.contains("<td>"), "{markdown}");
+    }
+
+    #[test]
     fn texts_cannot_break_out_of_their_cell() {
         assert_eq!(code("a|`b``\n"), r"``` a\|`b``\n ```");
+        assert_eq!(code(r"a\|b`<"), r"<code>a\\\|b\`&lt;</code>");
         assert_eq!(code("plain"), "`plain`");
-        assert_eq!(text("<img> *a*|b"), r"&lt;img> \*a\*\|b");
+        assert_eq!(text("<img> *a*|b\n# $x$"), r"&lt;img&gt; \*a\*\|b\\n# \$x\$");
     }
 }

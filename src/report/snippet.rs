@@ -1,12 +1,14 @@
 //! Lines of YAML with a mark under what is meant: problems of a file, and the expectation that a finding breaks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title};
 
 use super::FilePlace;
+use crate::judge::text::{is_printable, printable};
 use crate::scenario::conform::plan::Planned;
 use crate::yaml::source::Problem;
 
@@ -20,7 +22,7 @@ pub fn texts(planned: &[Planned]) -> Texts<'_> {
 /// Everything that is wrong with some files.
 pub fn problems(out: &mut dyn io::Write, problems: &[Problem], texts: &Texts) -> io::Result<()> {
     for problem in problems {
-        let title = Level::ERROR.primary_title(&problem.message);
+        let title = Level::ERROR.primary_title(printable(&problem.message));
         let place = problem.place.as_ref();
         let spot = Spot {
             file: &problem.path,
@@ -28,7 +30,7 @@ pub fn problems(out: &mut dyn io::Write, problems: &[Problem], texts: &Texts) ->
             column: place.map(|place| place.column),
             span: place.map(|place| place.span.clone()),
         };
-        let help = problem.help.as_ref().map(|help| Level::HELP.message(normalize_untrusted_str(help)));
+        let help = problem.help.as_ref().map(|help| Level::HELP.message(printable(help)));
         render(out, pointing(title, &spot, texts).elements(help))?;
         writeln!(out)?;
     }
@@ -54,9 +56,10 @@ struct Spot<'a> {
 fn pointing<'a>(title: Title<'a>, spot: &Spot<'a>, texts: &Texts<'a>) -> Group<'a> {
     let marked = spot.span.clone().zip(texts.get(spot.file)).and_then(|(span, text)| Some((first_line(text, span)?, *text)));
     if let Some((span, text)) = marked {
-        return title.element(Snippet::source(text).path(spot.file).annotation(AnnotationKind::Primary.span(span)));
+        let snippet = Snippet::source(of_same_length(text)).path(printable(spot.file));
+        return title.element(snippet.annotation(AnnotationKind::Primary.span(span)));
     }
-    let mut origin = Origin::path(spot.file);
+    let mut origin = Origin::path(printable(spot.file));
     if let Some(line) = spot.line {
         origin = origin.line(line);
     }
@@ -68,6 +71,22 @@ fn pointing<'a>(title: Title<'a>, spot: &Spot<'a>, texts: &Texts<'a>) -> Group<'
 
 fn render(out: &mut dyn io::Write, group: Group) -> io::Result<()> {
     writeln!(out, "{}", Renderer::styled().render(&[group]))
+}
+
+/// A file's text with stand-ins for what must not be shown, each as long as that, so that places stay where they are. What is
+/// one byte long, the renderer itself replaces.
+fn of_same_length(text: &str) -> Cow<'_, str> {
+    let stand_in = |character: char| match character.len_utf8() {
+        _ if is_printable(character) => character,
+        2 => '·',
+        3 => char::REPLACEMENT_CHARACTER,
+        4 => '🯄',
+        _ => character,
+    };
+    if text.chars().all(|character| stand_in(character) == character) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().map(stand_in).collect()
 }
 
 /// The part of a span on its first line: a node may go on for pages. `None` where the text is not the one it was made for.
@@ -112,6 +131,23 @@ mod tests {
           |
           = help: did you mean `steps`?
         "#);
+    }
+
+    #[test]
+    fn a_file_cannot_steer_the_terminal_that_shows_its_problem() {
+        const HOSTILE: &str = "a\u{1b}[2J\u{9b}31m\u{202e}\u{61c}\u{e0001}";
+        let yaml = format!("x: \"{HOSTILE}\"\ny: 1\n");
+        let name = format!("{HOSTILE}\n.yaml");
+        let place = source::Place { line: 1, column: 1, span: 3..yaml.len() };
+        let problem = Problem { path: name.clone(), place: Some(place), message: HOSTILE.into(), help: Some(HOSTILE.into()) };
+        let mut out = Vec::new();
+        problems(&mut out, std::slice::from_ref(&problem), &Texts::from([(name.as_str(), yaml.as_str())])).unwrap();
+        problems(&mut out, &[problem], &Texts::new()).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(!out.contains("\u{1b}[2J"), "{out}");
+        let out = plain(|strip| io::Write::write_all(strip, out.as_bytes()));
+        assert!(out.chars().all(|character| is_printable(character) || character == '\n'), "{out:?}");
+        assert!(out.contains(r"--> a\u{1b}[2J\u{9b}31m\u{202e}\u{61c}\u{e0001}\n.yaml:1:1"), "{out}");
     }
 
     #[test]

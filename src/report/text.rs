@@ -8,9 +8,10 @@ use annotate_snippets::Level as Title;
 use anstyle::{AnsiColor, Effects, Style};
 use unicode_width::UnicodeWidthStr;
 
-use super::failure::{self, FailureGroup, printable, some_of};
+use super::failure::{self, FailureGroup, some_of};
 use super::snippet::{self, Texts};
 use super::{ExchangeEntry, Level, Overall, Report, ScenarioEntry, VerdictWord};
+use crate::judge::text::printable;
 
 const BOLD: Style = Style::new().effects(Effects::BOLD);
 pub(super) const DIM: Style = Style::new().effects(Effects::DIMMED);
@@ -43,7 +44,7 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, texts: &Texts) -> io::R
     if !report.contradictions.is_empty() {
         heading(out, "Contradictions")?;
         for contradiction in &report.contradictions {
-            writeln!(out, "  {}: {contradiction}", contradiction.clause)?;
+            writeln!(out, "  {}: {}", contradiction.clause, printable(&contradiction.to_string()))?;
         }
     }
     whys(out, "Unknown", report, VerdictWord::Unknown)?;
@@ -73,7 +74,7 @@ fn all(out: &mut dyn io::Write, failures: &[FailureGroup], texts: &Texts) -> io:
     for failure in rest {
         for finding in &failure.findings {
             let (expected, actual) = failure::shown(&finding.expected, &finding.actual);
-            let (id, subject) = (&failure.scenario.id, printable(&finding.subject));
+            let [id, subject] = [&failure.scenario.id, &finding.subject].map(|text| printable(text));
             writeln!(out, "{}: {id}: {subject}: expected {expected}, got {actual}", finding.clause)?;
         }
     }
@@ -83,13 +84,13 @@ fn all(out: &mut dyn io::Write, failures: &[FailureGroup], texts: &Texts) -> io:
 fn in_full(out: &mut dyn io::Write, failure: &FailureGroup, texts: &Texts) -> io::Result<()> {
     let first = failure.first();
     let level = if first.level == Level::Should { Title::WARNING.with_name("SHOULD") } else { Title::ERROR.with_name("FAIL") };
-    let heading = format!("{}: {}", failure.scenario.id, first.statement);
+    let heading = printable(&format!("{}: {}", failure.scenario.id, first.statement));
     snippet::point(out, level.primary_title(heading.trim_end_matches([':', ' '])).id(&first.clause), &first.place, texts)?;
 
     let header = ["subject", "expected", "actual"].map(str::to_owned);
     let rows = failure.findings.iter().map(|finding| {
         let (expected, actual) = failure::shown(&finding.expected, &finding.actual);
-        [printable(&finding.subject), expected, actual]
+        [finding.subject.clone(), expected, actual]
     });
     table(out, std::iter::once(header).chain(rows))?;
 
@@ -103,7 +104,7 @@ fn in_full(out: &mut dyn io::Write, failure: &FailureGroup, texts: &Texts) -> io
         Some(curl) if curl.len() > MAX_CURL_BYTES => {
             writeln!(out, "  {DIM}curl is {} bytes long: see the JSON report{DIM:#}", curl.len())?;
         }
-        Some(curl) => writeln!(out, "  {}", printable_shell(curl))?,
+        Some(curl) => writeln!(out, "  {curl}")?,
         None => {}
     }
     if failure.again > 0 {
@@ -123,18 +124,13 @@ fn reply(exchange: &ExchangeEntry) -> String {
     [status, body, lost, retries].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// A line end inside quotes is part of the call, and has to stay one for the line to be copied.
-fn printable_shell(curl: &str) -> String {
-    curl.split('\n').map(printable).collect::<Vec<_>>().join("\n")
-}
-
 pub(super) fn heading(out: &mut dyn io::Write, text: &str) -> io::Result<()> {
     writeln!(out, "{BOLD}{text}{BOLD:#}")
 }
 
-/// Columns aligned as the terminal shows them; wide characters count twice.
+/// Columns aligned as the terminal shows them; wide characters count twice. Every cell may hold foreign text.
 pub(super) fn table<const N: usize>(out: &mut dyn io::Write, rows: impl Iterator<Item = [String; N]>) -> io::Result<()> {
-    let rows: Vec<[String; N]> = rows.collect();
+    let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| printable(&cell))).collect();
     let widths: [usize; N] = std::array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or_default());
     for row in rows {
         let mut line = String::new();
@@ -167,7 +163,7 @@ fn totals(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
         ("scenarios", totals.scenarios.to_string()),
         ("clauses", totals.clauses.to_string()),
         ("requests", format!("{}, {} of them retries, in {seconds}.{tenths} s", totals.requests, totals.retries)),
-        ("target", printable(&report.target)),
+        ("target", report.target.clone()),
         ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
     ];
     table(out, rows.into_iter().map(|(name, value)| [name.to_owned(), value]))
@@ -176,6 +172,7 @@ fn totals(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::text::is_printable;
     use crate::report::fixture::{self, plain};
 
     fn texts() -> Texts<'static> {
@@ -256,11 +253,13 @@ mod tests {
 
     #[test]
     fn what_a_target_answers_cannot_steer_the_terminal() {
-        let mut report = fixture::report();
-        report.scenarios[0].findings[0].actual = "\u{1b}[2J\u{7}".to_owned();
+        let report = fixture::hostile("\u{1b}[2J\u{7}\u{9b}31m\r\nPASS\u{202e}\u{2028}\u{feff}");
         let mut out = Vec::new();
-        scenario(&mut out, &report.scenarios[0], &texts()).unwrap();
+        failures(&mut out, &report, &texts()).unwrap();
+        summary(&mut out, &report, &texts()).unwrap();
         let out = String::from_utf8(out).unwrap();
-        assert!(!out.contains("\u{1b}[2J") && out.contains(r"\u{1b}[2J\u{7}"), "{out}");
+        assert!(!out.contains("\u{1b}[2J") && out.contains(r"\u{1b}[2J\u{7}\u{9b}31m\r\nPASS\u{202e}"), "{out}");
+        let shown = |character: char| is_printable(character) || matches!(character, '\n' | '\u{1b}');
+        assert!(out.chars().all(shown) && !out.lines().any(|line| line.starts_with("PASS")), "{out}");
     }
 }

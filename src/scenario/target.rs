@@ -127,15 +127,35 @@ pub fn load(path: &str, text: &str, spec: &Spec) -> Result<TargetFile, Vec<Probl
 /// The URL of a target that is named by one, or by a region; or why it is none, in a line that says what to write.
 pub fn address(text: &str) -> Result<Url, String> {
     let text = REGIONS.iter().find(|(region, _)| *region == text).map_or(text, |(_, url)| url);
-    let url: Url = text.parse().map_err(|error| format!("{text} is no URL: {error}"))?;
-    let usable = matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.username().is_empty();
-    usable.then_some(url).ok_or_else(|| format!("{text}: a target is http://HOST:PORT or https://HOST, and no more"))
+    let shown = without_credentials(text);
+    let url: Url = text.parse().map_err(|error| format!("{shown} is no URL: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("{shown}: a target's URL has no user and no password: take out what stands before the @"));
+    }
+    let usable = matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none();
+    usable.then_some(url).ok_or_else(|| format!("{shown}: a target is http://HOST:PORT or https://HOST, and no more"))
+}
+
+/// What may be shown of a text that was to be a URL.
+pub fn without_credentials(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((before, after)) => {
+            let scheme = before.split_once("://").map(|(scheme, _)| format!("{scheme}://")).unwrap_or_default();
+            format!("{scheme}***@{after}")
+        }
+        None => text.to_owned(),
+    }
 }
 
 fn address_problem(file: &TargetFile, source: &SourceFile, hidden: &HashSet<String>) -> Option<Problem> {
     const URL: &str = "/url";
     let message = address(&file.url).err().filter(|_| !hidden.contains(URL))?;
     let regions = REGIONS.iter().map(|(region, _)| *region).collect::<Vec<_>>().join(", ");
+    if file.url.contains('@') {
+        // The line would show the password.
+        let help = "write http://HOST:PORT".to_owned();
+        return Some(Problem { path: source.path.clone(), place: None, message: format!("url: {message}"), help: Some(help) });
+    }
     Some(source.problem(URL, message, Some(format!("write http://HOST:PORT, or one of {regions}"))))
 }
 

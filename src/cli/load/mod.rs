@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use super::conduct::{Conduct, ConductArgs, now};
 use super::embedded::{self, ServedEndpoint};
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, say};
 use super::files::Output;
 use super::target::{Named, span};
 use crate::drive::ground::Ground;
@@ -118,17 +118,18 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     }
     let conduct = Conduct::begin("load", &args.conduct, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
     let log = Output::prepare(&args.conduct.output.folder("load").join("intervals.hlog"))?;
-    let (report, response, could_not_test) = match test(args, &plan, terms.as_ref(), &conduct, log) {
-        Ok(measured) => {
-            let Tested { measured, found } = &*measured;
+    let (report, response, could_not_test, unwritten) = match test(args, &plan, terms.as_ref(), &conduct, log) {
+        Ok(tested) => {
+            let Tested { measured, found, unwritten } = *tested;
+            let measured = &measured;
             let (elapsed, cut_short) = (measured.elapsed, measured.cut_short.as_ref().map(ToString::to_string));
             let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, cut_short);
-            let report = build::build(&spec::bundled(), &facts, &source, measured, &judge(measured), &conduct.named.secrets);
-            (report, measured.total().response(None).into_owned(), None)
+            let report = build::build(&spec::bundled(), &facts, &source, measured, &judge(measured), &conduct.named.secrets());
+            (report, measured.total().response(None).into_owned(), None, unwritten)
         }
-        Err(failure) => (conduct.untested(&failure.message), Latency::default(), Some(failure)),
+        Err(failure) => (conduct.untested(&failure.message), Latency::default(), Some(failure), None),
     };
-    conduct.finish(&report, could_not_test, |err, report| {
+    conduct.finish(&report, could_not_test, unwritten, |err, report| {
         let Some(load) = &report.load else { return Ok(()) };
         let texts = Texts::from([(source.path.as_str(), source.text.as_str())]);
         text::summary(err, report, load, &response, &texts)
@@ -139,6 +140,8 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
 struct Tested {
     measured: Measured,
     found: Found,
+    /// The interval log, where it could not be written.
+    unwritten: Option<Failure>,
 }
 
 /// Makes ready, carries out, reads back.
@@ -161,7 +164,7 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
     });
     let ground = ground.as_mut().map_err(|error| failed(named, error))?;
     let metrics = args.metrics.map(|address| serve_metrics(address, runtime)).transpose()?;
-    let mut watch = Watch::start(args.conduct.quiet, metrics, log)?;
+    let mut watch = Watch::start(args.conduct.quiet, metrics, log);
     let ticks = watch.shows_moments();
     let measured = if let Some(terms) = terms {
         search(ground, plan, terms, stop, ticks, &mut |stage| watch.stage(&stage))
@@ -170,9 +173,9 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
         carry_out(ground, plan, stop, Watcher { ticks, tell: &mut |event| watch.event(&event) })
     };
     let mut measured = measured.map_err(|error| failed(named, &error))?;
-    watch.end(&measured)?;
+    let unwritten = watch.end(&measured);
     measured.read_back = runtime.block_on(ground.read_back(&mut measured.findings, stop));
-    Ok(Box::new(Tested { measured, found: ground.ground.found }))
+    Ok(Box::new(Tested { measured, found: ground.ground.found, unwritten }))
 }
 
 fn serve() -> Result<ServedEndpoint, Failure> {
@@ -202,6 +205,6 @@ fn failed(named: &Named, error: &LoadError) -> Failure {
 fn serve_metrics(address: SocketAddr, runtime: &Runtime) -> Result<Metrics, Failure> {
     let served = Metrics::serve(address, runtime);
     let metrics = served.map_err(|error| Failure::could_not_test(format!("--metrics {address}: {error}")))?;
-    anstream::eprintln!("metrics: http://{}/metrics", metrics.address);
+    say(format_args!("metrics: http://{}/metrics", metrics.address));
     Ok(metrics)
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::exit::say;
 use crate::drive::load::run::{LoadEvent, Tick};
 use crate::history::Class;
 use crate::judge::load::check::told;
 use crate::judge::load::tally::Tally;
+use crate::judge::text::printable;
 use crate::scenario::load::Plan;
 use crate::scenario::load::arrivals::Schedule;
 
@@ -70,7 +72,10 @@ impl LoadProgress {
         let starts = std::iter::once(Duration::ZERO).chain(ends);
         let phases = plan.phases.iter().zip(starts);
         self.phases = phases
-            .map(|(phase, start)| PhaseBar { name: phase.name.clone(), start, length: phase.arrivals.duration(), bar: None })
+            .map(|(phase, start)| {
+                let (name, length) = (printable(&phase.name), phase.arrivals.duration());
+                PhaseBar { name, start, length, bar: None }
+            })
             .collect();
         self.state = Moment::default();
     }
@@ -90,9 +95,9 @@ impl LoadProgress {
 
     /// A trial of a search has come to this.
     pub fn verdict(&mut self, passed: bool, why: Option<&str>) {
-        let word = if passed { "✓ passed".to_owned() } else { format!("✗ {}", why.unwrap_or("failed")) };
+        let word = if passed { "✓ passed".to_owned() } else { format!("✗ {}", printable(why.unwrap_or("failed"))) };
         match self.how {
-            How::Lines => anstream::eprintln!("  {word}"),
+            How::Lines => say(format_args!("  {word}")),
             How::Bars => {
                 let bar = self.phases.last().and_then(|phase| phase.bar.as_ref());
                 bar.inspect(|bar| bar.set_message(format!("{word}  {}", bar.message())));
@@ -138,7 +143,7 @@ impl LoadProgress {
 
     fn end_phase(&mut self, phase: usize, sent: bool, words: &str) {
         match self.how {
-            How::Lines if sent => anstream::eprintln!("{}: {words}", self.phases[phase].name),
+            How::Lines if sent => say(format_args!("{}: {words}", self.phases[phase].name)),
             How::Bars => {
                 let bar = self.bar(phase);
                 bar.set_message(if sent { words.to_owned() } else { String::new() });

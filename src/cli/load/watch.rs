@@ -11,17 +11,17 @@ use crate::cli::files::Output;
 use crate::drive::load::run::LoadEvent;
 use crate::drive::load::search::Stage;
 use crate::judge::load::measured::Measured;
+use crate::judge::load::tally::Tally;
 use crate::report::load::intervals::IntervalLog;
 use crate::scenario::load::Plan;
 
 pub struct Watch {
     progress: LoadProgress,
     metrics: Option<Metrics>,
-    log: IntervalLog<BufWriter<File>>,
+    /// Or the first thing that went wrong with it; the run goes on without it.
+    log: io::Result<IntervalLog<BufWriter<File>>>,
     /// Where the log appears once it is whole.
     output: Output,
-    /// The first thing that went wrong with the log; the run goes on without it.
-    log_error: Option<io::Error>,
     started: SystemTime,
     /// When the plan that is carried out began, since the start.
     begun: Duration,
@@ -29,12 +29,10 @@ pub struct Watch {
 
 impl Watch {
     /// The interval log goes to this file.
-    pub fn start(quiet: bool, metrics: Option<Metrics>, output: Output) -> Result<Watch, Failure> {
+    pub fn start(quiet: bool, metrics: Option<Metrics>, output: Output) -> Watch {
         let started = SystemTime::now();
         let log = output.create().and_then(|file| IntervalLog::begin(BufWriter::new(file), started));
-        let log = log.map_err(|error| Failure::could_not_test(format!("the interval log cannot be written: {error}")))?;
-        let (progress, begun) = (LoadProgress::new(quiet), Duration::ZERO);
-        Ok(Watch { progress, metrics, log, output, log_error: None, started, begun })
+        Watch { progress: LoadProgress::new(quiet), metrics, log, output, started, begun: Duration::ZERO }
     }
 
     pub fn shows_moments(&self) -> bool {
@@ -50,8 +48,7 @@ impl Watch {
         self.progress.show(event);
         let LoadEvent::Second { second, tally, so_far } = event else { return };
         let at = self.begun + Duration::from_secs(*second);
-        let written = self.log.write(None, at, Duration::from_secs(1), tally);
-        self.note(written);
+        self.log(None, at, Duration::from_secs(1), tally);
         if let Some(metrics) = &mut self.metrics {
             metrics.update(so_far);
         }
@@ -70,25 +67,25 @@ impl Watch {
         }
     }
 
-    /// Closes the log with a line for each phase.
-    pub fn end(mut self, measured: &Measured) -> Result<(), Failure> {
+    /// Closes the log with a line for each phase, or says why there is none.
+    pub fn end(mut self, measured: &Measured) -> Option<Failure> {
         self.progress.end();
         let mut at = Duration::ZERO;
         for (phase, measured) in measured.plan.phases.iter().zip(&measured.phases) {
-            let written = self.log.write(Some(&phase.name), at, measured.elapsed, &measured.tally);
-            self.note(written);
+            self.log(Some(&phase.name), at, measured.elapsed, &measured.tally);
             at += measured.elapsed;
         }
-        let written = self.log_error.map_or(Ok(()), Err).and_then(|()| self.log.end());
-        match written.and_then(|_| self.output.place()) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(Failure::could_not_test(format!("the interval log cannot be written: {error}"))),
+        match self.log.and_then(IntervalLog::end) {
+            Ok(_) => self.output.place().err(),
+            Err(error) => Some(self.output.unwritable(&error)),
         }
     }
 
-    fn note(&mut self, written: io::Result<()>) {
-        if let (Err(error), None) = (written, &self.log_error) {
-            self.log_error = Some(error);
+    fn log(&mut self, scope: Option<&str>, at: Duration, length: Duration, tally: &Tally) {
+        if let Ok(log) = &mut self.log
+            && let Err(error) = log.write(scope, at, length, tally)
+        {
+            self.log = Err(error);
         }
     }
 }

@@ -13,9 +13,8 @@ use crate::cli::target::Named;
 use crate::cli::{embedded, files};
 use crate::drive::conform::{self, ConformOptions, Event, counts};
 use crate::drive::stop::Stop;
-use crate::drive::target::Target;
 use crate::judge::conform::summary::summarise;
-use crate::judge::text::counted;
+use crate::judge::text::{counted, printable};
 use crate::random::Random;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::{self, Texts};
@@ -75,12 +74,12 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let plan = plan(args, &spec, seed)?;
     let named = args.conduct.target.resolve()?;
     if args.dry_run {
-        return dry_run(&spec, &plan, &named.target, &options(args, seed));
+        return dry_run(&spec, &plan, &named, &options(args, seed));
     }
     let texts = snippet::texts(&plan);
     let conduct = Conduct::begin("run", &args.conduct, named, seed)?;
     let (report, could_not_test) = conform(&spec, &plan, &conduct, &options(args, seed), &texts, args.conduct.quiet);
-    conduct.finish(&report, could_not_test, |err, report| {
+    conduct.finish(&report, could_not_test, None, |err, report| {
         text::failures(err, report, &texts)?;
         text::summary(err, report, &texts)
     })
@@ -132,8 +131,8 @@ fn conform(
     texts: &Texts<'_>,
     quiet: bool,
 ) -> (Report, Option<Failure>) {
-    let Named { target, place, name, pinned, secrets } = &conduct.named;
-    let progress = RunProgress::new(spec, plan.len(), texts, secrets, quiet);
+    let Named { target, place, name, pinned, .. } = &conduct.named;
+    let progress = RunProgress::new(spec, plan.len(), texts, &conduct.named, quiet);
     let events = |event: Event<'_>| progress.show(&event);
     let result = conduct.runtime.block_on(conform::run(spec, plan, target, place, options, &conduct.stop, &events));
     progress.end();
@@ -141,7 +140,7 @@ fn conform(
         let summary = summarise(spec, plan, outcomes, caller, pinned, options.strict, facts.incomplete.as_deref());
         let (requests, retries) = counts(outcomes);
         let facts = RunFacts { facts, requests, retries, strict: options.strict, pinned: pinned.clone() };
-        build::build(spec, &facts, plan, outcomes, &summary, secrets)
+        build::build(spec, &facts, plan, outcomes, &summary, &conduct.named.secrets())
     };
     match result {
         Ok(run) => {
@@ -157,32 +156,23 @@ fn conform(
 }
 
 /// Prints every request of the plan, sent to the embedded endpoint in the target's name.
-fn dry_run(spec: &Spec, plan: &[Planned], target: &Target, options: &ConformOptions) -> Result<Exit, Failure> {
-    let place = embedded::place_for(target);
+fn dry_run(spec: &Spec, plan: &[Planned], named: &Named, options: &ConformOptions) -> Result<Exit, Failure> {
+    let (target, place) = (&named.target, embedded::place_for(&named.target));
     let options = ConformOptions { rate: None, ..options.clone() };
     let run = runtime()?
         .block_on(conform::run(spec, plan, target, &place, &options, &Stop::default(), &|_| {}))
         .map_err(|error| Failure::could_not_test(error.to_string()))?;
-    let secrets = Secrets::new(&[], &run.outcomes);
-    let print = || -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        for outcome in &run.outcomes {
-            writeln!(out, "# {}", outcome.id)?;
-            if let Some(why) = outcome.verdict.why() {
-                writeln!(out, "# left out: {why}")?;
-            }
-            for exchange in &outcome.exchanges {
-                writeln!(out, "{}", curl::line(&exchange.request, &secrets))?;
-            }
-        }
-        Ok(())
-    };
-    match print() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::could_not_test(format!("standard output cannot be written: {error}")))
-        }
-        _ => Ok(Exit::Holds),
+    let secrets = Secrets::new(&named.secrets(), &run.outcomes);
+    files::print(|out| run.outcomes.iter().try_for_each(|outcome| requests(out, outcome, &secrets)))?;
+    Ok(Exit::Holds)
+}
+
+fn requests(out: &mut dyn Write, outcome: &ScenarioOutcome, secrets: &Secrets) -> io::Result<()> {
+    writeln!(out, "# {}", printable(&outcome.id))?;
+    if let Some(why) = outcome.verdict.why() {
+        writeln!(out, "# left out: {}", printable(&secrets.scrub(why)))?;
     }
+    outcome.exchanges.iter().try_for_each(|exchange| writeln!(out, "{}", curl::line(&exchange.request, secrets)))
 }
 
 fn rate(text: &str) -> Result<RequestRate, String> {

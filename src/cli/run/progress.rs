@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::target::Named;
 use crate::drive::conform::Event;
+use crate::judge::text::printable;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::Texts;
 use crate::report::{build, text};
@@ -23,7 +25,7 @@ pub struct RunProgress<'a> {
     running: ProgressBar,
     state: Mutex<Shown>,
     texts: &'a Texts<'a>,
-    secrets: &'a [String],
+    named: &'a Named,
     visible: bool,
 }
 
@@ -40,7 +42,7 @@ impl<'a> RunProgress<'a> {
     /// Failures shown as they come; the end repeats them all.
     const MOST_TOLD: usize = 5;
 
-    pub fn new(spec: &'a Spec, scenarios: usize, texts: &'a Texts<'a>, secrets: &'a [String], quiet: bool) -> RunProgress<'a> {
+    pub fn new(spec: &'a Spec, scenarios: usize, texts: &'a Texts<'a>, named: &'a Named, quiet: bool) -> RunProgress<'a> {
         let visible = io::stderr().is_terminal() && !quiet;
         let target = if visible { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
@@ -50,16 +52,17 @@ impl<'a> RunProgress<'a> {
         let running = bars.add(ProgressBar::new_spinner());
         running.set_style(style("{spinner} {wide_msg}"));
         running.enable_steady_tick(Duration::from_millis(100));
-        RunProgress { spec, bars, total, running, state: Mutex::default(), texts, secrets, visible }
+        RunProgress { spec, bars, total, running, state: Mutex::default(), texts, named, visible }
     }
 
     /// Takes in an event of the run.
     pub fn show(&self, event: &Event<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Started(planned) => state.running.push(planned.id.clone()),
+            Event::Started(planned) => state.running.push(printable(&planned.id)),
             Event::Ended(planned, outcome) => {
-                state.running.retain(|id| *id != planned.id);
+                let id = printable(&planned.id);
+                state.running.retain(|running| *running != id);
                 match outcome.verdict {
                     Verdict::Pass => {}
                     Verdict::Fail => state.failed += 1,
@@ -87,7 +90,7 @@ impl<'a> RunProgress<'a> {
     }
 
     fn tell(&self, planned: &Planned, outcome: &ScenarioOutcome) {
-        let secrets = Secrets::new(self.secrets, slice::from_ref(outcome));
+        let secrets = Secrets::new(&self.named.secrets(), slice::from_ref(outcome));
         let scenario = build::scenario(self.spec, planned, outcome, &secrets);
         // What cannot be shown now stands in the reports.
         let _ = text::scenario(&mut anstream::stderr().lock(), &scenario, self.texts);

@@ -33,15 +33,15 @@ pub fn build(
 ) -> Report {
     let found = found(measured, verdict);
     let secrets = Secrets::of(secrets, found.iter().filter_map(|found| found.exchange));
-    let mut clauses: Vec<ClauseEntry> = verdict.clauses.iter().map(|outcome| clause(spec, outcome, measured)).collect();
+    let mut clauses: Vec<ClauseEntry> = verdict.clauses.iter().map(|outcome| clause(spec, outcome, measured, &secrets)).collect();
     clauses.sort_by_key(|clause| spec.clauses.iter().position(|known| known.id == clause.id));
     let scenarios = scenarios(spec, source, measured, verdict, &found, &secrets);
     let checks = verdict.checks.iter().map(|checked| CheckEntry {
         name: checked.text.clone(),
         holds: checked.holds,
-        actual: checked.actual.clone(),
+        actual: secrets.scrub(&checked.actual),
     });
-    let load = figures(measured, verdict);
+    let load = figures(measured, verdict, &secrets);
     Report {
         verdict: verdict.overall,
         reason: secrets.scrub(&verdict.reason),
@@ -69,7 +69,7 @@ fn found<'a>(measured: &'a Measured, verdict: &'a LoadVerdict) -> Vec<PhasedFind
     of_replies.chain(of_limits).collect()
 }
 
-fn figures(measured: &Measured, verdict: &LoadVerdict) -> Load {
+fn figures(measured: &Measured, verdict: &LoadVerdict, secrets: &Secrets) -> Load {
     let Measured { plan, connections, findings, .. } = measured;
     let phases = plan.phases.iter().zip(&measured.phases);
     let phases: Vec<PhaseFigures> = phases.map(|(phase, run)| PhaseFigures::new(&phase.name, &run.tally, run.elapsed)).collect();
@@ -84,7 +84,7 @@ fn figures(measured: &Measured, verdict: &LoadVerdict) -> Load {
             lost: connections.lost.clone(),
         },
         cpu_us_per_request: (measured.cpu.as_secs_f64() * 1e7 / total.sent.max(1) as f64).round() / 10.0,
-        doubts: verdict.doubts.iter().map(|doubt| doubt.reason.clone()).collect(),
+        doubts: verdict.doubts.iter().map(|doubt| secrets.scrub(&doubt.reason)).collect(),
         seconds: measured.seconds.iter().map(SecondFigures::new).collect(),
         findings_by_clause: findings.counts.iter().map(|(clause, count)| (clause.to_string(), *count)).collect(),
         read_back: measured.read_back.as_ref().map(|count| ReadBackFigures { read: count.read, messages: count.messages }),
@@ -94,7 +94,7 @@ fn figures(measured: &Measured, verdict: &LoadVerdict) -> Load {
     }
 }
 
-fn clause(spec: &Spec, outcome: &ClauseOutcome, measured: &Measured) -> ClauseEntry {
+fn clause(spec: &Spec, outcome: &ClauseOutcome, measured: &Measured, secrets: &Secrets) -> ClauseEntry {
     let known = spec.clause(&outcome.clause);
     let found = measured.findings.counts.get(&outcome.clause).copied().unwrap_or(0);
     let is_tested = measured.plan.limits.is_some() && outcome.clause.starts_with("LIM-");
@@ -107,7 +107,7 @@ fn clause(spec: &Spec, outcome: &ClauseOutcome, measured: &Measured) -> ClauseEn
         verdict: (&outcome.verdict).into(),
         why: match outcome.verdict.why() {
             None if found > 1 => Some(format!("{found} findings")),
-            why => why.map(str::to_owned),
+            why => why.map(|why| secrets.scrub(why)),
         },
         scenarios: phases.map(|phase| phase.name.clone()).collect(),
     }
@@ -133,14 +133,14 @@ fn scenarios(
             let place = place(source, &phase.place);
             let findings = findings(Some(index), &place);
             let (sent, elapsed) = (run.tally.sent, run.elapsed);
-            scenario(&phase.name, title, verdict, findings, (sent, elapsed), place)
+            scenario(&phase.name, title, (verdict, secrets), findings, (sent, elapsed), place)
         })
         .collect();
     let whole = place(source, "");
     let read_back = findings(None, &whole);
     if !read_back.is_empty() {
         let title = "What the target holds after the run";
-        scenarios.push(scenario("read back", title, &verdict.read_back, read_back, (0, Duration::ZERO), whole));
+        scenarios.push(scenario("read back", title, (&verdict.read_back, secrets), read_back, (0, Duration::ZERO), whole));
     }
     scenarios
 }
@@ -165,7 +165,7 @@ fn finding(spec: &Spec, found: &PhasedFinding<'_>, place: FilePlace, secrets: &S
 fn scenario(
     name: &str,
     title: &str,
-    verdict: &Verdict,
+    (verdict, secrets): (&Verdict, &Secrets),
     findings: Vec<FindingEntry>,
     (requests, elapsed): (u64, Duration),
     place: FilePlace,
@@ -176,7 +176,7 @@ fn scenario(
         id: name.to_owned(),
         title: title.to_owned(),
         verdict: verdict.into(),
-        why: verdict.why().map(str::to_owned),
+        why: verdict.why().map(|why| secrets.scrub(why)),
         clauses,
         findings,
         requests,

@@ -12,6 +12,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Interv
 
 use crate::history::Class;
 use crate::judge::load::tally::{Latency, Tally};
+use crate::judge::text::printable;
 
 /// A log that is being written, one interval after the other.
 pub struct IntervalLog<W> {
@@ -35,7 +36,8 @@ impl<W: io::Write> IntervalLog<W> {
     /// One interval, which began so long after the run's start: a line for each timing of which there is anything, and for
     /// each class where there are several. `scope`, such as a phase's name, stands before each tag.
     pub fn write(&mut self, scope: Option<&str>, at: Duration, length: Duration, tally: &Tally) -> io::Result<()> {
-        let scope = scope.map(|scope| format!("{scope}-")).unwrap_or_default();
+        // A tag with one of these would be left out, and the phase's line taken for a second's.
+        let scope = scope.map(|scope| format!("{}-", printable(scope).replace([' ', ','], "_"))).unwrap_or_default();
         let (response, service) = (tally.response(None), tally.service(None));
         let timings = [("lag", &tally.lag), ("wait", &tally.wait), ("service", &service), ("response", &response)];
         timings.into_iter().try_for_each(|(tag, latency)| self.line(&format!("{scope}{tag}"), at, length, latency))?;
@@ -93,6 +95,7 @@ mod tests {
         log.write(None, Duration::ZERO, Duration::from_secs(1), &first).unwrap();
         log.write(None, Duration::from_secs(1), Duration::from_millis(500), &second).unwrap();
         log.write(Some("hold"), Duration::ZERO, Duration::from_secs(1), &first).unwrap();
+        log.write(Some("hot, then\ncold"), Duration::ZERO, Duration::from_secs(1), &first).unwrap();
         let text = String::from_utf8(log.end().unwrap()).unwrap();
         assert_eq!(text.matches("StartTime:").count(), 1, "{text}");
 
@@ -110,6 +113,7 @@ mod tests {
         let of = |tag: &str| read.iter().filter(|(own, ..)| own == tag).collect::<Vec<_>>();
         assert_eq!((of("response").len(), of("response-accepted").len(), of("response-refused").len()), (2, 1, 1));
         assert_eq!((of("hold-response").len(), of("hold-response-accepted").len()), (1, 0));
+        assert_eq!(of(r"hot__then\ncold-response").len(), 1);
         assert_eq!((of("lag").len(), of("wait").len(), of("response-lost").len()), (2, 2, 0));
         assert_eq!(&of("response")[0].3, first.response[0].histogram());
         let (_, at, length, refused) = of("response-refused")[0];

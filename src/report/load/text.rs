@@ -9,8 +9,7 @@ use super::{CapacityFigures, Load, PhaseFigures, Times};
 use crate::api::code::meaning;
 use crate::judge::load::check::{per_second, told};
 use crate::judge::load::tally::Latency;
-use crate::judge::text::counted;
-use crate::report::failure::printable;
+use crate::judge::text::{counted, printable};
 use crate::report::snippet::Texts;
 use crate::report::text::{DIM, GREEN, RED, YELLOW, failures, heading, table, verdict};
 use crate::report::{Report, VerdictWord};
@@ -52,7 +51,7 @@ fn phases(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
         let [response, lag] = [&phase.response_us, &phase.lag_us];
         let time = |us: u64| if response.count == 0 { "-".to_owned() } else { in_words(us) };
         [
-            printable(&phase.name),
+            phase.name.clone(),
             phase.sent.to_string(),
             format!("{:.1}/s", phase.rate),
             phase.accepted.to_string(),
@@ -156,7 +155,7 @@ fn codes(out: &mut dyn io::Write, total: &PhaseFigures) -> io::Result<()> {
         let words = code.parse().ok().and_then(meaning).unwrap_or("a code without a known meaning");
         [code.clone(), calls.to_string(), words.to_owned()]
     });
-    let losses = total.losses.iter().map(|(cause, calls)| ["none".to_owned(), calls.to_string(), printable(cause)]);
+    let losses = total.losses.iter().map(|(cause, calls)| ["none".to_owned(), calls.to_string(), cause.clone()]);
     table(out, codes.chain(losses))
 }
 
@@ -214,7 +213,7 @@ fn capacity(out: &mut dyn io::Write, capacity: &CapacityFigures) -> io::Result<(
             in_words(p50),
             in_words(p99),
             bar(height),
-            printable(trial.why.as_deref().unwrap_or(kind)),
+            trial.why.as_deref().unwrap_or(kind).to_owned(),
         ]
     });
     table(out, std::iter::once(header).chain(rows))
@@ -222,15 +221,14 @@ fn capacity(out: &mut dyn io::Write, capacity: &CapacityFigures) -> io::Result<(
 
 fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<()> {
     let lost: u64 = load.connections.lost.values().sum();
-    let causes: Vec<String> =
-        load.connections.lost.iter().map(|(cause, count)| format!("{count} {}", printable(cause))).collect();
+    let causes: Vec<String> = load.connections.lost.iter().map(|(cause, count)| format!("{count} {cause}")).collect();
     let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
     let read_back = match &load.read_back {
         Some(read_back) => format!("{} of {} messages", read_back.read, read_back.messages),
         None => "not possible here".to_owned(),
     };
     let rows = [
-        ("plan", format!("{}: {}", printable(&load.plan), printable(&load.title))),
+        ("plan", format!("{}: {}", load.plan, load.title)),
         (
             "calls",
             format!("{} of {} planned, in {:.1} s", load.total.sent, load.total.planned, report.elapsed_ms as f64 / 1000.0),
@@ -244,7 +242,7 @@ fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<(
             "generator",
             format!("{:.1} µs of processor time a call, {}", load.cpu_us_per_request, counted(load.threads as usize, "thread")),
         ),
-        ("target", printable(&report.target)),
+        ("target", report.target.clone()),
         ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
     ];
     table(out, rows.into_iter().map(|(name, value)| [name.to_owned(), value]))

@@ -113,9 +113,10 @@ fn accepts_the_clock_in_drive_and_rejects_it_in_report() {
 }
 
 #[test]
-fn accepts_prints_in_cli_and_rejects_them_elsewhere() {
-    let code = "fn f() {\n    eprintln!(\"a\");\n    std::io::stdout();\n}";
-    assert_eq!(found(prints, "src/cli/mod.rs", code), [""; 0]);
+fn accepts_streams_in_cli_and_rejects_them_elsewhere_and_rejects_macros_that_print() {
+    let code = "fn f() {\n    anstream::eprintln!(\"a\");\n    std::io::stdout();\n}";
+    assert_eq!(found(prints, "src/cli/mod.rs", "fn f() { writeln!(std::io::stdout(), \"a\"); }"), [""; 0]);
+    assert_eq!(found(prints, "src/cli/mod.rs", code), ["src/cli/mod.rs:2: eprintln!"]);
     let places = ["src/report/text.rs:2: eprintln!", "src/report/text.rs:3: std::io::stdout"];
     assert_eq!(found(prints, "src/report/text.rs", code), places);
     assert_eq!(
