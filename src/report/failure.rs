@@ -175,7 +175,7 @@ mod tests {
         // The longest of serde_json's causes, at the end of the longest body that is read.
         let body = format!("\"{}\u{1}", "é".repeat(MAX_BODY_BYTES / 2 - 1));
         let defect = &decode(body.as_bytes()).1[0];
-        let cause = serde_json::from_str::<serde_json::Value>(&body).unwrap_err().to_string();
+        let cause = serde_json::from_str::<&serde_json::value::RawValue>(&body).unwrap_err().to_string();
         let (_, actual) = shown(defect.expected, &defect.actual);
         assert!(actual.starts_with(&cause) && actual.ends_with(&format!("… ({} bytes)", defect.actual.len())), "{actual}");
     }
