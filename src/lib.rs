@@ -21,7 +21,7 @@ mod history;
 pub mod host;
 pub mod judge;
 pub mod model;
-mod random;
+pub mod random;
 mod report;
 pub mod scenario;
 pub mod spec;

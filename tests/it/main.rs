@@ -5,6 +5,7 @@ mod cli;
 mod conduct;
 mod faults;
 mod foreign;
+mod hostile;
 mod load;
 mod robust;
 mod serve;
