@@ -6,6 +6,7 @@ mod conduct;
 mod faults;
 mod foreign;
 mod hostile;
+mod interrupts;
 mod load;
 mod robust;
 mod serve;
