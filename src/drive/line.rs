@@ -83,10 +83,12 @@ impl<'a> Line<'a> {
             MessageSource::SendMsg => {
                 let request = self.composer().plain(SEND_PATH, Caller::Admin, &send.to_json(), &mut self.random);
                 let exchange = self.exchange(request, true).await;
-                match &self.exchanges[exchange].outcome {
+                let made = match &self.exchanges[exchange].outcome {
                     Outcome::Replied(reply) => decode_send(&reply.body),
                     Outcome::Lost(loss) => Err(loss.to_string()),
-                }
+                };
+                self.let_go(exchange);
+                made
             }
         };
         let msg_key = msg_key.map_err(|why| format!("no message could be made: {why}"))?;
@@ -100,7 +102,9 @@ impl<'a> Line<'a> {
             let body: Value = get_body(message.from.as_deref(), &message.to, &message.msg_key, pages.start_seq());
             let request = self.composer().plain(GET_PATH, Caller::Admin, &body, &mut self.random);
             let exchange = self.exchange(request, true).await;
-            if let Some(pairs) = pages.take(&self.exchanges[exchange].outcome)? {
+            let taken = pages.take(&self.exchanges[exchange].outcome);
+            self.let_go(exchange);
+            if let Some(pairs) = taken? {
                 return Ok(pairs);
             }
         }
@@ -133,6 +137,13 @@ impl<'a> Line<'a> {
             self.session.budget.turn().await;
             let retries = exchange.retries + 1;
             exchange = Exchange { retries, ..self.once(&exchange.request, exchange.client).await };
+        }
+    }
+
+    /// What a reply said is known: no more of it is kept than is ever shown.
+    pub fn let_go(&mut self, exchange: usize) {
+        if let Outcome::Replied(reply) = &mut self.exchanges[exchange].outcome {
+            reply.let_go();
         }
     }
 

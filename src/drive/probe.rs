@@ -13,6 +13,10 @@ use crate::scenario::conform::ready::{DEFAULT_MESSAGE, ReadyCall, ReadyPair};
 use crate::scenario::conform::text::Seq;
 use crate::scenario::{Caller, MessageKind};
 
+/// The first call of all makes a message, which not every endpoint can.
+const NO_SENDMSG: &str =
+    " (openim/sendmsg; a target without that call needs a target file, whose `messages` lists messages or names a command)";
+
 /// What the probe found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -27,8 +31,8 @@ pub struct Found {
 pub enum ProbeError {
     #[error("the target cannot be reached: {0}")]
     Unreachable(Loss),
-    #[error("the target refused the credentials: {code} {info}")]
-    Credentials { code: i64, info: String },
+    #[error("the target refused the credentials: {code} {info}{advice}")]
+    Credentials { code: i64, info: String, advice: &'static str },
     #[error("{0}")]
     NoMessages(String),
     #[error("the app lacks the plan for message extensions: {0}")]
@@ -60,7 +64,7 @@ async fn admin_may_call(session: &Session<'_>, message: &Message) -> Result<(), 
     let Some(reply) = set(session, message, Caller::Admin, "admin", &[0]).await?.pop().flatten() else { return Ok(()) };
     match reply.code {
         code::NO_PLAN => Err(ProbeError::NoPlan(reply.info)),
-        code if code::is_credentials(code) => Err(ProbeError::Credentials { code, info: reply.info }),
+        code if code::is_credentials(code) => Err(ProbeError::Credentials { code, info: reply.info, advice: "" }),
         _ => Ok(()),
     }
 }
@@ -126,7 +130,7 @@ async fn message(line: &mut Line<'_>) -> Result<Message, ProbeError> {
         Some(Outcome::Lost(loss)) => Err(ProbeError::Unreachable(loss.clone())),
         Some(Outcome::Replied(http)) => match decode(&http.body).0 {
             Some(reply) if code::is_credentials(reply.code) => {
-                Err(ProbeError::Credentials { code: reply.code, info: reply.info })
+                Err(ProbeError::Credentials { code: reply.code, info: reply.info, advice: NO_SENDMSG })
             }
             _ => Err(ProbeError::NoMessages(why)),
         },

@@ -8,6 +8,7 @@ use super::{
     AgainstEntry, ClauseEntry, ContradictionEntry, Counts, ExchangeEntry, FilePlace, FindingEntry, Report, ScenarioEntry, Totals,
     VERSION, VerdictWord, curl,
 };
+use crate::api::reply::MOST_KEPT_BYTES;
 use crate::history::{self, Cut, Outcome};
 use crate::judge::conform::summary::{self, Sighting, Summary};
 use crate::scenario::conform::plan::Planned;
@@ -60,7 +61,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         elapsed_ms: milliseconds(facts.elapsed),
         strict: false,
         incomplete: facts.incomplete.is_some(),
-        incomplete_why: facts.incomplete.as_ref().map(|why| secrets.scrub(why)),
+        incomplete_why: facts.incomplete.as_ref().map(|why| secrets.told(why)),
         totals: Totals { scenarios: Counts::default(), clauses: Counts::default(), findings: 0, requests: 0, retries: 0 },
         clauses: Vec::new(),
         readings: BTreeMap::new(),
@@ -106,7 +107,7 @@ pub fn build(
 
     Report {
         verdict: summary.overall,
-        reason: secrets.scrub(&summary.reason),
+        reason: secrets.told(&summary.reason),
         strict: facts.strict,
         totals: totals(&scenarios, &clauses, facts.requests, facts.retries),
         clauses,
@@ -125,7 +126,7 @@ pub fn scenario(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, secre
         id: outcome.id.clone(),
         title: planned.scenario.title.clone(),
         verdict: (&outcome.verdict).into(),
-        why: outcome.verdict.why().map(|why| secrets.scrub(why)),
+        why: outcome.verdict.why().map(|why| secrets.told(why)),
         clauses: summary::clauses_of(spec, planned).into_iter().collect(),
         findings: outcome.findings.iter().map(|found| finding(spec, planned, outcome, found, secrets)).collect(),
         requests: outcome.exchanges.len() as u64 + retries,
@@ -159,10 +160,10 @@ fn finding(
         clause: finding.clause.clone(),
         level: clause.map_or(Level::Must, |clause| clause.level),
         statement: clause.map(|clause| clause.statement.clone()).unwrap_or_default(),
-        subject: secrets.scrub(&finding.subject),
-        expected: secrets.scrub(&finding.expected),
-        actual: secrets.scrub(&finding.actual),
-        note: finding.note.as_ref().map(|note| secrets.scrub(note)),
+        subject: secrets.told(&finding.subject),
+        expected: secrets.told(&finding.expected),
+        actual: secrets.told(&finding.actual),
+        note: finding.note.as_ref().map(|note| secrets.told(note)),
         place: place(planned, &finding.place),
         exchange: shown_by.map(|shown_by| exchange(shown_by, secrets)),
         curl: shown_by.map(|exchange| curl::line(&exchange.request, secrets)),
@@ -175,7 +176,7 @@ pub(super) fn exchange(exchange: &history::Exchange, secrets: &Secrets) -> Excha
         Outcome::Replied(reply) => {
             (Some(reply.status), Some(body(&reply.body, secrets)), reply.cut.map(|cut| cut_word(cut).to_owned()))
         }
-        Outcome::Lost(loss) => (None, None, Some(secrets.scrub(&loss.to_string()))),
+        Outcome::Lost(loss) => (None, None, Some(secrets.told(&loss.to_string()))),
     };
     ExchangeEntry {
         method: request.method.clone(),
@@ -205,7 +206,8 @@ fn body(bytes: &[u8], secrets: &Secrets) -> String {
         return text;
     }
     let end = text.floor_char_boundary(MAX_BODY_BYTES.min(text.len()));
-    format!("{}… [cut here; {} bytes in all]", &text[..end], bytes.len())
+    let more = if bytes.len() >= MOST_KEPT_BYTES { " or more" } else { "" };
+    format!("{}… [cut here; {}{more} bytes in all]", &text[..end], bytes.len())
 }
 
 fn clause(spec: &Spec, verdict: &summary::ClauseVerdict, secrets: &Secrets) -> ClauseEntry {
@@ -216,7 +218,7 @@ fn clause(spec: &Spec, verdict: &summary::ClauseVerdict, secrets: &Secrets) -> C
         section: clause.map(|clause| clause.section.clone()).unwrap_or_default(),
         statement: clause.map(|clause| clause.statement.clone()).unwrap_or_default(),
         verdict: (&verdict.verdict).into(),
-        why: verdict.verdict.why().map(|why| secrets.scrub(why)),
+        why: verdict.verdict.why().map(|why| secrets.told(why)),
         scenarios: verdict.scenarios.clone(),
     }
 }

@@ -8,6 +8,9 @@ use crate::api::HttpRequest;
 use crate::history::Exchange;
 use crate::verdict::ScenarioOutcome;
 
+/// A lawful value has 1,000 bytes, escaped twice that.
+const MOST_TOLD_BYTES: usize = 4096;
+
 /// What stands in a secret's place.
 pub const MASK: &str = "***";
 
@@ -47,6 +50,15 @@ impl Secrets {
             }
         }
         known
+    }
+
+    /// A text of the target's, or with some of it, as a report holds it: masked, and cut where it is longer than any lawful one.
+    pub fn told(&self, text: &str) -> String {
+        let text = self.scrub(text);
+        if text.len() <= MOST_TOLD_BYTES {
+            return text;
+        }
+        format!("{}… [cut here]", &text[..text.floor_char_boundary(MOST_TOLD_BYTES)])
     }
 
     /// The text with a mask for each secret, and for each part of one that is long enough to be of use; however it is escaped.

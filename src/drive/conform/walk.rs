@@ -12,7 +12,7 @@ use crate::drive::line::{Line, Session};
 use crate::drive::messages::Message;
 use crate::drive::readback::{ReadError, UNREACHABLE_SEQ, told_by_conflict};
 use crate::drive::target::ReadBack;
-use crate::history::{Exchange, Loss, Outcome};
+use crate::history::{Loss, Outcome};
 use crate::judge::conform::limit::{self, judge_rounds};
 use crate::judge::conform::memory::Memory;
 use crate::judge::conform::pairs::{self, Pairs};
@@ -35,11 +35,6 @@ pub async fn walk(spec: &Spec, planned: &Planned, session: &Session<'_>) -> Scen
         Ok(()) => walk.steps(&planned.steps).await.err(),
         Err(end) => Some(end),
     };
-    for exchange in &mut walk.line.exchanges {
-        if let Outcome::Replied(reply) = &mut exchange.outcome {
-            reply.let_go();
-        }
-    }
     let nothing_to_retry = planned.scenario.embedded.internal_error_every.is_some() && walk.line.internal_errors == 0;
     ScenarioOutcome {
         id: planned.id.clone(),
@@ -67,6 +62,8 @@ struct Walk<'a> {
 struct JudgedCall {
     sent: Sent,
     reply: Reply,
+    /// The ways in which the reply is not of the documented form; they are among the findings.
+    form: Vec<Finding>,
     findings: Vec<Finding>,
     /// What the call changed of its message, where that was watched.
     changes: Vec<Finding>,
@@ -217,6 +214,8 @@ impl<'a> Walk<'a> {
         } else {
             read(&sent, http, &at)
         };
+        self.line.let_go(exchange);
+        let form = findings.clone();
         let Some(reply) = reply else {
             self.note_retries(exchange, &mut findings);
             self.conclude(findings)?;
@@ -237,7 +236,7 @@ impl<'a> Walk<'a> {
         findings.extend(judge_should(&sent, &reply, call, memory, &at));
         self.note_retries(exchange, &mut findings);
         self.memory.learn(&sent, &reply);
-        Ok(JudgedCall { sent, reply, findings, changes: Vec::new(), exchange })
+        Ok(JudgedCall { sent, reply, form, findings, changes: Vec::new(), exchange })
     }
 
     fn note_retries(&self, exchange: usize, findings: &mut [Finding]) {
@@ -311,7 +310,9 @@ impl<'a> Walk<'a> {
             let pairs_sent = some.iter().map(|key| ReadyPair::new(key, "peek", Seq::Number(UNREACHABLE_SEQ))).collect();
             let Composed { request, .. } = self.compose(&ReadyCall::set(caller, name, pairs_sent))?;
             let exchange = self.line.exchange(request, true).await;
-            match told_by_conflict(some, &self.line.exchanges[exchange].outcome) {
+            let told = told_by_conflict(some, &self.line.exchanges[exchange].outcome);
+            self.line.let_go(exchange);
+            match told {
                 Ok(told) => pairs.extend(told),
                 Err(why) => return Ok(Err(why)),
             }
@@ -414,7 +415,7 @@ impl<'a> Walk<'a> {
             Some(key) => {
                 let at = at(&parallel.clause, &parallel.place, None);
                 // Every reply's form is judged; what it has to say is the race's to decide.
-                let form = judged.iter().flat_map(|judged| read_again(&self.line.exchanges, judged, &at)).collect();
+                let form = judged.iter().flat_map(|judged| judged.form.clone()).collect();
                 self.conclude(form)?;
                 let replies: Vec<(usize, &Reply)> = judged.iter().map(|judged| (judged.exchange, &judged.reply)).collect();
                 self.conclude(one_wins(key, &replies, &at))
@@ -430,13 +431,4 @@ fn unread(why: &ReadError) -> WalkEnd {
 
 fn at(clause: &str, place: &str, exchange: Option<usize>) -> At {
     At { clause: clause.to_owned(), place: place.to_owned(), exchange }
-}
-
-/// The ways in which a parallel call's reply is not of the documented form.
-fn read_again(exchanges: &[Exchange], judged: &JudgedCall, at: &At) -> Vec<Finding> {
-    let at = At { exchange: Some(judged.exchange), ..at.clone() };
-    match &exchanges[judged.exchange].outcome {
-        Outcome::Replied(http) => read(&judged.sent, http, &at).1,
-        Outcome::Lost(_) => Vec::new(),
-    }
 }

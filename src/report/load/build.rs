@@ -39,12 +39,12 @@ pub fn build(
     let checks = verdict.checks.iter().map(|checked| CheckEntry {
         name: checked.text.clone(),
         holds: checked.holds,
-        actual: secrets.scrub(&checked.actual),
+        actual: secrets.told(&checked.actual),
     });
     let load = figures(measured, verdict, &secrets);
     Report {
         verdict: verdict.overall,
-        reason: secrets.scrub(&verdict.reason),
+        reason: secrets.told(&verdict.reason),
         totals: totals(&scenarios, &clauses, load.total.sent, 0),
         clauses,
         scenarios,
@@ -84,7 +84,7 @@ fn figures(measured: &Measured, verdict: &LoadVerdict, secrets: &Secrets) -> Loa
             lost: connections.lost.clone(),
         },
         cpu_us_per_request: (measured.cpu.as_secs_f64() * 1e7 / total.sent.max(1) as f64).round() / 10.0,
-        doubts: verdict.doubts.iter().map(|doubt| secrets.scrub(&doubt.reason)).collect(),
+        doubts: verdict.doubts.iter().map(|doubt| secrets.told(&doubt.reason)).collect(),
         seconds: measured.seconds.iter().map(SecondFigures::new).collect(),
         findings_by_clause: findings.counts.iter().map(|(clause, count)| (clause.to_string(), *count)).collect(),
         read_back: measured.read_back.as_ref().map(|count| ReadBackFigures { read: count.read, messages: count.messages }),
@@ -107,7 +107,7 @@ fn clause(spec: &Spec, outcome: &ClauseOutcome, measured: &Measured, secrets: &S
         verdict: (&outcome.verdict).into(),
         why: match outcome.verdict.why() {
             None if found > 1 => Some(format!("{found} findings")),
-            why => why.map(|why| secrets.scrub(why)),
+            why => why.map(|why| secrets.told(why)),
         },
         scenarios: phases.map(|phase| phase.name.clone()).collect(),
     }
@@ -152,9 +152,9 @@ fn finding(spec: &Spec, found: &PhasedFinding<'_>, place: FilePlace, secrets: &S
         clause: clause.to_string(),
         level: known.map_or(Level::Must, |clause| clause.level),
         statement: known.map(|clause| clause.statement.clone()).unwrap_or_default(),
-        subject: secrets.scrub(subject),
-        expected: secrets.scrub(expected),
-        actual: secrets.scrub(actual),
+        subject: secrets.told(subject),
+        expected: secrets.told(expected),
+        actual: secrets.told(actual),
         note: found.exchange.map(|exchange| format!("sent {:.6} s into the run", exchange.sent.as_secs_f64())),
         place,
         exchange: found.exchange.map(|found| exchange(found, secrets)),
@@ -176,7 +176,7 @@ fn scenario(
         id: name.to_owned(),
         title: title.to_owned(),
         verdict: verdict.into(),
-        why: verdict.why().map(|why| secrets.scrub(why)),
+        why: verdict.why().map(|why| secrets.told(why)),
         clauses,
         findings,
         requests,
