@@ -38,6 +38,11 @@ pub(crate) struct Client {
 /// How a client is told: `None` where it cannot do the job. Files that it needs go to the folder.
 type Tell = fn(&Path, &Job, &Path) -> io::Result<Option<Command>>;
 
+/// The order of the clients' turns in a round: each has as often come early as late.
+pub(crate) fn order(round: usize, clients: usize) -> impl Iterator<Item = usize> {
+    (0..clients).map(move |place| if round.is_multiple_of(2) { place } else { clients - 1 - place })
+}
+
 /// A client that may be there.
 struct Known {
     name: &'static str,

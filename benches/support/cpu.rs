@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use tempfile::TempDir;
 
-use super::clients::{Client, Job, patience};
+use super::clients::{Client, Job, order, patience};
 use super::machine::{self, Cores};
 use super::server::{Server, Watch};
 
@@ -19,16 +19,17 @@ struct Turn {
     server_busy: f64,
 }
 
-/// Every client has its turn in every round, so that what changes on the machine meanwhile meets them all.
+/// Every client has its turn in every round, in one order and then in the other, so that what changes on the machine meanwhile
+/// meets them all; they are compared within a round.
 pub(crate) fn compare(out: &mut dyn Write, cores: Cores, clients: &[Client], seconds: u64, rounds: usize) -> io::Result<()> {
     writeln!(
         out,
-        "\nrequests a CPU-second of the client: {CONNECTIONS} connections, closed loop, {rounds} rounds of {seconds} s"
+        "\nrequests a CPU-second of the client: {CONNECTIONS} connections, closed loop, {rounds} rounds of {seconds} s; medians"
     )?;
-    let mut turns: Vec<Vec<Turn>> = vec![Vec::new(); clients.len()];
-    for _ in 0..rounds {
-        for (client, turns) in clients.iter().zip(&mut turns) {
-            turns.extend(take_turn(out, cores, client, seconds)?);
+    let mut rounds: Vec<Vec<Option<Turn>>> = vec![vec![None; clients.len()]; rounds];
+    for (round, turns) in rounds.iter_mut().enumerate() {
+        for client in order(round, clients.len()) {
+            turns[client] = take_turn(out, cores, &clients[client], seconds)?;
         }
     }
     writeln!(
@@ -37,9 +38,10 @@ pub(crate) fn compare(out: &mut dyn Write, cores: Cores, clients: &[Client], sec
         "client", "median", "lowest", "highest", "busy", "server", "msgext is"
     )?;
     let median = |turns: &[Turn], of: fn(&Turn) -> f64| middle(turns.iter().map(of).collect());
-    let own = clients.iter().position(|client| client.name.starts_with("msgext"));
-    let own = own.and_then(|index| median(&turns[index], |turn| turn.calls_a_cpu_second));
-    for (client, turns) in clients.iter().zip(&turns) {
+    let own = clients.iter().position(|client| client.name.starts_with("msgext")).unwrap_or_default();
+    for (index, client) in clients.iter().enumerate() {
+        let turns: Vec<Turn> = rounds.iter().filter_map(|turns| turns[index]).collect();
+        let turns = turns.as_slice();
         let rates: Vec<f64> = turns.iter().map(|turn| turn.calls_a_cpu_second).collect();
         let Some(rate) = middle(rates.clone()) else {
             writeln!(out, "{:14} no turn of it can be counted", client.name)?;
@@ -48,10 +50,12 @@ pub(crate) fn compare(out: &mut dyn Write, cores: Cores, clients: &[Client], sec
         let (lowest, highest) = (rates.iter().copied().fold(f64::MAX, f64::min), rates.iter().copied().fold(0.0, f64::max));
         let busy = 100.0 * median(turns, |turn| turn.client_busy).unwrap_or_default();
         let server = 100.0 * median(turns, |turn| turn.server_busy).unwrap_or_default();
-        let ratio = own.map_or_else(|| "-".to_owned(), |own| format!("{:.2} x", own / rate));
+        let of_round = |turns: &Vec<Option<Turn>>| Some(turns[own]?.calls_a_cpu_second / turns[index]?.calls_a_cpu_second);
+        let ratio = middle(rounds.iter().filter_map(of_round).collect());
+        let ratio = ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2} x"));
         writeln!(out, "{:14} {rate:>9.0} {lowest:>9.0} {highest:>9.0} {busy:>5.0} % {server:>5.0} % {ratio:>10}", client.name)?;
     }
-    if turns.iter().flatten().any(|turn| turn.client_busy < 0.5) {
+    if rounds.iter().flatten().flatten().any(|turn| turn.client_busy < 0.5) {
         writeln!(out, "a client idled for more than half of its time: the server, or another process, held it up")?;
     }
     Ok(())

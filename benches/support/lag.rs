@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::bare;
-use super::clients::{Client, Job, REPORT, patience};
+use super::clients::{Client, Job, REPORT, order, patience};
 use super::machine::{self, Cores};
 use super::server::{Seen, Server, Watch};
 
@@ -38,10 +38,10 @@ pub(crate) fn compare(
         )?;
         let mut bare = Vec::new();
         let mut turns: Vec<Vec<Turn>> = clients.iter().map(|_| Vec::new()).collect();
-        for _ in 0..rounds {
+        for round in 0..rounds {
             bare.push(bare_turn(cores, rate, seconds)?);
-            for (client, turns) in clients.iter().zip(&mut turns) {
-                turns.extend(take_turn(out, cores, client, rate, seconds)?);
+            for client in order(round, clients.len()) {
+                turns[client].extend(take_turn(out, cores, &clients[client], rate, seconds)?);
             }
         }
         writeln!(out, "{:14} {:>9} {:>9} {:>9} {:>19}  its own p99", "client", "p50", "p99", "max", "p99 from to")?;
