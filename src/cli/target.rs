@@ -121,7 +121,7 @@ impl TargetArgs {
             return Ok(TargetFile { url: named.to_owned(), ..TargetFile::default() });
         }
         let path = Path::new(named);
-        if !path.exists() {
+        if !files::is_there(path) {
             let regions = REGIONS.iter().map(|(region, _)| *region).collect::<Vec<_>>().join(", ");
             return Err(Failure::usage(format!(
                 "--target {named}: no such file; write http://HOST:PORT, a target file, or one of {regions}"

@@ -188,7 +188,7 @@ impl PlanArgs {
 fn named(name: &str) -> Result<(Plan, Arc<SourceFile>), Failure> {
     let (path, text) = match BUNDLED.iter().find(|(bundled, ..)| *bundled == name) {
         Some((_, path, text)) => ((*path).to_owned(), (*text).to_owned()),
-        None if Path::new(name).exists() => files::read(Path::new(name))?,
+        None if files::is_there(Path::new(name)) => files::read(Path::new(name))?,
         None => {
             let known = BUNDLED.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
             return Err(Failure::usage(format!("{name}: no such file, and no plan that is built in; those are {known}")));
