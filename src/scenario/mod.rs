@@ -2,7 +2,9 @@
 //!
 //! Pure: text in, values and located problems out. Never a request: see [`crate::drive`].
 
+pub(crate) mod check;
 pub mod conform;
+mod kind;
 pub(crate) mod load;
 pub(crate) mod target;
 pub mod writer;

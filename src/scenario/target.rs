@@ -8,8 +8,9 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use url::Url;
 
+use super::kind::{FileKind, misplaced};
 use crate::spec::{Profile, Spec};
-use crate::yaml::reader::{self, Moved, Read};
+use crate::yaml::reader::{Read, read_file};
 use crate::yaml::source::{Problem, SourceFile, child_path};
 use crate::yaml::suggest;
 
@@ -112,11 +113,10 @@ pub struct WithoutPlanFile {
 
 /// Reads a target file, or tells everything that is wrong with it.
 pub fn load(path: &str, text: &str, spec: &Spec) -> Result<TargetFile, Vec<Problem>> {
-    let source = SourceFile::new(path, text);
-    let (value, mut problems) = reader::parse(&source);
-    let Some(value) = value else { return Err(problems) };
-    let Read { value, problems: of_types, hidden } = reader::read::<TargetFile>(&source, &value, "", &Moved::default());
-    problems.extend(of_types);
+    let (source, Read { value, mut problems, hidden }) = read_file::<TargetFile>(path, text);
+    if let Some(problem) = misplaced(&source, FileKind::Target) {
+        return Err(vec![problem]);
+    }
     if let Some(file) = &value {
         problems.extend(address_problem(file, &source, &hidden));
         problems.extend(reading_problems(file, &source, spec));

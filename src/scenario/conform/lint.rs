@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::ready::{DEFAULT_MESSAGE, numbered};
 use super::{CallStep, Expect, Parallel, Peek, Repeat, Scenario, Step};
 use crate::spec::{Level, Spec};
-use crate::yaml::reader::Moved;
+use crate::yaml::reader::{self, Moved};
 use crate::yaml::source::{Problem, SourceFile, child_path, item_path};
 use crate::yaml::suggest;
 
@@ -64,8 +64,7 @@ impl Problems<'_, '_> {
 
     /// Whether the node, or a part of it, could not be read.
     fn is_partial(&self, path: &str) -> bool {
-        self.lint.hidden.contains(path)
-            || self.lint.hidden.iter().any(|hidden| hidden.rsplit_once('/').is_some_and(|(parent, _)| parent == path))
+        self.lint.hidden.contains(path) || reader::is_partial(self.lint.hidden, path)
     }
 
     /// Index paths of the items of a list that could be read.

@@ -10,6 +10,7 @@ use serde_yaml::Value;
 use super::lint::{self, Lint};
 use super::ready::{self, Act, ReadyStep};
 use super::{Scenario, cases};
+use crate::scenario::kind::{FileKind, misplaced};
 use crate::scenario::{Caller, MessageKind};
 use crate::spec::Spec;
 use crate::yaml::reader::{self, Moved};
@@ -103,6 +104,9 @@ struct Loading<'s> {
 
 impl Loading<'_> {
     fn file(&mut self, source: &Arc<SourceFile>) {
+        if let Some(problem) = misplaced(source, FileKind::Scenarios) {
+            return self.tell(vec![problem]);
+        }
         let (value, problems) = reader::parse(source);
         self.tell(problems);
         let Some(value) = value else { return };
@@ -376,7 +380,7 @@ scenarios:
         8:24 5 | expected a text (quote a number), or { repeat: …, bytes: … }, found the number 5 | -
         8:44 newest | expected a number, or latest, stale, ahead or absent, found the text `newest` | -
         14:9 wait | `wait` stands beside `set` | begin an item of its own: `- wait: …`
-        15:15 61 | expected a span of time like 500ms, 61s or 2m, found the number 61 | -
+        15:15 61 | expected a span of time like 500ms, 61s or 2m, at most 24h, found the number 61 | -
         16:26 -1 | expected a whole number, 0 or more, found the number -1 | -
         16:48 nobody | `nobody` is not known here | known here: `admin`, `sender`, `recipient`, `stranger`
         17:25 5 | this key is the number 5, not a text | quote it: "5"
