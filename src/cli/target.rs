@@ -15,7 +15,7 @@ use crate::model::Rules;
 use crate::report::snippet;
 use crate::scenario::target::{self, MemberCallsWord, MessagesFile, REGIONS, ReadBackWord, TargetFile, WithoutPlanFile};
 use crate::spec::{self, Profile};
-use crate::yaml::span::Span;
+use crate::yaml::span::{EXAMPLES, Span};
 
 /// The environment variable that holds the app's secret key.
 pub const KEY_VARIABLE: &str = "MSGEXT_SECRET_KEY";
@@ -122,10 +122,8 @@ impl TargetArgs {
         }
         let path = Path::new(named);
         if !files::is_there(path) {
-            let regions = REGIONS.iter().map(|(region, _)| *region).collect::<Vec<_>>().join(", ");
-            return Err(Failure::usage(format!(
-                "--target {named}: no such file; write http://HOST:PORT, a target file, or one of {regions}"
-            )));
+            let help = target::address_help(named);
+            return Err(Failure::usage(format!("--target {named}: no such file, URL or region: {help}")));
         }
         read_target_file(path)
     }
@@ -181,9 +179,10 @@ fn check_answer(question: &str, answer: &str) -> Result<(), Failure> {
     Err(Failure::usage(format!("`{answer}` is no answer to {question}; there are {known}")))
 }
 
-/// A span of time on the command line: `500ms`, `10s`, `2m`.
+/// A span of time on the command line: `500ms`, `10s`, `2m`. None is without length: nothing happens in no time.
 pub fn span(text: &str) -> Result<Duration, String> {
-    text.parse::<Span>().map(|span| span.0).map_err(|()| "write 500ms, 10s or 2m".to_owned())
+    let span = text.parse().ok().map(|Span(span)| span).filter(|span| !span.is_zero());
+    span.ok_or_else(|| format!("write {EXAMPLES}, and more than nothing"))
 }
 
 fn member_calls(arg: MemberCallsWord) -> Option<MemberCalls> {

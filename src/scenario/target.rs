@@ -127,7 +127,7 @@ pub fn load(path: &str, text: &str, spec: &Spec) -> Result<TargetFile, Vec<Probl
 /// The URL of a target that is named by one, or by a region; or why it is none, in a line that says what to write.
 pub fn address(text: &str) -> Result<Url, String> {
     let text = REGIONS.iter().find(|(region, _)| *region == text).map_or(text, |(_, url)| url);
-    let url: Url = text.parse().map_err(|error| format!("{text} is no URL: {error}"))?;
+    let url: Url = text.parse().map_err(|_| format!("{text} is no URL and no region"))?;
     let usable = matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.username().is_empty();
     usable.then_some(url).ok_or_else(|| format!("{text}: a target is http://HOST:PORT or https://HOST, and no more"))
 }
@@ -135,8 +135,20 @@ pub fn address(text: &str) -> Result<Url, String> {
 fn address_problem(file: &TargetFile, source: &SourceFile, hidden: &HashSet<String>) -> Option<Problem> {
     const URL: &str = "/url";
     let message = address(&file.url).err().filter(|_| !hidden.contains(URL))?;
-    let regions = REGIONS.iter().map(|(region, _)| *region).collect::<Vec<_>>().join(", ");
-    Some(source.problem(URL, message, Some(format!("write http://HOST:PORT, or one of {regions}"))))
+    Some(source.problem(URL, message, Some(address_help(&file.url))))
+}
+
+/// What to write in place of a text that is no address: a region that is near, the text with its scheme, or what there is.
+pub fn address_help(text: &str) -> String {
+    let regions = REGIONS.iter().map(|(region, _)| *region);
+    if let Some(meant) = suggest::nearest(text, regions.clone()) {
+        return format!("did you mean `{meant}`?");
+    }
+    let with_scheme = format!("http://{text}");
+    if text.contains(['.', ':']) && !text.contains("://") && address(&with_scheme).is_ok() {
+        return format!("did you mean `{with_scheme}`, or https?");
+    }
+    format!("write http://HOST:PORT, or one of {}", regions.collect::<Vec<_>>().join(", "))
 }
 
 fn reading_problems(file: &TargetFile, source: &SourceFile, spec: &Spec) -> Vec<Problem> {
@@ -185,6 +197,24 @@ mod tests {
         for bad in ["atlantis", "ftp://host", "http://host?x=1", "http://me@host", ""] {
             assert!(address(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_text_that_is_near_an_address_is_told_the_address() {
+        for (text, help) in [
+            ("singapor", "did you mean `singapore`?"),
+            ("127.0.0.1:8080", "did you mean `http://127.0.0.1:8080`, or https?"),
+            ("localhost:8080", "did you mean `http://localhost:8080`, or https?"),
+            ("chat.example.org", "did you mean `http://chat.example.org`, or https?"),
+            ("ftp://host", "write http://HOST:PORT, or one of china"),
+            ("atlantis", "write http://HOST:PORT, or one of china"),
+        ] {
+            assert!(address(text).is_err() && address_help(text).starts_with(help), "{text}: {}", address_help(text));
+        }
+        let text = "url: singapor\nreadings: {deleted-key: tombston}\n";
+        let problems = load("t.yaml", text, &spec::bundled()).expect_err("problems");
+        let helps: Vec<&str> = problems.iter().filter_map(|problem| problem.help.as_deref()).collect();
+        assert_eq!(helps, ["did you mean `singapore`?", "did you mean `tombstone`?"]);
     }
 
     #[test]
