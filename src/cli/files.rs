@@ -62,12 +62,11 @@ pub fn is_there(path: &Path) -> bool {
 
 /// What a path leads to, where that is nothing that can be read to its end.
 fn no_file(path: &Path) -> Option<String> {
-    let found = match path.metadata() {
-        Ok(found) => found.file_type(),
-        Err(_) => {
-            let leads_to = path.read_link().ok()?;
-            return Some(format!("is a link that leads nowhere: to {}", leads_to.display()));
-        }
+    let found = path.metadata().map(|found| found.file_type());
+    let is_denied = found.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    let Ok(found) = found else {
+        let leads_to = path.read_link().ok().filter(|_| !is_denied)?;
+        return Some(format!("is a link that leads nowhere: to {}", leads_to.display()));
     };
     // A pipe without a name, as in `<(…)` and /dev/stdin, has somebody who writes it.
     let is_named = || path.canonicalize().is_ok();

@@ -18,6 +18,7 @@ const SHOWN: usize = 4;
 
 /// Lists scenarios, clauses, readings, tags and mutants, and what covers what
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag of the command line")]
 pub struct ListArgs {
     /// Scenario files or folders; the bundled scenarios if left out
     #[arg(value_name = "PATH")]

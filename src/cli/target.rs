@@ -8,6 +8,7 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::exit::Failure;
+use super::number::whole;
 use super::{embedded, files};
 use crate::api::MemberCalls;
 use crate::drive::target::{Accounts, App, ListedMessage, MessageCommand, MessageSource, ReadBack, Target, TargetPlace};
@@ -28,7 +29,7 @@ pub struct TargetArgs {
     #[arg(long, value_name = "URL|FILE|REGION")]
     target: Option<String>,
     /// The app's SDKAppID
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1, u64::MAX))]
     sdkappid: Option<u64>,
     /// An App administrator's identifier
     #[arg(long, value_name = "ID")]
@@ -36,7 +37,7 @@ pub struct TargetArgs {
     /// A file that holds the app's secret key, and nothing else; otherwise MSGEXT_SECRET_KEY holds it
     #[arg(long, value_name = "FILE")]
     secret_key_file: Option<PathBuf>,
-    /// How members call; `none` leaves their scenarios out, `auto` finds out
+    /// How members call; none leaves their scenarios out, auto finds out
     #[arg(long, value_name = "HOW")]
     member_calls: Option<MemberCallsWord>,
     /// Requires this answer to an open question, e.g. deleted-key=tombstone; may be repeated

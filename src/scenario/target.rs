@@ -2,13 +2,18 @@
 //!
 //! Never a key, nor a variable of the environment: those are no part of a file, and not looked at here.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use clap::ValueEnum;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::Value as Json;
 use url::Url;
 
 use super::kind::{FileKind, misplaced};
+use super::names::AnswerByQuestion;
 use crate::spec::{Profile, Spec};
 use crate::yaml::reader::{Read, read_file};
 use crate::yaml::source::{Problem, SourceFile, child_path};
@@ -26,11 +31,26 @@ pub const REGIONS: &[(&str, &str)] = &[
     ("indonesia", "https://adminapiidn.im.qcloud.com"),
 ];
 
+/// The schema's word for what [`address`] takes.
+struct Address;
+
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let regions: Vec<&str> = REGIONS.iter().map(|(region, _)| *region).collect();
+        json_schema!({"type": "string", "anyOf": [{"enum": regions}, {"pattern": "^https?://[^/?#@]+/?$"}]})
+    }
+}
+
 /// A target file. What it leaves out, a flag may say.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TargetFile {
-    /// A URL, or a region: see [`address`].
+    /// A URL without a path, or a region of the service.
+    #[schemars(with = "Address")]
     pub url: String,
     #[serde(default)]
     pub sdkappid: Option<u64>,
@@ -48,11 +68,12 @@ pub struct TargetFile {
     pub without_plan: Option<WithoutPlanFile>,
     /// Answers that the target has to give.
     #[serde(default)]
+    #[schemars(with = "AnswerByQuestion")]
     pub readings: Profile,
 }
 
 /// How members call; a flag says it in the same words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberCallsWord {
     Identifier,
@@ -63,7 +84,7 @@ pub enum MemberCallsWord {
 }
 
 /// How a message is read back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadBackWord {
     #[default]
@@ -73,7 +94,7 @@ pub enum ReadBackWord {
     None,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MembersFile {
     pub sender: String,
@@ -82,7 +103,7 @@ pub struct MembersFile {
 }
 
 /// Where messages come from.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MessagesFile {
     #[default]
@@ -92,7 +113,7 @@ pub enum MessagesFile {
     Command(String),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MessageListFile {
     /// Sent with extension support, by `members.sender` to `members.recipient`.
@@ -101,7 +122,7 @@ pub struct MessageListFile {
     pub unsupported: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WithoutPlanFile {
     pub sdkappid: u64,
@@ -122,6 +143,11 @@ pub fn load(path: &str, text: &str, spec: &Spec) -> Result<TargetFile, Vec<Probl
         problems.extend(reading_problems(file, &source, spec));
     }
     value.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// The schema of a target file.
+pub fn schema() -> Json {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<TargetFile>().to_value()
 }
 
 /// The URL of a target that is named by one, or by a region; or why it is none, in a line that says what to write.
@@ -186,6 +212,31 @@ mod tests {
     fn every_bundled_target_is_read() {
         for text in [include_str!("../../scenarios/targets/local.yaml"), include_str!("../../scenarios/targets/singapore.yaml")] {
             assert_eq!(told(text), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn the_schema_takes_what_is_read_and_refuses_what_is_not() {
+        let validator = jsonschema::validator_for(&schema()).expect("a schema");
+        let valid = |text: &str| validator.is_valid(&serde_yaml::from_str::<Json>(text).expect("YAML"));
+        let good = [
+            include_str!("../../scenarios/targets/local.yaml"),
+            include_str!("../../scenarios/targets/singapore.yaml"),
+            "{url: 'https://h', messages: {command: x}, member-calls: none, readings: {deleted-key: reset}}",
+            "{url: usa, messages: {list: {supported: [a]}}, without-plan: {sdkappid: 1, admin: a}}",
+        ];
+        let bad = [
+            "{}",
+            "{url: atlantis}",
+            "{url: 127.0.0.1}",
+            "{url: usa, sdkapid: 1}",
+            "{url: usa, readings: {deleted-key: rest}}",
+            "{url: usa, readings: {deleted-keys: reset}}",
+            "{url: usa, messages: {list: {}}}",
+            "{url: usa, member-calls: maybe}",
+        ];
+        for (text, is_good) in good.map(|text| (text, true)).into_iter().chain(bad.map(|text| (text, false))) {
+            assert_eq!((valid(text), told(text).is_empty()), (is_good, is_good), "{text}");
         }
     }
 

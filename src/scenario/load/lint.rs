@@ -7,12 +7,12 @@ use crate::scenario::Caller;
 
 /// Nearly a day: a signature lasts no longer, and no histogram has to.
 const LONGEST: Duration = Duration::from_hours(23);
-const MOST_CALLS: f64 = 1e10;
+pub const MOST_CALLS: u64 = 10_000_000_000;
 const MOST_SHARES: u32 = 1_000_000;
 /// More have no ports on one address, or nearly so.
-const MOST_CONNECTIONS: u32 = 20_000;
+pub const MOST_CONNECTIONS: u32 = 20_000;
 /// Each is made by a call before the run.
-const MOST_MESSAGES: u32 = 1_000_000;
+pub const MOST_MESSAGES: u32 = 1_000_000;
 /// A judged plan keeps every call in memory.
 const MOST_JUDGED_CALLS: f64 = 200_000.0;
 
@@ -100,7 +100,12 @@ impl Plan {
                 "take fewer",
             ),
             ("/phases", duration > LONGEST, format!("the plan lasts {duration:?}"), "a plan lasts at most 23 hours"),
-            ("/phases", calls > MOST_CALLS, format!("the plan has {calls:.0} calls"), "a plan has at most 10,000,000,000 calls"),
+            (
+                "/phases",
+                calls > MOST_CALLS as f64,
+                format!("the plan has {calls:.0} calls"),
+                "a plan has at most 10,000,000,000 calls",
+            ),
             (
                 "/limits",
                 judged && (endless || calls > MOST_JUDGED_CALLS),

@@ -5,7 +5,7 @@
 pub mod arrivals;
 pub mod check;
 mod file;
-mod lint;
+pub mod lint;
 mod lower;
 
 use std::num::NonZeroU32;
