@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::files;
 use crate::judge::text::counted;
 use crate::report::snippet;
-use crate::scenario::check::{Checked, FileKind, check};
+use crate::scenario::check::{FileKind, FilesRead, check};
 use crate::scenario::conform::plan;
 use crate::scenario::load;
 use crate::spec;
@@ -21,7 +21,7 @@ pub struct CheckArgs {
 
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let files = if args.paths.is_empty() { bundled() } else { files::read_yaml(&args.paths)? };
-    let Checked { files: kinds, scenarios, problems } = check(&files, &spec::bundled());
+    let FilesRead { files: kinds, scenarios, problems } = check(&files, &spec::bundled());
     if !problems.is_empty() {
         let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);

@@ -11,25 +11,25 @@ use crate::yaml::source::{Problem, SourceFile};
 
 /// What some files hold, and everything that is wrong with them.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct FilesRead {
     pub files: BTreeMap<FileKind, usize>,
     pub scenarios: usize,
     pub problems: Vec<Problem>,
 }
 
 /// Reads files (path and text of each), each as what it is.
-pub fn check(files: &[(String, String)], spec: &Spec) -> Checked {
-    let mut checked = Checked::default();
+pub fn check(files: &[(String, String)], spec: &Spec) -> FilesRead {
+    let mut read = FilesRead::default();
     let mut scenarios = Vec::new();
     for (path, text) in files {
         let source = SourceFile::new(path, text);
         // A file that is no YAML is what its first lines say, and one without a value is nothing at all.
         let Some(kind) = FileKind::of(&source) else {
-            checked.problems.extend(unknown(&source));
+            read.problems.extend(unknown(&source));
             continue;
         };
-        *checked.files.entry(kind).or_default() += 1;
-        checked.problems.extend(match kind {
+        *read.files.entry(kind).or_default() += 1;
+        read.problems.extend(match kind {
             FileKind::Scenarios => {
                 scenarios.push((path.clone(), text.clone()));
                 Vec::new()
@@ -40,9 +40,9 @@ pub fn check(files: &[(String, String)], spec: &Spec) -> Checked {
         });
     }
     let (planned, problems) = plan::load(scenarios, spec);
-    checked.problems.extend(problems);
-    checked.scenarios = planned.len();
-    checked
+    read.problems.extend(problems);
+    read.scenarios = planned.len();
+    read
 }
 
 /// A file of no kind: not YAML, empty, or of another tool.

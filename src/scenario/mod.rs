@@ -6,7 +6,7 @@ pub(crate) mod check;
 pub mod conform;
 mod kind;
 pub(crate) mod load;
-mod names;
+mod schema;
 pub(crate) mod target;
 pub mod writer;
 

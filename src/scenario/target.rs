@@ -6,14 +6,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use clap::ValueEnum;
-use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use url::Url;
 
 use super::kind::{FileKind, misplaced};
-use super::names::AnswerByQuestion;
+use super::schema::{self, AnswerByQuestion};
 use crate::spec::{Profile, Spec};
 use crate::yaml::reader::{Read, read_file};
 use crate::yaml::source::{Problem, SourceFile, child_path};
@@ -32,16 +31,16 @@ pub const REGIONS: &[(&str, &str)] = &[
 ];
 
 /// The schema's word for what [`address`] takes.
-struct Address;
+struct AddressText;
 
-impl JsonSchema for Address {
+impl JsonSchema for AddressText {
     fn schema_name() -> Cow<'static, str> {
         "Address".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let regions: Vec<&str> = REGIONS.iter().map(|(region, _)| *region).collect();
-        json_schema!({"type": "string", "anyOf": [{"enum": regions}, {"pattern": "^https?://[^/?#@]+/?$"}]})
+        json_schema!({"type": "string", "anyOf": [{"enum": regions}, {"pattern": "^https?://[^/?#@]+(/[^?#]*)?$"}]})
     }
 }
 
@@ -49,8 +48,8 @@ impl JsonSchema for Address {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TargetFile {
-    /// A URL without a path, or a region of the service.
-    #[schemars(with = "Address")]
+    /// A URL, or a region of the service.
+    #[schemars(with = "AddressText")]
     pub url: String,
     #[serde(default)]
     pub sdkappid: Option<u64>,
@@ -147,7 +146,7 @@ pub fn load(path: &str, text: &str, spec: &Spec) -> Result<TargetFile, Vec<Probl
 
 /// The schema of a target file.
 pub fn schema() -> Json {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<TargetFile>().to_value()
+    schema::of::<TargetFile>().to_value()
 }
 
 /// The URL of a target that is named by one, or by a region; or why it is none, in a line that says what to write.

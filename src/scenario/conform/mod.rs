@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::names::{AnswerName, AnswersByQuestion, ClauseId, QuestionName, keyed};
+use super::schema::{AnswerName, AnswersByQuestion, ClauseId, QuestionName, keyed};
 use super::{Caller, EmbeddedSetup, MessageKind};
 use crate::api::Operation;
 use crate::yaml::span::Span;

@@ -1,15 +1,16 @@
 //! The JSON Schema of a file of scenarios, for editors.
 
+use schemars::Schema;
 use schemars::transform::{RecursiveTransform, Transform};
-use schemars::{Schema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::File;
+use crate::scenario::schema;
 
 /// The schema of a file of scenarios. Columns may stand in a scenario only: whoever writes a list of something else in place of
 /// scenarios is to be told that, and not that it is no column.
 pub fn schema() -> Value {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<File>();
+    let mut schema = schema::of::<File>();
     let definitions = schema.get_mut("$defs").and_then(Value::as_object_mut);
     for definition in definitions.into_iter().flat_map(|definitions| definitions.values_mut()) {
         // The table itself is read before any column is.

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::check::Check;
 use super::{Choice, Rate, Spacing};
-use crate::scenario::Caller;
+use crate::scenario::{Caller, schema};
 use crate::yaml::span::Span;
 
 /// The plans that are built in.
@@ -183,11 +183,11 @@ fn read_text<'de, D: Deserializer<'de>, T>(
     form: &'static str,
     read: fn(&str) -> Result<T, String>,
 ) -> Result<T, D::Error> {
-    struct TextVisitor<T> {
+    struct FormVisitor<T> {
         form: &'static str,
         read: fn(&str) -> Result<T, String>,
     }
-    impl<T> Visitor<'_> for TextVisitor<T> {
+    impl<T> Visitor<'_> for FormVisitor<T> {
         type Value = T;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str(self.form)
@@ -196,7 +196,7 @@ fn read_text<'de, D: Deserializer<'de>, T>(
             (self.read)(text).map_err(E::custom)
         }
     }
-    deserializer.deserialize_any(TextVisitor { form, read })
+    deserializer.deserialize_any(FormVisitor { form, read })
 }
 
 impl<'de> Deserialize<'de> for RateText {
@@ -272,7 +272,7 @@ text_schema! {
 
 /// The schema of a plan file.
 pub fn schema() -> Json {
-    schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PlanFile>().to_value()
+    schema::of::<PlanFile>().to_value()
 }
 
 #[cfg(test)]
