@@ -111,16 +111,21 @@ impl SourceFile {
 
     /// A problem at a byte of the text, or at the nearest character before it.
     pub fn problem_at_byte(&self, byte: usize, message: impl Into<String>, help: Option<String>) -> Problem {
-        let offset = self.text.floor_char_boundary(byte);
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        let line = before.matches('\n').count() + 1;
-        self.problem_at(Place { line, column: before[line_start..].chars().count() + 1, span: offset..offset }, message, help)
+        self.problem_at(at_byte(&self.text, byte), message, help)
     }
 
     fn problem_at(&self, place: Place, message: impl Into<String>, help: Option<String>) -> Problem {
         Problem { path: self.path.clone(), place: Some(place), message: message.into(), help }
     }
+}
+
+/// A byte of a text, or the nearest character before it.
+fn at_byte(text: &str, byte: usize) -> Place {
+    let offset = text.floor_char_boundary(byte);
+    let before = &text[..offset];
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = before.matches('\n').count() + 1;
+    Place { line, column: before[line_start..].chars().count() + 1, span: offset..offset }
 }
 
 /// The index path of an entry: `/` and `~` in keys are escaped as in JSON pointers.
@@ -307,7 +312,8 @@ impl<'t> Scan<'t> {
     }
 
     fn syntax(&mut self, error: &ScanError) {
-        let place = self.point(*error.marker());
+        // Its line and column do not always count what its index does.
+        let place = at_byte(self.text, self.offset(*error.marker()));
         self.told(Some(place), &format!("this is not YAML: {}", error.info()), "check the indentation, quotes and brackets here");
         self.readable = false;
     }
@@ -346,6 +352,10 @@ impl<'t> Scan<'t> {
 
     fn point(&self, marker: Marker) -> Place {
         let offset = self.offset(marker);
+        // The parser takes the end of a text for the beginning of one more line.
+        if offset == self.text.len() {
+            return at_byte(self.text, offset);
+        }
         Place { line: marker.line().max(1), column: marker.col() + 1, span: offset..offset }
     }
 }
