@@ -39,6 +39,28 @@ codes! {
     BAD_MSG_KEY = 90054, "the MsgKey is malformed";
 }
 
+/// The ranges that the vendor's lists of codes are in; the last holds those that an app's own callbacks give.
+const FAMILIES: &[(i64, i64)] = &[
+    (OK, OK),
+    (10_000, 10_999),
+    (20_000, 20_999),
+    (22_000, 23_999),
+    (30_000, 30_999),
+    (40_000, 40_999),
+    (50_000, 50_999),
+    (60_000, 60_999),
+    (70_000, 72_999),
+    (80_000, 80_999),
+    (90_000, 91_999),
+    (93_000, 93_999),
+    (120_001, 130_000),
+];
+
+/// Whether the service could answer with this code, whether it is listed here or not.
+pub fn is_possible(code: i64) -> bool {
+    FAMILIES.iter().any(|(first, last)| (*first..=*last).contains(&code))
+}
+
 /// The vendor's words for a code, in short; `None` for one that is not listed here.
 pub fn meaning(code: i64) -> Option<&'static str> {
     TABLE.iter().find(|(number, _)| *number == code).map(|(_, meaning)| *meaning)
@@ -66,6 +88,14 @@ mod tests {
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), TABLE.len());
+    }
+
+    #[test]
+    fn each_code_that_is_listed_is_possible_and_a_slip_is_not() {
+        assert!(TABLE.iter().all(|(number, _)| is_possible(*number)));
+        for slip in [-1, 1, 200, 2301, 99_999, 230_001] {
+            assert!(!is_possible(slip), "{slip}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Exit, Failure, say, told};
+use super::number::whole;
 use super::output::{OutputArgs, Outputs};
 use super::target::{Named, TargetArgs};
 use crate::drive::stop::Stop;
@@ -15,14 +16,17 @@ use crate::judge::text::printable;
 use crate::report::secrets::Secrets;
 use crate::report::{Facts, Report, build};
 
+/// For a flag that comes after those with a heading, and belongs to the command as a whole.
+pub const NO_HEADING: Option<&str> = None;
+
 /// What all such commands take: whom they test, how they go about it, and what they leave behind.
 #[derive(Debug, clap::Args)]
 pub struct ConductArgs {
     /// Repeats a run's random choices
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX), help_heading = NO_HEADING)]
     seed: Option<u64>,
     /// Shows no progress
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = NO_HEADING)]
     pub quiet: bool,
     #[command(flatten)]
     pub target: TargetArgs,

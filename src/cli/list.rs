@@ -9,23 +9,34 @@ use super::files::print;
 use super::run::load;
 use crate::judge::conform::summary::clauses_of;
 use crate::judge::text::{printable, some_of};
+use crate::model::mutants::MUTANTS;
 use crate::scenario::conform::filter::Filter;
 use crate::scenario::conform::plan::Planned;
 use crate::spec::{self, Clause, Spec};
 
-/// Lists scenarios, clauses and readings, and what covers what
+/// More names than these are counted.
+const SHOWN: usize = 4;
+
+/// Lists scenarios, clauses, readings, tags and mutants, and what covers what
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag of the command line")]
 pub struct ListArgs {
     /// Scenario files or folders; the bundled scenarios if left out
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The clauses of the documentation, each with the scenarios that test it
-    #[arg(long, conflicts_with = "readings")]
+    #[arg(long, group = "what")]
     clauses: bool,
     /// The questions that the documentation leaves open, with their lawful answers
-    #[arg(long)]
+    #[arg(long, group = "what")]
     readings: bool,
-    /// Only these: id:GLOB, clause:GLOB, tag:NAME, level:must|should|open, or a word; `!` excludes
+    /// The words that --filter tag:NAME takes, each with its scenarios
+    #[arg(long, group = "what")]
+    tags: bool,
+    /// The deviations that serve --mutant takes, each with the clauses that it breaks
+    #[arg(long, group = "what", conflicts_with_all = ["filter", "paths"])]
+    mutants: bool,
+    /// Only these: id:GLOB, clause:GLOB, tag:NAME, level:must|should|open, or a word; ! excludes
     #[arg(long, value_name = "EXPR")]
     filter: Option<Filter>,
 }
@@ -33,16 +44,20 @@ pub struct ListArgs {
 pub fn run(args: &ListArgs) -> Result<Exit, Failure> {
     let spec = spec::bundled();
     let filter = args.filter.clone().unwrap_or_default();
-    let planned: Vec<Planned> = load(&args.paths, &spec)?.into_iter().filter(|planned| filter.admits(planned, &spec)).collect();
-    print(|out| match (args.clauses, args.readings) {
-        (true, _) => clauses(out, &spec, &planned),
-        (_, true) => readings(out, &spec),
-        (false, false) => scenarios(out, &planned),
+    let all = load(&args.paths, &spec)?;
+    let planned: Vec<&Planned> = all.iter().filter(|planned| filter.admits(planned, &spec)).collect();
+    let covering = Covering { spec: &spec, filter: &filter, all: &all };
+    print(|out| match args {
+        ListArgs { clauses: true, .. } => clauses(out, &covering.clauses()),
+        ListArgs { readings: true, .. } => readings(out, &covering.clauses()),
+        ListArgs { tags: true, .. } => tags(out, &planned),
+        ListArgs { mutants: true, .. } => mutants(out),
+        _ => scenarios(out, &planned),
     })?;
     Ok(Exit::Holds)
 }
 
-fn scenarios(out: &mut dyn Write, planned: &[Planned]) -> io::Result<()> {
+fn scenarios(out: &mut dyn Write, planned: &[&Planned]) -> io::Result<()> {
     let width = planned.iter().map(|planned| planned.id.len()).max().unwrap_or(0).min(60);
     for planned in planned {
         let clauses = planned.scenario.clauses.join(" ");
@@ -52,15 +67,35 @@ fn scenarios(out: &mut dyn Write, planned: &[Planned]) -> io::Result<()> {
     Ok(())
 }
 
-fn clauses(out: &mut dyn Write, spec: &Spec, planned: &[Planned]) -> io::Result<()> {
-    let mut covering: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for planned in planned {
-        for clause in clauses_of(spec, planned) {
-            covering.entry(clause).or_default().push(&planned.id);
+/// What covers the clauses that the filter leaves.
+struct Covering<'a> {
+    spec: &'a Spec,
+    filter: &'a Filter,
+    all: &'a [Planned],
+}
+
+impl<'a> Covering<'a> {
+    /// Each clause with the scenarios that are left. A clause whose scenarios are all left out is left out, too: to say that it
+    /// has none would be wrong.
+    fn clauses(&self) -> Vec<(&'a Clause, Vec<&'a str>)> {
+        let mut covering: BTreeMap<String, Vec<&Planned>> = BTreeMap::new();
+        for planned in self.all {
+            for clause in clauses_of(self.spec, planned) {
+                covering.entry(clause).or_default().push(planned);
+            }
         }
+        let left = |clause: &'a Clause| {
+            let all = covering.get(&clause.id).map(Vec::as_slice).unwrap_or_default();
+            let left: Vec<&Planned> = all.iter().copied().filter(|planned| self.filter.admits(planned, self.spec)).collect();
+            let is_left = self.filter.admits_clause(clause, &left, self.spec) && (!left.is_empty() || all.is_empty());
+            is_left.then(|| (clause, left.iter().map(|planned| planned.id.as_str()).collect()))
+        };
+        self.spec.clauses.iter().filter_map(left).collect()
     }
-    for clause in &spec.clauses {
-        let scenarios = covering.get(&clause.id).map(Vec::as_slice).unwrap_or_default();
+}
+
+fn clauses(out: &mut dyn Write, clauses: &[(&Clause, Vec<&str>)]) -> io::Result<()> {
+    for (clause, scenarios) in clauses {
         writeln!(out, "{:8} {:6} {}", clause.id, clause.level.word(), clause.statement)?;
         writeln!(out, "{:15} {}", "", covered_by(clause, scenarios))?;
     }
@@ -68,7 +103,6 @@ fn clauses(out: &mut dyn Write, spec: &Spec, planned: &[Planned]) -> io::Result<
 }
 
 fn covered_by(clause: &Clause, scenarios: &[&str]) -> String {
-    const SHOWN: usize = 4;
     match scenarios {
         // The probe of the target finds out who acts as a member, before any scenario.
         [] if clause.reading.as_deref() == Some("caller") => "found out by the probe of the target".to_owned(),
@@ -77,12 +111,33 @@ fn covered_by(clause: &Clause, scenarios: &[&str]) -> String {
     }
 }
 
-fn readings(out: &mut dyn Write, spec: &Spec) -> io::Result<()> {
-    for (question, clause) in spec.questions() {
+fn readings(out: &mut dyn Write, clauses: &[(&Clause, Vec<&str>)]) -> io::Result<()> {
+    for (clause, _) in clauses {
+        let Some(question) = &clause.reading else { continue };
         writeln!(out, "{question} ({}): {}", clause.id, clause.statement)?;
         for answer in &clause.readings {
             writeln!(out, "    {:18} {}", answer.name, answer.meaning)?;
         }
+    }
+    Ok(())
+}
+
+fn tags(out: &mut dyn Write, planned: &[&Planned]) -> io::Result<()> {
+    let mut tagged: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for planned in planned {
+        for tag in &planned.scenario.tags {
+            tagged.entry(tag).or_default().push(&planned.id);
+        }
+    }
+    for (tag, scenarios) in tagged {
+        writeln!(out, "{tag:12} {:>3}  {}", scenarios.len(), some_of(&scenarios, SHOWN))?;
+    }
+    Ok(())
+}
+
+fn mutants(out: &mut dyn Write) -> io::Result<()> {
+    for mutant in MUTANTS {
+        writeln!(out, "{:60}  {}", mutant.name, mutant.breaks.join(" "))?;
     }
     Ok(())
 }

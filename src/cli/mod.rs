@@ -7,6 +7,7 @@ mod exit;
 mod files;
 mod list;
 mod load;
+mod number;
 mod output;
 mod run;
 mod schema;
@@ -20,9 +21,13 @@ use clap::{Parser, Subcommand};
 
 use crate::judge::text::printable;
 
-/// Proves whether an endpoint is a single-chat message extension API (`set_key_values`)
 #[derive(Debug, Parser)]
-#[command(name = "msgext", version, about, after_help = exit::HELP)]
+#[command(
+    name = "msgext",
+    version,
+    about = "Proves whether an endpoint is a single-chat message extension API (set_key_values)",
+    after_help = exit::HELP
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -15,7 +15,7 @@ pub struct OutputArgs {
     /// Folder of the reports: report.json, report.md and junit.xml of the newest run of each command land in a folder of its name
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-    /// Writes the JSON report here too (`-`: standard output)
+    /// Writes the JSON report here too (-: standard output)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Writes the JUnit report here too

@@ -20,6 +20,8 @@ enum SchemaKind {
     Scenario,
     /// Load plans
     Load,
+    /// Target files
+    Target,
     /// The JSON report
     Report,
 }
@@ -28,6 +30,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.kind {
         SchemaKind::Scenario => scenario::conform::schema::schema(),
         SchemaKind::Load => scenario::load::schema(),
+        SchemaKind::Target => scenario::target::schema(),
         SchemaKind::Report => report::json::schema().to_value(),
     };
     print(|out| {

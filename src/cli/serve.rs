@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::embedded::{ADMIN, DEVELOPMENT_KEY, SDKAPPID, apps};
 use super::exit::{Exit, Failure, say};
 use super::files::{self, Output};
+use super::number::whole;
 use super::target::{KEY_VARIABLE, question_and_answer};
 use crate::api::message::{SEND_PATH, Send};
 use crate::api::usersig::{Claims, sign};
@@ -37,7 +38,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// The app's SDKAppID; the next one is an app without the plan
-    #[arg(long, value_name = "N", default_value_t = SDKAPPID)]
+    #[arg(long, value_name = "N", default_value_t = SDKAPPID, value_parser = whole::<u64>(1, u64::MAX - 1))]
     sdkappid: u64,
     /// The app's administrator
     #[arg(long, value_name = "ID", default_value = ADMIN)]
@@ -45,7 +46,7 @@ pub struct ServeArgs {
     /// A file that holds the secret key; otherwise MSGEXT_SECRET_KEY holds it, or it is the development key
     #[arg(long, value_name = "FILE")]
     secret_key_file: Option<PathBuf>,
-    /// Answers an open question of the documentation this way (`msgext list --readings`); may be repeated
+    /// Answers an open question of the documentation this way (msgext list --readings); may be repeated
     #[arg(long, value_name = "QUESTION=ANSWER")]
     reading: Vec<String>,
     // Written as help and not as documentation, to which brackets are links.
@@ -68,19 +69,19 @@ pub struct ServeArgs {
     #[arg(long, value_name = "KIND:N[,on=COMMAND]")]
     fault: Vec<Fault>,
     /// Answers 10002 to one set call of N, without having done anything
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, u32::MAX.into()))]
     internal_error: Option<u32>,
     /// Acknowledges one set or delete of N without carrying it out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1, u64::MAX))]
     lose_one_in: Option<u64>,
-    /// Deviates from the documentation in this one way, named as the project's own mutants are
+    /// Deviates from the documentation in this one way, by its name (msgext list --mutants)
     #[arg(long, value_name = "NAME")]
     mutant: Option<String>,
     /// Writes the arrival (monotonic clock) and the service time of each set call there as CSV, at the end; 5 million at most
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Threads that answer; one for each core if left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(1, 1024))]
     threads: Option<u16>,
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::exit::Failure;
+use super::number::whole;
 use super::{embedded, files};
 use crate::api::MemberCalls;
 use crate::drive::target::{
@@ -17,7 +18,7 @@ use crate::model::Rules;
 use crate::report::snippet;
 use crate::scenario::target::{self, MemberCallsWord, MessagesFile, REGIONS, ReadBackWord, TargetFile, WithoutPlanFile};
 use crate::spec::{self, Profile};
-use crate::yaml::span::Span;
+use crate::yaml::span::{EXAMPLES, Span};
 
 /// The environment variable that holds the app's secret key.
 pub const KEY_VARIABLE: &str = "MSGEXT_SECRET_KEY";
@@ -33,7 +34,7 @@ pub struct TargetArgs {
     #[arg(long, value_name = "URL|FILE|REGION")]
     target: Option<String>,
     /// The app's SDKAppID
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1, u64::MAX))]
     sdkappid: Option<u64>,
     /// An App administrator's identifier
     #[arg(long, value_name = "ID")]
@@ -41,7 +42,7 @@ pub struct TargetArgs {
     /// A file that holds the app's secret key, and nothing else; otherwise MSGEXT_SECRET_KEY holds it
     #[arg(long, value_name = "FILE")]
     secret_key_file: Option<PathBuf>,
-    /// How members call; `none` leaves their scenarios out, `auto` finds out
+    /// How members call; none leaves their scenarios out, auto finds out
     #[arg(long, value_name = "HOW")]
     member_calls: Option<MemberCallsWord>,
     /// Requires this answer to an open question, e.g. deleted-key=tombstone; may be repeated
@@ -135,12 +136,10 @@ impl TargetArgs {
             return Ok(TargetFile { url: named.to_owned(), ..TargetFile::default() });
         }
         let path = Path::new(named);
-        if !path.exists() {
-            let regions = REGIONS.iter().map(|(region, _)| *region).collect::<Vec<_>>().join(", ");
+        if !files::is_there(path) {
+            let help = target::address_help(named);
             let named = target::without_credentials(named);
-            return Err(Failure::usage(format!(
-                "--target {named}: no such file; write http://HOST:PORT, a target file, or one of {regions}"
-            )));
+            return Err(Failure::usage(format!("--target {named}: no such file, URL or region: {help}")));
         }
         read_target_file(path)
     }
@@ -196,9 +195,10 @@ fn check_answer(question: &str, answer: &str) -> Result<(), Failure> {
     Err(Failure::usage(format!("`{answer}` is no answer to {question}; there are {known}")))
 }
 
-/// A span of time on the command line: `500ms`, `10s`, `2m`.
+/// A span of time on the command line: `500ms`, `10s`, `2m`. None is without length: nothing happens in no time.
 pub fn span(text: &str) -> Result<Duration, String> {
-    text.parse::<Span>().map(|span| span.0).map_err(|()| "write 500ms, 10s or 2m".to_owned())
+    let span = text.parse().ok().map(|Span(span)| span).filter(|span| !span.is_zero());
+    span.ok_or_else(|| format!("write {EXAMPLES}, and more than nothing"))
 }
 
 fn member_calls(arg: MemberCallsWord) -> Option<MemberCalls> {

@@ -4,20 +4,24 @@ use std::time::SystemTime;
 
 use super::exit::{Exit, Failure};
 use super::files::print;
+use super::number::whole;
 use super::target::KEY_VARIABLE;
 use crate::api::usersig::{Claims, sign};
 
-/// Prints a `UserSig`, made with the key in `MSGEXT_SECRET_KEY`
+/// No signature is good for longer.
+const TEN_YEARS_S: u64 = 10 * 365 * 86_400;
+
+/// Prints a UserSig, made with the key in MSGEXT_SECRET_KEY
 #[derive(Debug, clap::Args)]
 pub struct UsersigArgs {
     /// The app's SDKAppID
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1, u64::MAX))]
     sdkappid: u64,
     /// Whose signature
     #[arg(long, value_name = "ID")]
     identifier: String,
     /// How long it is good for, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = whole::<u64>(1, TEN_YEARS_S))]
     expire: u64,
 }
 

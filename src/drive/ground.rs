@@ -16,6 +16,7 @@ use super::target::{Clock, Launched, ReadBack, Target, TargetPlace};
 use crate::api::MemberCalls;
 use crate::judge::conform::pairs::Pairs;
 use crate::scenario::{EmbeddedSetup, MessageKind};
+use crate::yaml::rate::Rate;
 
 /// Messages that are made, or read back, at the same time.
 const SIDE_BY_SIDE: usize = 16;
@@ -49,12 +50,12 @@ pub struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    /// Finds out what the target takes; at most `rate` requests a second are sent to it, then and later.
+    /// Finds out what the target takes; requests are sent at `rate` at most to it, then and later.
     pub async fn prepare(
         target: &'a Target,
         place: &'a TargetPlace,
         seed: u64,
-        rate: Option<u32>,
+        rate: Option<Rate>,
         stop: &Stop,
     ) -> Result<Ground<'a>, GroundError> {
         let member_calls = target.member_calls.unwrap_or(MemberCalls::Nobody);
@@ -62,7 +63,7 @@ impl<'a> Ground<'a> {
         let mut ground = Ground {
             target,
             found: Found { member_calls, saw_member_calls: false, read_back },
-            budget: Budget::per_second(rate),
+            budget: Budget::of(rate),
             seed,
             place,
             client: Client::new(target.timeout)?,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use crate::yaml::rate::Rate;
+
 /// Spaces requests evenly; shared by all scenarios of a run.
 #[derive(Debug)]
 pub struct Budget {
@@ -15,8 +17,8 @@ pub struct Budget {
 
 impl Budget {
     /// `None` sends without waiting.
-    pub fn per_second(rate: Option<u32>) -> Budget {
-        Budget { gap: rate.map(|rate| Duration::from_secs(1) / rate.max(1)), next: Mutex::new(None) }
+    pub fn of(rate: Option<Rate>) -> Budget {
+        Budget { gap: rate.map(|rate| rate.time(1)), next: Mutex::new(None) }
     }
 
     /// Waits for the next request's turn. A turn that nobody took is lost, not saved up: no burst ever exceeds the rate.
@@ -40,12 +42,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_budget_spreads_requests_and_none_does_not() {
         let start = Instant::now();
-        let budget = Budget::per_second(Some(100));
+        let budget = Budget::of(Some(Rate::a_second(100)));
         for _ in 0..51 {
             budget.turn().await;
         }
         assert_eq!(start.elapsed().as_millis(), 500);
-        let free = Budget::per_second(None);
+        let free = Budget::of(None);
         for _ in 0..1000 {
             free.turn().await;
         }
@@ -54,7 +56,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_is_not_made_up_for_by_a_burst() {
-        let budget = Budget::per_second(Some(10));
+        let budget = Budget::of(Some(Rate::a_second(10)));
         budget.turn().await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         let start = Instant::now();

@@ -20,7 +20,7 @@ pub enum AddedLatency {
 
 /// A latency that cannot be read from the command line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no latency: write 2ms, 500us or 1s, or bimodal:FAST,SLOW,SHARE such as bimodal:1ms,50ms,1%")]
+#[error("`{0}` is no latency: write 2ms, 500us or 1s, at most 24h, or bimodal:FAST,SLOW,SHARE such as bimodal:1ms,50ms,1%")]
 pub struct ParseLatencyError(String);
 
 impl AddedLatency {

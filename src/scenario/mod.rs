@@ -2,8 +2,11 @@
 //!
 //! Pure: text in, values and located problems out. Never a request: see [`crate::drive`].
 
+pub(crate) mod check;
 pub mod conform;
+mod kind;
 pub(crate) mod load;
+mod schema;
 pub(crate) mod target;
 pub mod writer;
 

@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn span() -> impl Strategy<Value = Span> {
-        (0..1_000_000_u64, prop_oneof![Just(0), (0..1000_u32).prop_map(|ms| ms * 1_000_000), 0..1_000_000_000_u32])
+        (0..86_400_u64, prop_oneof![Just(0), (0..1000_u32).prop_map(|ms| ms * 1_000_000), 0..1_000_000_000_u32])
             .prop_map(|(seconds, nanoseconds)| Span(Duration::new(seconds, nanoseconds)))
     }
 
@@ -258,7 +258,8 @@ mod tests {
         fn what_is_written_reads_back_equal(scenarios in vec(scenario(), 1..3)) {
             let yaml = write(scenarios.clone()).expect("no column is in it");
             let (_, read) = read_file::<File>("f.yaml", &yaml);
-            prop_assert_eq!(read.map(|file| file.scenarios), Ok(scenarios), "{}", yaml);
+            prop_assert_eq!(read.problems, Vec::new());
+            prop_assert_eq!(read.value.map(|file| file.scenarios), Some(scenarios), "{}", yaml);
         }
     }
 
@@ -285,7 +286,7 @@ mod tests {
              keys:\n        k: absent\n",
             long.len()
         );
-        let file = read_file::<File>("f.yaml", &text).1.expect("a file");
+        let file = read_file::<File>("f.yaml", &text).1.value.expect("a file");
         assert_eq!(write(file.scenarios).expect("a text"), text);
     }
 
@@ -293,7 +294,7 @@ mod tests {
     fn a_text_that_would_be_a_column_is_refused_unless_the_scenario_has_a_table() {
         let read = |title: &str, cases: &str| {
             let text = format!("scenarios: [{{id: a, title: '{title}', clauses: [], cases: {cases}, steps: []}}]");
-            read_file::<File>("f.yaml", &text).1.expect("a file").scenarios
+            read_file::<File>("f.yaml", &text).1.value.expect("a file").scenarios
         };
         assert!(write(read("${x}", "[{x: 1}]")).is_ok());
         assert!(write(read("$x", "[]")).is_ok());

@@ -91,9 +91,7 @@ impl Mistake {
     pub(super) fn follows_from(&self, cut: &Pruning) -> bool {
         match &self.kind {
             MistakeKind::MissingField(field) => cut.hides(&child_path(self.path(), field)),
-            MistakeKind::NoVariant { .. } => {
-                cut.hidden.iter().any(|path| path.rsplit_once('/').is_some_and(|(parent, _)| parent == self.path()))
-            }
+            MistakeKind::NoVariant { .. } => is_partial(&cut.hidden, self.path()),
             _ => false,
         }
     }
@@ -163,7 +161,12 @@ impl de::Error for Mistake {
             Unexpected::Map => "a mapping".to_owned(),
             other => other.to_string(),
         };
-        Mistake { path: None, kind: MistakeKind::Wrong { expected: expected.to_string(), found } }
+        let expected = match expected.to_string() {
+            // serde's words for a `NonZero`.
+            expected if expected.starts_with("a nonzero ") => "a whole number, 1 or more".to_owned(),
+            expected => expected,
+        };
+        Mistake { path: None, kind: MistakeKind::Wrong { expected, found } }
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Mistake {
@@ -216,6 +219,11 @@ impl Pruning {
         path.strip_prefix(&self.root)
             .is_some_and(|field| self.stand_ins.iter().any(|known| field.strip_prefix('/') == Some(known)))
     }
+}
+
+/// Whether a part of the node was left out.
+pub fn is_partial(hidden: &HashSet<String>, path: &str) -> bool {
+    hidden.iter().any(|hidden| hidden.rsplit_once('/').is_some_and(|(parent, _)| parent == path))
 }
 
 /// The value in a few words: "the number 5", "a list".

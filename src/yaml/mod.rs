@@ -2,6 +2,7 @@
 
 mod mistake;
 mod node;
+pub mod rate;
 pub mod reader;
 pub mod source;
 pub mod span;

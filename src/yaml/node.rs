@@ -228,7 +228,8 @@ impl<'de> de::SeqAccess<'de> for Items<'_, 'de, '_> {
         for (index, value) in self.items.by_ref() {
             let path = item_path(&self.list.path, index);
             if !self.list.cut.hides(&path) {
-                return seed.deserialize(Node { value, path, cut: self.list.cut }).map(Some);
+                let item = seed.deserialize(Node { value, path, cut: self.list.cut });
+                return item.map(Some).map_err(|error| error.at(&item_path(&self.list.path, index)));
             }
         }
         Ok(None)
@@ -238,7 +239,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_, 'de, '_> {
 struct Entries<'n, 'de, 'h> {
     rest: serde_yaml::mapping::Iter<'de>,
     stand_ins: std::slice::Iter<'h, &'static str>,
-    value: Option<Node<'de, 'h>>,
+    value: Option<(&'de str, Node<'de, 'h>)>,
     mapping: &'n Node<'de, 'h>,
 }
 
@@ -252,20 +253,21 @@ impl<'de> de::MapAccess<'de> for Entries<'_, 'de, '_> {
             if self.mapping.cut.hides(&path) {
                 continue;
             }
-            let key: StrDeserializer<'_, Mistake> = key.into_deserializer();
-            let result = seed.deserialize(key).map_err(|error| error.at(&path));
-            self.value = Some(Node { value, path, cut: self.mapping.cut });
+            let name: StrDeserializer<'_, Mistake> = key.into_deserializer();
+            let result = seed.deserialize(name).map_err(|error| error.at(&path));
+            self.value = Some((key, Node { value, path, cut: self.mapping.cut }));
             return result.map(Some);
         }
         let Some(field) = self.stand_ins.next() else { return Ok(None) };
-        self.value = Some(Node { value: &Value::Null, path: self.mapping.child(field), cut: self.mapping.cut });
+        self.value = Some((field, Node { value: &Value::Null, path: self.mapping.child(field), cut: self.mapping.cut }));
         let key: StrDeserializer<'_, Mistake> = field.into_deserializer();
         seed.deserialize(key).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Mistake> {
         match self.value.take() {
-            Some(node) => seed.deserialize(node),
+            // A type that reads by way of another one raises its own errors here, outside of the node.
+            Some((key, node)) => seed.deserialize(node).map_err(|error| error.at(&self.mapping.child(key))),
             None => Err(de::Error::custom("an entry without a value")),
         }
     }

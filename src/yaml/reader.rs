@@ -11,24 +11,21 @@ use serde::de::{self, DeserializeOwned, Visitor};
 use serde_yaml::{Mapping, Value};
 
 use super::mistake::Pruning;
-pub use super::mistake::{Moved, describe};
+pub use super::mistake::{Moved, describe, is_partial};
 use super::node::Node;
 use super::source::{Problem, SourceFile, child_path, item_path};
 
 /// So many problems of one scenario are told; each costs a reading of it.
 const MOST_PROBLEMS: usize = 100;
 
-/// Reads a whole file of another kind: a target, a load plan.
-pub fn read_file<T: DeserializeOwned>(path: &str, text: &str) -> (Arc<SourceFile>, Result<T, Vec<Problem>>) {
+/// Reads a whole file of another kind: a target, a load plan, clauses.
+pub fn read_file<T: DeserializeOwned>(path: &str, text: &str) -> (Arc<SourceFile>, Read<T>) {
     let source = Arc::new(SourceFile::new(path, text));
     let (value, mut problems) = parse(&source);
-    let read = value.map(|value| read::<T>(&source, &value, "", &Moved::default()));
-    let value = read.and_then(|read| {
-        problems.extend(read.problems);
-        read.value
-    });
-    let result = value.filter(|_| problems.is_empty()).ok_or(problems);
-    (source, result)
+    let Some(value) = value else { return (source, Read { value: None, problems, hidden: HashSet::new() }) };
+    let mut read = read::<T>(&source, &value, "", &Moved::default());
+    problems.append(&mut read.problems);
+    (source, Read { problems, ..read })
 }
 
 /// What was read of a node.
@@ -52,13 +49,9 @@ pub fn parse(source: &SourceFile) -> (Option<Value>, Vec<Problem>) {
             (Some(value), problems)
         }
         Err(error) => {
-            let place = error.location().map(|location| crate::yaml::source::Place {
-                line: location.line(),
-                column: location.column(),
-                span: location.index().min(source.text.len())..location.index().min(source.text.len()),
-            });
+            let byte = error.location().map_or(0, |location| location.index());
             let help = Some("check the indentation, quotes and brackets here".to_owned());
-            problems.push(Problem { path: source.path.clone(), place, message: format!("this is not YAML: {error}"), help });
+            problems.push(source.problem_at_byte(byte, format!("this is not YAML: {error}"), help));
             (None, problems)
         }
     }

@@ -40,11 +40,14 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
+/// The beginning of a file.
+const START: Place = Place { line: 1, column: 1, span: 0..0 };
+
 /// One thing that is wrong in a file, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub path: String,
-    /// `None` where the file could not be read at all.
+    /// `None` where it must not be shown.
     pub place: Option<Place>,
     pub message: String,
     pub help: Option<String>,
@@ -63,6 +66,11 @@ impl SourceFile {
     /// Whether the file has a node of this index path.
     pub fn has(&self, index_path: &str) -> bool {
         self.places.contains_key(index_path)
+    }
+
+    /// The fields at the file's top, in no order.
+    pub fn top(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().filter_map(|path| path.strip_prefix('/')).filter(|field| !field.contains('/'))
     }
 
     /// Where the node stands, or the nearest node around it.
@@ -93,13 +101,31 @@ impl SourceFile {
 
     /// A problem with the node at `index_path`.
     pub fn problem(&self, index_path: &str, message: impl Into<String>, help: Option<String>) -> Problem {
-        Problem { path: self.path.clone(), place: self.place(index_path).cloned(), message: message.into(), help }
+        self.problem_at(self.place(index_path).cloned().unwrap_or(START), message, help)
     }
 
     /// A problem with the key of the entry at `index_path`.
     pub fn key_problem(&self, index_path: &str, message: impl Into<String>, help: Option<String>) -> Problem {
-        Problem { path: self.path.clone(), place: self.key_place(index_path).cloned(), message: message.into(), help }
+        self.problem_at(self.key_place(index_path).cloned().unwrap_or(START), message, help)
     }
+
+    /// A problem at a byte of the text, or at the nearest character before it.
+    pub fn problem_at_byte(&self, byte: usize, message: impl Into<String>, help: Option<String>) -> Problem {
+        self.problem_at(at_byte(&self.text, byte), message, help)
+    }
+
+    fn problem_at(&self, place: Place, message: impl Into<String>, help: Option<String>) -> Problem {
+        Problem { path: self.path.clone(), place: Some(place), message: message.into(), help }
+    }
+}
+
+/// A byte of a text, or the nearest character before it.
+fn at_byte(text: &str, byte: usize) -> Place {
+    let offset = text.floor_char_boundary(byte);
+    let before = &text[..offset];
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = before.matches('\n').count() + 1;
+    Place { line, column: before[line_start..].chars().count() + 1, span: offset..offset }
 }
 
 /// The index path of an entry: `/` and `~` in keys are escaped as in JSON pointers.
@@ -179,6 +205,12 @@ impl<'t> Scan<'t> {
             if !self.event(&event, span) {
                 return;
             }
+        }
+        // Nothing at the top has a place: there is no value, or one that nobody wrote.
+        if self.places.is_empty() && self.problems.is_empty() {
+            let message = if self.text.trim().is_empty() { "the file is empty" } else { "there is no value in this file" };
+            self.told(Some(START), message, "write scenarios, a load plan or a target into it, or leave it out");
+            self.readable = false;
         }
     }
 
@@ -280,7 +312,8 @@ impl<'t> Scan<'t> {
     }
 
     fn syntax(&mut self, error: &ScanError) {
-        let place = self.point(*error.marker());
+        // Its line and column do not always count what its index does.
+        let place = at_byte(self.text, self.offset(*error.marker()));
         self.told(Some(place), &format!("this is not YAML: {}", error.info()), "check the indentation, quotes and brackets here");
         self.readable = false;
     }
@@ -319,6 +352,10 @@ impl<'t> Scan<'t> {
 
     fn point(&self, marker: Marker) -> Place {
         let offset = self.offset(marker);
+        // The parser takes the end of a text for the beginning of one more line.
+        if offset == self.text.len() {
+            return at_byte(self.text, offset);
+        }
         Place { line: marker.line().max(1), column: marker.col() + 1, span: offset..offset }
     }
 }

@@ -9,12 +9,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// A span of time: `500ms`, `61s`, `1.5s`, `2m`, `1h30m`.
+/// A span of time: `500ms`, `61s`, `1.5s`, `2m`, `1h30m`; at most [`LONGEST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
+/// No trial, phase, wait, window or time-out is longer: a signature lasts a day.
+pub const LONGEST: Duration = Duration::from_hours(24);
+
 /// What a span looks like, for messages.
-pub const EXAMPLES: &str = "500ms, 61s or 2m";
+pub const EXAMPLES: &str = "500ms, 61s or 2m, at most 24h";
 
 /// Of the units that jiff knows, the ones that the schema tells of; all are short and of one spelling.
 const UNITS: [&str; 7] = ["ns", "us", "µs", "ms", "s", "m", "h"];
@@ -28,7 +31,7 @@ impl FromStr for Span {
         let numbers_and_units = text.starts_with(is_number)
             && text.split(is_number).filter(|unit| !unit.is_empty()).all(|unit| UNITS.contains(&unit));
         let span: jiff::SignedDuration = if numbers_and_units { text.parse().map_err(|_| ())? } else { return Err(()) };
-        span.try_into().map(Span).map_err(|_| ())
+        span.try_into().ok().filter(|span| *span <= LONGEST).map(Span).ok_or(())
     }
 }
 
@@ -81,7 +84,7 @@ impl JsonSchema for Span {
         json_schema!({
             "type": "string",
             "pattern": "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$",
-            "description": "A span of time: 500ms, 61s, 1.5s, 2m.",
+            "description": "A span of time: 500ms, 61s, 1.5s, 2m; at most 24h.",
         })
     }
 }
@@ -100,6 +103,7 @@ mod tests {
             ("1.5s", Duration::from_millis(1500)),
             ("200us", Duration::from_micros(200)),
             ("1h30m", Duration::from_mins(90)),
+            ("24h", LONGEST),
         ];
         for (text, span) in spans {
             assert_eq!(read(text), Ok(span), "{text}");
@@ -110,7 +114,8 @@ mod tests {
         assert_eq!(Span(Duration::from_secs(61)).to_string(), "61s");
         assert_eq!(Span(Duration::from_mins(2)).to_string(), "2m");
         assert_eq!(Span(Duration::ZERO).to_string(), "0s");
-        for wrong in ["61", "s", "-1s", "+1s", "1s ago", "PT1S", "1d", "1 s", "99999999999999999999s", ""] {
+        assert!(EXAMPLES.ends_with(&Span(LONGEST).to_string()));
+        for wrong in ["61", "s", "-1s", "+1s", "1s ago", "PT1S", "1d", "1 s", "24h1ns", "99999999999999999999s", ""] {
             assert_eq!(read(wrong), Err(()), "{wrong}");
         }
     }

@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
 
+use msgext::model::mutants::MUTANTS;
 use msgext::model::readings::READINGS;
 use msgext::spec::{self, Level};
 use serde_json::{Value, json};
@@ -144,6 +145,18 @@ fn fail_fast_ends_at_the_first_failure_and_without_it_every_scenario_runs() {
 }
 
 #[test]
+fn a_rate_is_written_alike_for_run_and_load() {
+    for rate in ["9000/m", "150/s", "150/1s", "150"] {
+        msgext(None, &["run", "--rate", rate, "--filter", "id:set-first-gives-seq-1/*"]).exits(0);
+        msgext(None, &["load", "--rate", rate, "--calls", "3", "--messages", "2"]).exits(0);
+    }
+    for wrong in ["150/d", "s", "-1/s", "0.0/s"] {
+        let told = ["run", "load"].map(|command| msgext(None, &[command, &format!("--rate={wrong}")]).exits(2).stderr);
+        assert!(told.iter().all(|told| told.contains("write 200/s, 12000/m or 200/1s")), "{told:?}");
+    }
+}
+
+#[test]
 fn a_pinned_answer_that_the_target_gives_passes_and_another_contradicts() {
     let run = |pin| msgext(None, &["run", "--filter", "clause:DEL-3", "--pin", pin]);
     let agrees = run("deleted-key=tombstone").exits(0).report();
@@ -264,7 +277,7 @@ fn a_target_that_is_not_named_in_full_is_a_usage_error() {
 
 #[test]
 fn a_misspelt_value_is_a_usage_error_that_names_what_there_is() {
-    let cases: [(&[&str], &str); 20] = [
+    let cases: &[(&[&str], &str)] = &[
         (&["run", "--pin", "deleted-kye=reset"], "deleted-key"),
         (&["run", "--pin", "deleted-key=rset"], "tombstone, reset"),
         (&["run", "--pin", "deleted-key"], "QUESTION=ANSWER"),
@@ -272,22 +285,37 @@ fn a_misspelt_value_is_a_usage_error_that_names_what_there_is() {
         (&["run", "--filter", "levle:must"], "level:must|should|open"),
         (&["run", "--filter", "level:mst"], "level:must, level:should or level:open"),
         (&["run", "--filter", "a,,b"], "single commas"),
-        (&["run", "--rate", "fast"], "requests a second, or none"),
-        (&["run", "--rate", "0"], "requests a second, or none"),
-        (&["run", "--timeout", "5"], "500ms, 10s or 2m"),
-        (&["run", "--repeat", "0"], "1..="),
-        (&["run", "--seed", "x"], "--seed"),
+        (&["run", "--rate", "fast"], "200/s, 12000/m or 200/1s"),
+        (&["run", "--rate", "0"], "none lifts the limit"),
+        (&["run", "--timeout", "5"], "500ms, 61s or 2m, at most 24h"),
+        (&["run", "--repeat", "0"], "a whole number from 1 to 65535"),
+        (&["run", "--seed", "x"], "a whole number, 0 or more"),
         (&["run", "--dryrun"], "--dry-run"),
         (&["serve", "--fault", "rest:3"], "bad-gateway"),
         (&["serve", "--fault", "reset"], "KIND:N"),
         (&["serve", "--reading", "seq=x"], "per-key, per-message"),
         (&["serve", "--app-limit", "200"], "sliding-log:200/60s"),
-        (&["serve", "--internal-error", "0"], "1..="),
+        (&["serve", "--internal-error", "0"], "a whole number from 1"),
+        (&["serve", "--lose-one-in", "0"], "a whole number, 1 or more"),
+        (&["serve", "--threads", "0"], "a whole number from 1 to 1024"),
+        (&["serve", "--sdkappid", "x"], "a whole number from 1"),
+        (&["usersig", "--sdkappid", "1", "--identifier", "a", "--expire", "0"], "a whole number from 1"),
+        (&["load", "--connections", "0"], "a whole number from 1 to 20000"),
+        (&["load", "--messages", "0"], "a whole number from 1 to 1000000"),
+        (&["load", "--threads", "0"], "a whole number from 1 to 1024"),
+        (&["load", "--rate", "50", "--calls", "0"], "a whole number from 1"),
+        (&["load", "--rate", "0"], "200/s, 12000/m or 200/1s"),
+        (&["load", "--rate", "50", "--for", "0s"], "more than nothing"),
+        (&["load", "--rate", "50", "--for", "25h"], "at most 24h"),
+        (&["load", "--find-capacity", "--slo", "lost = 0", "--trial", "5000000h"], "at most 24h"),
+        (&["run", "--target", "singapor"], "did you mean `singapore`?"),
+        (&["run", "--target", "localhost:8080"], "did you mean `http://localhost:8080`"),
         (&["schema", "reprot"], "report"),
         (&["chekc"], "check"),
     ];
     for (args, says) in cases {
         let ran = msgext(None, args).exits(2);
+        assert!(!ran.stderr.contains("invalid digit") && !ran.stderr.contains("non-zero"), "{}", ran.stderr);
         assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
         assert_eq!(ran.stdout, "", "{args:?}");
     }
@@ -344,6 +372,52 @@ fn check_takes_good_files_and_tells_every_problem_of_bad_ones() {
     let bad = msgext_with(("t.yaml", &misspelt), None, &["check", "t.yaml"]).exits(2);
     assert!(bad.stderr.contains("t.yaml:2:1") && bad.stderr.contains("`sdkappid`"), "{}", bad.stderr);
     msgext(None, &["check", "no-such-file.yaml"]).exits(2);
+}
+
+#[test]
+fn each_command_knows_a_file_of_another_kind_and_names_the_command_that_takes_it() {
+    let plan = r#"{"title": "t", "messages": 4, "phases": [{"name": "a", "rate": "20/s", "for": "1s"}]}"#;
+    let target = "url: singapore\nsdkappid: 1\nadmin: a\n";
+    for (text, kind, own) in [
+        (plan, "this is a load plan: msgext load f.yaml", "load"),
+        (WRONG, "this is a file of scenarios: msgext run f.yaml", "run"),
+        (target, "this is a target file: msgext run --target f.yaml", "target"),
+    ] {
+        // A byte order mark changes nothing.
+        let marked = format!("\u{feff}---\n{text}");
+        msgext_with(("f.yaml", &marked), None, &["check", "f.yaml"]).exits(0);
+        let commands: [(&str, &[&str]); 3] =
+            [("run", &["run", "f.yaml"]), ("load", &["load", "f.yaml"]), ("target", &["run", "--target", "f.yaml"])];
+        for (command, args) in commands.into_iter().filter(|(command, _)| *command != own) {
+            let ran = msgext_with(("f.yaml", &marked), Some(KEY), args).exits(2);
+            assert!(ran.stderr.contains(kind) && ran.stderr.matches("error").count() == 2, "{command}: {}", ran.stderr);
+        }
+    }
+    for (text, told) in
+        [("", "the file is empty"), ("a: 1\n", "says what it is for"), ("scenario: []\n", "did you mean `scenarios`?")]
+    {
+        let ran = msgext_with(("f.yaml", text), None, &["check", "f.yaml"]).exits(2);
+        assert!(ran.stderr.contains(told) && ran.stderr.contains("f.yaml:1:1"), "{text}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_no_file_is_told_by_every_command_and_hangs_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe.yaml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let link = folder.path().join("link.yaml");
+    std::os::unix::fs::symlink("gone", &link).expect("a link");
+    let [pipe, link] = [&pipe, &link].map(|path| path.to_str().expect("UTF-8"));
+    let target = ["--target", "http://127.0.0.1:9", "--sdkappid", "1", "--admin", "a", "--secret-key-file"];
+    let by_key = [&["run"][..], &target].concat();
+    let commands: [&[&str]; 5] = [&["check"], &["run"], &["load"], &["run", "--target"], &by_key];
+    for (path, told) in [(pipe, "is a named pipe"), (link, "leads nowhere"), ("/dev/zero", "is a device")] {
+        for command in commands {
+            let ran = msgext(Some(KEY), &[command, &[path]].concat()).exits(2);
+            assert!(ran.stderr.contains(told) && ran.stderr.contains(path), "{command:?}: {}", ran.stderr);
+        }
+    }
 }
 
 #[test]
@@ -495,6 +569,60 @@ fn list_names_a_scenario_for_every_clause_that_must_or_should_hold() {
 }
 
 #[test]
+fn list_shows_of_the_clauses_those_that_a_filter_leaves_and_never_says_that_they_have_no_scenario() {
+    let ids = |filter: &str| {
+        let listed = msgext(None, &["list", "--clauses", "--filter", filter]).exits(0).stdout;
+        listed.lines().filter(|line| !line.starts_with(' ')).map(|line| line[..8].trim().to_owned()).collect::<Vec<_>>()
+    };
+    let of_level = |level| {
+        let clauses = spec::bundled().clauses.into_iter().filter(move |clause| clause.level == level);
+        clauses.map(|clause| clause.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("level:open"), of_level(Level::Open));
+    assert_eq!(ids("level:must"), of_level(Level::Must));
+    let raced = msgext(None, &["list", "--clauses", "--filter", "tag:race"]).exits(0).stdout;
+    assert!(raced.starts_with("SET-4") && raced.contains("SEQ-7") && !raced.contains("no scenario"), "{raced}");
+}
+
+#[test]
+fn list_names_tags_for_filters_and_mutants_for_serve() {
+    let tags = msgext(None, &["list", "--tags"]).exits(0).stdout;
+    for line in tags.lines() {
+        let mut words = line.split_whitespace();
+        let (tag, count) = (words.next().expect("a tag"), words.next().expect("a count"));
+        let listed = msgext(None, &["list", "--filter", &format!("tag:{tag}")]).exits(0).stdout;
+        assert_eq!(listed.lines().count().to_string(), count, "{tag}");
+    }
+    assert!(tags.lines().count() >= 3, "{tags}");
+    let mutants = msgext(None, &["list", "--mutants"]).exits(0).stdout;
+    assert_eq!(mutants.lines().count(), MUTANTS.len());
+    for (line, mutant) in mutants.lines().zip(MUTANTS) {
+        assert!(line.starts_with(mutant.name) && line.ends_with(&mutant.breaks.join(" ")), "{line}");
+    }
+    msgext(None, &["list", "--mutants", "--filter", "tag:race"]).exits(2);
+}
+
+#[test]
+fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
+    for command in ["", "run", "load", "serve", "list", "check", "schema", "usersig"] {
+        for help in ["-h", "--help"] {
+            let args: Vec<&str> = [command, help].into_iter().filter(|word| !word.is_empty()).collect();
+            let shown = msgext(None, &args).exits(0).stdout;
+            assert!(!shown.contains('`'), "{command}: {shown}");
+        }
+    }
+    let help = msgext(None, &["load", "--help"]).exits(0).stdout;
+    let section = |heading: &str| {
+        let section = help.split_once(&format!("\n{heading}:\n")).expect("a section").1;
+        section.split("\n\n").take_while(|block| block.starts_with(' ')).collect::<String>()
+    };
+    for flag in ["--threads", "--metrics", "--seed", "--quiet"] {
+        assert!(section("Options").contains(flag) && !section("Capacity").contains(flag), "{flag}: {help}");
+    }
+    assert!(section("Capacity").contains("--slo") && section("Plan").contains("--connections"), "{help}");
+}
+
+#[test]
 fn list_names_every_answer_to_every_question() {
     let listed = msgext(None, &["list", "--readings"]).exits(0).stdout;
     let questions: Vec<&str> = listed.lines().filter(|line| !line.starts_with(' ')).collect();
@@ -510,13 +638,13 @@ fn list_names_every_answer_to_every_question() {
 
 #[test]
 fn schema_prints_what_the_editors_of_the_bundled_scenarios_use() {
-    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/scenario.schema.json");
-    let kept = fs::read_to_string(kept).expect("the schema is kept");
-    assert!(msgext(None, &["schema"]).exits(0).stdout == kept, "run `msgext schema > scenarios/scenario.schema.json`");
-    assert!(msgext(None, &["schema", "scenario"]).exits(0).stdout == kept);
-    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/load.schema.json");
-    let kept = fs::read_to_string(kept).expect("the schema is kept");
-    assert!(msgext(None, &["schema", "load"]).exits(0).stdout == kept, "run `msgext schema load > scenarios/load.schema.json`");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    for kind in ["scenario", "load", "target"] {
+        let file = format!("{folder}/{kind}.schema.json");
+        let kept = fs::read_to_string(&file).expect("the schema is kept");
+        assert!(msgext(None, &["schema", kind]).exits(0).stdout == kept, "run `msgext schema {kind} > {file}`");
+    }
+    assert_eq!(msgext(None, &["schema"]).exits(0).stdout, msgext(None, &["schema", "scenario"]).exits(0).stdout);
 }
 
 #[test]

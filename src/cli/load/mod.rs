@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::conduct::{Conduct, ConductArgs, now};
+use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::embedded::{self, ServedEndpoint};
 use super::exit::{Exit, Failure, say};
 use super::files::Output;
+use super::number::whole;
 use super::target::{Named, span};
 use crate::drive::ground::Ground;
 use crate::drive::load::run::{Watcher, run as carry_out};
@@ -34,7 +35,7 @@ use plan::PlanArgs;
 use watch::Watch;
 
 /// Messages are made at this rate on a real target: a quarter below the app's limit of 200.
-const MAKING: u32 = 150;
+const MAKING: Rate = Rate::a_second(150);
 /// A thread is given so many calls a second at most, where there are cores for more.
 const CALLS_A_THREAD: f64 = 40_000.0;
 
@@ -46,10 +47,10 @@ pub struct LoadArgs {
     #[command(flatten)]
     search: SearchArgs,
     /// Threads that send; as many as the plan needs if left out
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 1024), help_heading = NO_HEADING)]
     threads: Option<u32>,
-    /// Serves live metrics in the `OpenMetrics` form at this address while it runs; port 0 lets the system choose
-    #[arg(long, value_name = "ADDR")]
+    /// Serves live metrics in the form of OpenMetrics at this address while it runs; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", help_heading = NO_HEADING)]
     metrics: Option<SocketAddr>,
     #[command(flatten)]
     conduct: ConductArgs,
@@ -66,10 +67,10 @@ struct SearchArgs {
     #[arg(long, value_name = "CHECK")]
     slo: Vec<Check>,
     /// The first rate that is tried [default: 100/s]
-    #[arg(long, value_name = "RATE", value_parser = plan::rate)]
+    #[arg(long, value_name = "RATE", value_parser = Rate::of_argument)]
     start_rate: Option<Rate>,
     /// No higher rate is tried [default: 100000/s]
-    #[arg(long, value_name = "RATE", value_parser = plan::rate)]
+    #[arg(long, value_name = "RATE", value_parser = Rate::of_argument)]
     max_rate: Option<Rate>,
     /// How long each trial is [default: 3s]
     #[arg(long, value_name = "SPAN", value_parser = span)]

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use crate::cli::exit::Failure;
 use crate::cli::files;
+use crate::cli::number::{count, whole};
 use crate::cli::target::{DEFAULT_TIMEOUT, span};
 use crate::judge::text::counted;
 use crate::report::snippet::{self, Texts};
 use crate::scenario::Caller;
 use crate::scenario::load::check::Check;
+use crate::scenario::load::lint::{MOST_CALLS, MOST_CONNECTIONS, MOST_MESSAGES};
 use crate::scenario::load::{Arrivals, BUNDLED, Choice, Extent, Mix, Phase, Plan, Rate, RateOrMax, Spacing, Traffic, load};
 use crate::yaml::source::SourceFile;
 
@@ -22,26 +24,26 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Plan")]
 pub struct PlanArgs {
-    /// A plan file, or one that is built in: limits, soak, ramp, spike. `limits` if left out, unless --rate is given
+    /// A plan file, or one that is built in: limits, soak, ramp, spike. The plan limits if left out, unless --rate is given
     #[arg(value_name = "PLAN", conflicts_with = "rate")]
     plan: Option<String>,
-    /// Without a plan: calls a second (5000/s), or `max` for as many as the connections let through
+    /// Without a plan: calls a second (5000/s), or max for as many as the connections let through
     #[arg(long, value_name = "RATE", value_parser = rate_or_max)]
     rate: Option<RateOrMax>,
     /// How long to send at --rate [default: 10s]
     #[arg(long = "for", value_name = "SPAN", value_parser = span, conflicts_with = "calls")]
     duration: Option<Duration>,
     /// Sends exactly so many calls at --rate
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1, MOST_CALLS))]
     calls: Option<u64>,
     /// Poisson arrivals in place of even ones
     #[arg(long, conflicts_with = "calls")]
     poisson: bool,
     /// Most calls under way, each on a connection of its own; 16, or what the plan says
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count(MOST_CONNECTIONS))]
     connections: Option<NonZeroU32>,
     /// Messages that calls go to [default: 64]
-    #[arg(long, value_name = "N", conflicts_with = "plan")]
+    #[arg(long, value_name = "N", value_parser = count(MOST_MESSAGES), conflicts_with = "plan")]
     messages: Option<NonZeroU32>,
     /// Sets, deletes and clears by their shares, as in 8:1:1 [default: 1:0:0]
     #[arg(long, value_name = "MIX", value_parser = mix, conflicts_with = "plan")]
@@ -63,14 +65,11 @@ pub struct PlanArgs {
     check: Vec<Check>,
 }
 
-/// A rate as [`rate`] reads it, or `max`.
 fn rate_or_max(text: &str) -> Result<RateOrMax, String> {
-    if text == "max" { Ok(RateOrMax::Max) } else { rate(text).map(RateOrMax::Rate) }
-}
-
-/// A rate; a bare number is a second's.
-pub fn rate(text: &str) -> Result<Rate, String> {
-    if text.contains('/') { text.parse() } else { format!("{text}/s").parse() }
+    match text {
+        "max" => Ok(RateOrMax::Max),
+        _ => Rate::of_argument(text).map(RateOrMax::Rate).map_err(|told| format!("{told}; max is as fast as it goes")),
+    }
 }
 
 /// A number, or two joined by a hyphen.
@@ -199,7 +198,7 @@ impl PlanArgs {
 fn named(name: &str) -> Result<(Plan, Arc<SourceFile>), Failure> {
     let (path, text) = match BUNDLED.iter().find(|(bundled, ..)| *bundled == name) {
         Some((_, path, text)) => ((*path).to_owned(), (*text).to_owned()),
-        None if Path::new(name).exists() => files::read(Path::new(name))?,
+        None if files::is_there(Path::new(name)) => files::read(Path::new(name))?,
         None => {
             let known = BUNDLED.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
             return Err(Failure::usage(format!("{name}: no such file, and no plan that is built in; those are {known}")));

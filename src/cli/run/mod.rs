@@ -9,6 +9,7 @@ use progress::RunProgress;
 
 use crate::cli::conduct::{Conduct, ConductArgs, now, runtime};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::number::whole;
 use crate::cli::target::Named;
 use crate::cli::{embedded, files};
 use crate::drive::conform::{self, ConformOptions, Event, counts};
@@ -23,9 +24,10 @@ use crate::scenario::conform::filter::Filter;
 use crate::scenario::conform::plan::{self, Planned};
 use crate::spec::{self, Spec};
 use crate::verdict::ScenarioOutcome;
+use crate::yaml::rate::Rate;
 
 /// The request budget on a real target, where none is given: a quarter below the app's limit of 200.
-const DEFAULT_RATE: u32 = 150;
+const DEFAULT_RATE: Rate = Rate::a_second(150);
 
 /// Checks a target against the documentation, scenario by scenario
 #[derive(Debug, clap::Args)]
@@ -34,17 +36,18 @@ pub struct RunArgs {
     /// Scenario files or folders; the bundled scenarios if left out
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Only these: id:GLOB, clause:GLOB, tag:NAME, level:must|should|open, or a word; `!` excludes
+    /// Only these: id:GLOB, clause:GLOB, tag:NAME, level:must|should|open, or a word; ! excludes
     #[arg(long, value_name = "EXPR")]
     filter: Option<Filter>,
     /// Leaves out scenarios that really wait on a real target
     #[arg(long)]
     fast: bool,
-    /// Requests a second over everything, or `none`; 150 on a real target, none on the embedded endpoint
-    #[arg(long, value_name = "N|none", value_parser = rate)]
+    /// Requests over everything (150/s, 9000/m; a bare number is a second's), or none; 150/s on a real target, none on the
+    /// embedded endpoint
+    #[arg(long, value_name = "RATE|none", value_parser = rate)]
     rate: Option<RequestRate>,
     /// Runs every scenario so many times
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1, u16::MAX.into()))]
     repeat: u16,
     /// Runs the scenarios in a random order
     #[arg(long)]
@@ -52,7 +55,7 @@ pub struct RunArgs {
     /// Ends at the first failure
     #[arg(long)]
     fail_fast: bool,
-    /// Lets `should` clauses decide too
+    /// Lets clauses of level should decide too
     #[arg(long)]
     strict: bool,
     /// Prints the requests, as they would be if the target answered as the reference endpoint does, and sends none
@@ -64,7 +67,7 @@ pub struct RunArgs {
 
 #[derive(Clone, Copy, Debug)]
 enum RequestRate {
-    PerSecond(u32),
+    Limited(Rate),
     Unlimited,
 }
 
@@ -114,7 +117,7 @@ fn plan(args: &RunArgs, spec: &Spec, seed: u64) -> Result<Vec<Planned>, Failure>
 
 fn options(args: &RunArgs, seed: u64) -> ConformOptions {
     let rate = match args.rate {
-        Some(RequestRate::PerSecond(rate)) => Some(rate),
+        Some(RequestRate::Limited(rate)) => Some(rate),
         Some(RequestRate::Unlimited) => None,
         None if args.conduct.target.is_embedded() => None,
         None => Some(DEFAULT_RATE),
@@ -179,6 +182,5 @@ fn rate(text: &str) -> Result<RequestRate, String> {
     if text == "none" {
         return Ok(RequestRate::Unlimited);
     }
-    let rate = text.trim_end_matches("/s").parse().ok().filter(|rate| *rate > 0);
-    rate.map(RequestRate::PerSecond).ok_or_else(|| "write a number of requests a second, or none".to_owned())
+    Rate::of_argument(text).map(RequestRate::Limited).map_err(|told| format!("{told}; none lifts the limit"))
 }

@@ -17,6 +17,7 @@ use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
 use crate::spec::Spec;
 use crate::verdict::{ScenarioOutcome, Verdict};
+use crate::yaml::rate::Rate;
 use walk::walk;
 
 /// Scenarios that run at the same time.
@@ -25,8 +26,8 @@ const SIDE_BY_SIDE: usize = 16;
 /// What the user chose of a run.
 #[derive(Clone, Debug)]
 pub struct ConformOptions {
-    /// Requests a second over everything; `None` for no budget.
-    pub rate: Option<u32>,
+    /// The budget of requests over everything; `None` for none.
+    pub rate: Option<Rate>,
     /// Leaves out scenarios that wait.
     pub fast: bool,
     /// Ends the run at the first failure that decides.
@@ -143,7 +144,8 @@ fn left_out(planned: &Planned, ground: &Ground<'_>, options: &ConformOptions) ->
     if needs.without_plan && ground.target.without_plan.is_none() {
         return Some("the target names no app without the plan".to_owned());
     }
-    let budget = options.rate.filter(|rate| planned.scenario.needs_rate.is_some_and(|needed| needed > *rate));
+    let budget =
+        options.rate.filter(|rate| planned.scenario.needs_rate.is_some_and(|needed| f64::from(needed) > rate.per_second()));
     budget.map(|rate| {
         let needed = planned.scenario.needs_rate.unwrap_or_default();
         format!("it has to send {needed} requests a second, and the budget is {rate} (--rate none lifts it)")

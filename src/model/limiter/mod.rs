@@ -8,12 +8,13 @@ mod syntax;
 
 use std::time::Duration;
 
+use crate::yaml::span::LONGEST;
 pub use counter::Limiter;
 pub use syntax::LimitSyntax;
 
 /// Beyond these a limit limits nothing; within them no sum below overflows.
 const MAX_LIMIT: u64 = 1_000_000_000;
-const MAX_WINDOW: Duration = Duration::from_hours(24 * 31);
+const MAX_WINDOW: Duration = LONGEST;
 
 /// How calls are counted against a limit `L` in a window `W`; the rate is `L/W`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub enum LimitSyntax {
     Kind(String),
     #[error("`{0}` is no number of calls from 1 to {MAX_LIMIT}")]
     Number(String),
-    #[error("`{0}` is no length of time such as 60s, 500ms or 1m, above zero and at most 31 days")]
+    #[error("`{0}` is no length of time such as 60s, 500ms or 1m, above zero and at most 24h")]
     Time(String),
     #[error("`{0}` is no option; there are burst=N, phase=TIME, unit=request|kv, rejected, scope=WORD")]
     Option(String),
@@ -235,9 +235,9 @@ mod tests {
             ("gcra:0/60s", "`0` is no number of calls from 1 to 1000000000"),
             ("gcra:-1/60s", "`-1` is no number of calls from 1 to 1000000000"),
             ("gcra:200/60s,burst=2000000000", "`2000000000` is no number of calls from 1 to 1000000000"),
-            ("gcra:200/60", "`60` is no length of time such as 60s, 500ms or 1m, above zero and at most 31 days"),
-            ("gcra:200/0s", "`0s` is no length of time such as 60s, 500ms or 1m, above zero and at most 31 days"),
-            ("gcra:200/745h", "`745h` is no length of time such as 60s, 500ms or 1m, above zero and at most 31 days"),
+            ("gcra:200/60", "`60` is no length of time such as 60s, 500ms or 1m, above zero and at most 24h"),
+            ("gcra:200/0s", "`0s` is no length of time such as 60s, 500ms or 1m, above zero and at most 24h"),
+            ("gcra:200/25h", "`25h` is no length of time such as 60s, 500ms or 1m, above zero and at most 24h"),
             ("gcra:200/1s,x", "`x` is no option; there are burst=N, phase=TIME, unit=request|kv, rejected, scope=WORD"),
             ("gcra:200/1s,rejected,rejected", "`rejected` stands twice"),
             ("sliding-log:200/60s,burst=5", "sliding-log has no burst; token-bucket, gcra, leaky-meter and leaky-queue have"),

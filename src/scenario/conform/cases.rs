@@ -32,6 +32,10 @@ pub(super) fn expand(source: &SourceFile, path: &str, scenario: &Value, budget: 
     let rows = table.rows(&cases, &cases_path);
     let columns: BTreeSet<&str> = rows.first().map(|(_, row)| row.keys().map(String::as_str).collect()).unwrap_or_default();
     let has_table = cases.as_sequence().is_some_and(|rows| !rows.is_empty());
+    if cases.as_sequence().is_some_and(Vec::is_empty) {
+        let help = Some("add a row, or remove `cases`".to_owned());
+        table.problems.push(source.key_problem(&cases_path, "this table has no row", help));
+    }
     // Where no row can be read, nothing can be said of the names either.
     let template_is_sound =
         (has_table && rows.is_empty()) || table.check_names(&Value::Mapping(template.clone()), path, &columns);

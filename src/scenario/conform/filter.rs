@@ -5,7 +5,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::plan::Planned;
-use crate::spec::{Level, Spec};
+use crate::spec::{Clause, Level, Spec};
 
 /// Terms separated by commas. A scenario is in if any of them fits and none with a `!` does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,7 +86,28 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Whether a clause is in, where the clauses are asked for: a level or a clause means the clause itself, all else the
+    /// scenarios that are in and cover it.
+    pub fn admits_clause(&self, clause: &Clause, covering: &[&Planned], spec: &Spec) -> bool {
+        let fits =
+            |term: &Term| term.fits_clause(clause).unwrap_or_else(|| covering.iter().any(|planned| term.fits(planned, spec)));
+        let is_excluded = |term: &Term| term.fits_clause(clause) == Some(true);
+        (self.include.is_empty() || self.include.iter().any(fits)) && !self.exclude.iter().any(is_excluded)
+    }
+}
+
 impl Term {
+    /// `None` where it speaks of scenarios.
+    fn fits_clause(&self, clause: &Clause) -> Option<bool> {
+        match self {
+            Term::Clause(pattern) => Some(glob(pattern, &clause.id)),
+            Term::Level(level) => Some(clause.level == *level),
+            Term::Word(word) if *word == clause.id => Some(true),
+            Term::Id(_) | Term::Tag(_) | Term::Word(_) => None,
+        }
+    }
+
     fn fits(&self, planned: &Planned, spec: &Spec) -> bool {
         let has_tag = |name: &String| planned.scenario.tags.contains(name);
         match self {
@@ -162,6 +183,28 @@ mod tests {
         ] {
             assert_eq!(chosen(filter), ids, "{filter}");
         }
+    }
+
+    #[test]
+    fn a_clause_is_in_by_itself_or_by_the_scenarios_that_cover_it() {
+        let spec: Spec = serde_yaml::from_str(SPEC).expect("a spec");
+        let (planned, _) = load(vec![("f.yaml".into(), FILE.into())], &spec);
+        let admitted = |filter: &str| {
+            let filter: Filter = filter.parse().expect("a filter");
+            let covering = |clause: &Clause| {
+                let of_clause = planned.iter().filter(|planned| planned.clauses().contains(clause.id.as_str()));
+                of_clause.filter(|planned| filter.admits(planned, &spec)).collect::<Vec<_>>()
+            };
+            let clauses = spec.clauses.iter().filter(|clause| filter.admits_clause(clause, &covering(clause), &spec));
+            clauses.map(|clause| clause.id.as_str()).collect::<Vec<_>>()
+        };
+        // `limit-bites` covers both clauses; the level is the clause's own.
+        assert_eq!(admitted("level:should"), ["LIM-1"]);
+        assert_eq!(admitted("!level:should"), ["SEQ-1"]);
+        assert_eq!(admitted("clause:*-1"), ["SEQ-1", "LIM-1"]);
+        assert_eq!(admitted("tag:smoke"), ["SEQ-1"]);
+        assert_eq!(admitted("bites"), ["SEQ-1", "LIM-1"]);
+        assert_eq!(admitted("level:open"), [""; 0]);
     }
 
     #[test]

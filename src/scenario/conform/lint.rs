@@ -5,14 +5,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::ready::{DEFAULT_MESSAGE, numbered};
+use super::text::Codes;
 use super::{CallStep, Expect, Parallel, Peek, Repeat, Scenario, Step};
+use crate::api::code;
 use crate::spec::{Level, Spec};
-use crate::yaml::reader::Moved;
+use crate::yaml::reader::{self, Moved};
 use crate::yaml::source::{Problem, SourceFile, child_path, item_path};
 use crate::yaml::suggest;
 
 /// More pairs than this in one call are a slip, and would fill the memory.
 const MOST_PAIRS: usize = 100_000;
+
+/// As many calls as no run ever makes of one scenario.
+const MOST_ROUNDS: usize = 1_000_000;
 
 /// One scenario with all that is needed to say what is wrong with it.
 pub(super) struct Lint<'a> {
@@ -64,8 +69,7 @@ impl Problems<'_, '_> {
 
     /// Whether the node, or a part of it, could not be read.
     fn is_partial(&self, path: &str) -> bool {
-        self.lint.hidden.contains(path)
-            || self.lint.hidden.iter().any(|hidden| hidden.rsplit_once('/').is_some_and(|(parent, _)| parent == path))
+        self.lint.hidden.contains(path) || reader::is_partial(self.lint.hidden, path)
     }
 
     /// Index paths of the items of a list that could be read.
@@ -170,11 +174,31 @@ impl Problems<'_, '_> {
     }
 
     fn expect(&mut self, path: &str, expect: &Expect, sent: Option<&BTreeSet<String>>) {
-        let Some(sent) = sent else { return };
+        self.codes(&child_path(path, "code"), expect.code.as_ref());
+        self.codes(&child_path(path, "refused"), expect.refused.as_ref());
         let keys = child_path(path, "keys");
+        let each = expect.each.iter().map(|each| (child_path(path, "each"), each));
+        for (place, key) in expect.keys.iter().map(|(key, expect)| (child_path(&keys, key), expect)).chain(each) {
+            self.codes(&child_path(&place, "code"), key.code.as_ref());
+        }
+        let Some(sent) = sent else { return };
         for key in expect.keys.keys().filter(|key| !sent.contains(*key)) {
             let help = suggest::help(key, sent.iter().map(String::as_str));
             self.key(&child_path(&keys, key), format!("the call sends no key `{key}`"), help);
+        }
+    }
+
+    /// A code that the service does not have is never seen.
+    fn codes(&mut self, path: &str, codes: Option<&Codes>) {
+        let Some(Codes::OneOf(codes)) = codes else { return };
+        let known: Vec<String> = code::TABLE.iter().map(|(code, _)| code.to_string()).collect();
+        for (place, unknown) in self.items(path, codes).into_iter().filter(|(_, code)| !code::is_possible(**code)) {
+            let meant = suggest::nearest(&unknown.to_string(), known.iter().map(String::as_str));
+            let help = meant.map_or_else(
+                || "write a code of the documentation, or `any` for whichever but 0".to_owned(),
+                |meant| format!("did you mean {meant}?"),
+            );
+            self.value(&place, format!("{unknown} is no error code of the service"), help);
         }
     }
 
@@ -230,8 +254,9 @@ impl Problems<'_, '_> {
 
     fn repeat(&mut self, path: &str, repeat: &Repeat) {
         self.when(path, &repeat.when);
-        if repeat.times == 0 {
-            self.value(&child_path(path, "times"), "0 rounds do nothing", "write 1 or more".to_owned());
+        self.times(path, repeat.times, "rounds");
+        if let Some(until) = &repeat.until {
+            self.expect(&child_path(path, "until"), until, None);
         }
         if let Some(observe) = &repeat.observe {
             let place = child_path(path, "observe");
@@ -261,11 +286,16 @@ impl Problems<'_, '_> {
         self.steps(&child_path(path, "do"), &repeat.steps);
     }
 
+    fn times(&mut self, path: &str, times: usize, what: &str) {
+        if !(1..=MOST_ROUNDS).contains(&times) {
+            let message = if times == 0 { format!("0 {what} do nothing") } else { format!("{times} {what} never end") };
+            self.value(&child_path(path, "times"), message, format!("write 1 to {MOST_ROUNDS}"));
+        }
+    }
+
     fn parallel(&mut self, path: &str, parallel: &Parallel) {
         self.named_clause(path, "clause", parallel.clause.as_deref());
-        if parallel.times == Some(0) {
-            self.value(&child_path(path, "times"), "0 times does nothing", "write 1 or more".to_owned());
-        }
+        self.times(path, parallel.times.unwrap_or(1), "times");
         let steps = child_path(path, "do");
         for (place, step) in self.items(&steps, &parallel.steps) {
             if step.call().is_some() {
@@ -306,9 +336,8 @@ impl Problems<'_, '_> {
 
     /// The name stands in the key under `should`, and in the value everywhere else.
     fn unknown_clause(&mut self, place: &str, id: &str) {
-        let known: Vec<&str> = self.lint.spec.clauses.iter().map(|clause| clause.id.as_str()).collect();
-        let help = suggest::nearest(id, known)
-            .map_or_else(|| "`msgext list` shows the clauses".to_owned(), |meant| format!("did you mean `{meant}`?"));
+        let help = suggest::numbered(id, self.lint.spec.clauses.iter().map(|clause| clause.id.as_str()))
+            .unwrap_or_else(|| "`msgext list --clauses` shows the clauses".to_owned());
         let message = format!("there is no clause `{id}`");
         if place.ends_with(&child_path("/should", id)) {
             self.key(place, message, help);

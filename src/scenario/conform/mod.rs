@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::schema::{AnswerName, AnswersByQuestion, ClauseId, QuestionName, keyed};
 use super::{Caller, EmbeddedSetup, MessageKind};
 use crate::api::Operation;
 use crate::yaml::span::Span;
@@ -40,6 +41,7 @@ pub struct Scenario {
     /// One sentence that says what holds.
     pub title: String,
     /// The clauses that it tests. A broken expectation counts against the first, unless its step names another.
+    #[schemars(with = "Vec<ClauseId>")]
     pub clauses: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -145,17 +147,20 @@ pub struct CallStep {
     pub http: Http,
     /// The clause that a difference from `expect` breaks; the scenario's first if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ClauseId>")]
     pub clause: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
     /// What clauses of level `should` ask beyond `expect`, by clause.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "keyed::<ClauseId, Expect>")]
     pub should: BTreeMap<String, Expect>,
     /// An open clause: which outcome means which reading. An outcome that is none of them is a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observe: Option<Observe>,
     /// Does the step only where these readings were seen, in this scenario or by the probe of the target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "AnswersByQuestion")]
     pub when: BTreeMap<String, Vec<String>>,
 }
 
@@ -260,8 +265,10 @@ pub struct KeyExpect {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Observe {
     /// The question's name in `spec.yaml`: `deleted-key`.
+    #[schemars(with = "QuestionName")]
     pub reading: String,
     /// What each answer looks like. The first that fits, in the order of `spec.yaml`, is the reading.
+    #[schemars(schema_with = "keyed::<AnswerName, Expect>")]
     pub is: BTreeMap<String, Expect>,
 }
 
@@ -272,10 +279,12 @@ pub struct Peek {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ClauseId>")]
     pub clause: Option<String>,
     /// `absent`, a value, or `{ value: …, seq: … }`.
     pub keys: BTreeMap<String, KeyState>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "AnswersByQuestion")]
     pub when: BTreeMap<String, Vec<String>>,
 }
 
@@ -300,6 +309,7 @@ pub struct Repeat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<LimitExpect>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "AnswersByQuestion")]
     pub when: BTreeMap<String, Vec<String>>,
 }
 
@@ -308,10 +318,13 @@ pub struct Repeat {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ObserveUntil {
     /// The question's name in `spec.yaml`.
+    #[schemars(with = "QuestionName")]
     pub reading: String,
     /// The answer if `until` was seen.
+    #[schemars(with = "AnswerName")]
     pub seen: String,
     /// The answer if it never was.
+    #[schemars(with = "AnswerName")]
     pub never: String,
 }
 
@@ -323,8 +336,10 @@ pub struct LimitExpect {
     pub rounds: u64,
     pub window: Span,
     /// The clause that fewer break.
+    #[schemars(with = "ClauseId")]
     pub fewer: String,
     /// The clause that more break.
+    #[schemars(with = "ClauseId")]
     pub more: String,
 }
 
@@ -341,5 +356,6 @@ pub struct Parallel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub one_wins: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ClauseId>")]
     pub clause: Option<String>,
 }

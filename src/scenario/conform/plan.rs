@@ -10,6 +10,7 @@ use serde_yaml::Value;
 use super::lint::{self, Lint};
 use super::ready::{self, Act, ReadyStep};
 use super::{Scenario, cases};
+use crate::scenario::kind::{FileKind, misplaced};
 use crate::scenario::{Caller, MessageKind};
 use crate::spec::Spec;
 use crate::yaml::reader::{self, Moved};
@@ -85,6 +86,9 @@ pub fn repeat(planned: &[Planned], times: usize) -> Vec<Planned> {
     (1..=times).flat_map(round).collect()
 }
 
+/// The field that holds all scenarios of a file.
+const LIST: &str = "scenarios";
+
 /// The outline of a file: enough to take its scenarios one by one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,13 +107,24 @@ struct Loading<'s> {
 
 impl Loading<'_> {
     fn file(&mut self, source: &Arc<SourceFile>) {
+        if let Some(problem) = misplaced(source, FileKind::Scenarios) {
+            return self.tell(vec![problem]);
+        }
         let (value, problems) = reader::parse(source);
         self.tell(problems);
         let Some(value) = value else { return };
+        if let Some(field) = ["steps", "id"].into_iter().find(|field| value.get(field).is_some() && value.get(LIST).is_none()) {
+            let help = Some(format!("write `{LIST}:` above it, and make it an item of that list: `- id: …`"));
+            return self.tell(vec![source.key_problem(&child_path("", field), "a scenario stands in a list", help)]);
+        }
         let outline = reader::read::<Outline>(source, &value, "", &Moved::default());
         self.tell(outline.problems);
+        if value.get(LIST).and_then(Value::as_sequence).is_some_and(Vec::is_empty) {
+            let help = Some("add one: `- id: …`".to_owned());
+            self.tell(vec![source.problem(&child_path("", LIST), "there is no scenario in this list", help)]);
+        }
         let mut budget = cases::MOST_EXPANDED;
-        for (index, scenario) in value.get("scenarios").and_then(Value::as_sequence).into_iter().flatten().enumerate() {
+        for (index, scenario) in value.get(LIST).and_then(Value::as_sequence).into_iter().flatten().enumerate() {
             self.scenario(source, &item_path("/scenarios", index), scenario, &mut budget);
         }
     }
@@ -371,12 +386,12 @@ scenarios:
         insta::assert_snapshot!(told(text).join("\n"), @r#"
         2:5 id: first | `title` is missing | add `title: …`
         3:5 titel | unknown field `titel` | did you mean `title`?
-        4:22 SEQ-9 | there is no clause `SEQ-9` | did you mean `SEQ-1`?
+        4:22 SEQ-9 | there is no clause `SEQ-9` | did you mean `SEQ-1`? There are SEQ-1 to SEQ-2
         6:9 sett | `sett` is not known here | did you mean `set`?
         8:24 5 | expected a text (quote a number), or { repeat: …, bytes: … }, found the number 5 | -
         8:44 newest | expected a number, or latest, stale, ahead or absent, found the text `newest` | -
         14:9 wait | `wait` stands beside `set` | begin an item of its own: `- wait: …`
-        15:15 61 | expected a span of time like 500ms, 61s or 2m, found the number 61 | -
+        15:15 61 | expected a span of time like 500ms, 61s or 2m, at most 24h, found the number 61 | -
         16:26 -1 | expected a whole number, 0 or more, found the number -1 | -
         16:48 nobody | `nobody` is not known here | known here: `admin`, `sender`, `recipient`, `stranger`
         17:25 5 | this key is the number 5, not a text | quote it: "5"
@@ -388,6 +403,24 @@ scenarios:
         24:5 title: Nameless | `id` is missing | add `id: …`
         26:13 clear | `clear` needs to be told what: write `clear: …` | -
         "#);
+    }
+
+    #[test]
+    fn a_file_with_nothing_in_it_says_what_is_missing() {
+        for (text, expected) in [
+            ("", "1:1  | the file is empty | "),
+            ("\u{20}\n\n", "1:1  | the file is empty | "),
+            ("# nothing\n", "1:1  | there is no value in this file | "),
+            ("---\n", "1:1  | there is no value in this file | "),
+            ("scenarios: []\n", "1:12 [] | there is no scenario in this list | add one: `- id: …`"),
+            ("id: a\nsteps: []\n", "2:1 steps | a scenario stands in a list | "),
+            ("phases: []\n", "1:1 phases | this is a load plan: msgext load f.yaml | "),
+        ] {
+            let told = told(text);
+            assert!(matches!(&told[..], [told] if told.starts_with(expected)), "{text:?}: {told:?}");
+        }
+        let no_row = told(&with("    cases: []\n    steps: [set: {}]\n"));
+        assert_eq!(no_row, ["5:5 cases | this table has no row | add a row, or remove `cases`"]);
     }
 
     #[test]
@@ -412,6 +445,8 @@ scenarios:
             "parallel: { do: [wait: 1s] }",
             "peek: { keys: {} }",
             "set: { kvs: [{ key: { repeat: a, bytes: 99999999999 } }] }",
+            "set: { expect: { code: [0, 99999], each: { code: 230001 } } }",
+            "repeat: { times: 9999999, do: [set: {}], until: { refused: 2 } }",
         ]
         .into_iter()
         .map(told_of)
@@ -421,7 +456,7 @@ scenarios:
         6:9 raw | `raw` has no body | add `body: …`
         6:25 kvs | `raw` sends its body and no `kvs` | write the pairs into the body, or use `- set:`
         6:25 n | there is no message `n` | add `messages: { n: sent }` to the scenario
-        6:24 SEQ-3 | there is no clause `SEQ-3` | did you mean `SEQ-1`?
+        6:24 SEQ-3 | there is no clause `SEQ-3` | did you mean `SEQ-1`? There are SEQ-1 to SEQ-2
         6:63 k | the call sends no key `k` | did you mean `k1`?
         6:39 0 | 0 pairs cannot be made | write 1 to 100000
         6:26 SEQ-2 | `SEQ-2` is of level must | expect it with `clause: SEQ-2`, or name a clause of level should
@@ -431,13 +466,17 @@ scenarios:
         6:70 rest | `rest` is no answer to `deleted-key` | did you mean `reset`?
         6:38 rest | `rest` is no answer to `deleted-key` | did you mean `reset`?
         6:24 deleted | there is no reading `deleted` | known here: `deleted-key`
-        6:26 0 | 0 rounds do nothing | write 1 or more
+        6:26 0 | 0 rounds do nothing | write 1 to 1000000
         6:29 do | nothing happens here | add a step
         6:44 limit | `limit` counts the rounds before `until`, and there is none | add `until: …`
-        6:96 SEQ-0 | there is no clause `SEQ-0` | did you mean `SEQ-1`?
+        6:96 SEQ-0 | there is no clause `SEQ-0` | did you mean `SEQ-1`? There are SEQ-1 to SEQ-2
         6:26 wait | only calls can be sent at the same time, not `wait` | put it before or after, in a step of its own
         6:17 keys | no key is read back | name the keys: `keys: { k1: absent }`
         6:29 { repeat: a, bytes: 99999999999 } | a text has at most 1048576 bytes | -
+        6:36 99999 | 99999 is no error code of the service | write a code of the documentation, or `any` for whichever but 0
+        6:58 230001 | 230001 is no error code of the service | did you mean 23001?
+        6:26 9999999 | 9999999 rounds never end | write 1 to 1000000
+        6:68 2 | 2 is no error code of the service | write a code of the documentation, or `any` for whichever but 0
         "#);
     }
 
@@ -451,7 +490,7 @@ scenarios:
     clauses: [SEQ-1]
     cases:
       - { row: Too Long!, bytes: 101, code: 10004, key: k, kvs: [{ key: k }] }
-      - { row: fits, bytes: 100, code: [0, 1], key: q, kvs: [{ key: q }] }
+      - { row: fits, bytes: 100, code: [0, 10004], key: q, kvs: [{ key: q }] }
     steps:
       - set: { kvs: \"${kvs}\", expect: { code: \"${code}\", keys: { \"${key}\": { value: \"v${bytes}\" } } } }
 "
@@ -463,7 +502,7 @@ scenarios:
         assert_eq!(planned[0].scenario.title.trim(), "A key of 101 bytes");
         let Step::Set(call) = &planned[1].scenario.steps[0] else { panic!("a set") };
         let expect = call.expect.as_ref().expect("an expectation");
-        assert_eq!(expect.code, Some(crate::scenario::conform::text::Codes::OneOf(vec![0, 1])));
+        assert_eq!(expect.code, Some(crate::scenario::conform::text::Codes::OneOf(vec![0, 10004])));
         assert_eq!(expect.keys["q"].value.as_ref().map(|value| value.0.as_str()), Some("v100"));
     }
 
@@ -483,7 +522,7 @@ scenarios:
     title: t
     clauses: [SEQ-1]
     cases:
-      - { row: a, code: 1, spare: 0 }
+      - { row: a, code: 0, spare: 0 }
       - { row: a, code: x, spare: 0 }
       - { row: b, coed: 1, spare: 0 }
       - 5

@@ -80,7 +80,7 @@ impl Arrivals {
         match self {
             Arrivals::Rest(duration) | Arrivals::Ramp { duration, .. } | Arrivals::Saturate { duration } => *duration,
             Arrivals::Count { calls, rate } => rate.time(*calls),
-            Arrivals::Bursts { every, times, .. } => *every * u32::try_from(*times).unwrap_or(u32::MAX),
+            Arrivals::Bursts { every, times, .. } => every.saturating_mul(u32::try_from(*times).unwrap_or(u32::MAX)),
         }
     }
 
@@ -92,7 +92,7 @@ impl Arrivals {
                 Some(from.per_second().midpoint(to.per_second()) * duration.as_secs_f64())
             }
             Arrivals::Count { calls, .. } => Some(*calls as f64),
-            Arrivals::Bursts { calls, times, .. } => Some((calls * times) as f64),
+            Arrivals::Bursts { calls, times, .. } => Some(*calls as f64 * *times as f64),
             Arrivals::Saturate { .. } => None,
         }
     }
@@ -105,18 +105,6 @@ impl Arrivals {
             Arrivals::Count { rate, .. } | Arrivals::Bursts { rate, .. } => Some(rate.per_second()),
             Arrivals::Saturate { .. } => None,
         }
-    }
-}
-
-impl Rate {
-    pub fn per_second(self) -> f64 {
-        self.calls as f64 / self.per.as_secs_f64()
-    }
-
-    /// The time that so many calls take, rounded up.
-    pub fn time(self, calls: u64) -> Duration {
-        let time = (u128::from(calls) * self.per.as_nanos()).div_ceil(u128::from(self.calls.max(1)));
-        Duration::from_nanos(u64::try_from(time).unwrap_or(u64::MAX))
     }
 }
 

@@ -143,7 +143,7 @@ impl FromStr for Check {
         let (left, right) = (text[..at].trim(), text[at + sign.len()..].trim());
         let subject = subject(left).ok_or_else(|| CheckSyntax::Subject(left.to_owned()))?;
         let (bound, form) = match subject {
-            Subject::Time { .. } => (microseconds(right), "a time, such as 50ms, 200us or 1.5s"),
+            Subject::Time { .. } => (microseconds(right), "a time, such as 50ms, 200us or 1.5s, at most 24h"),
             Subject::Count(_) => (number(right), "a number"),
             Subject::Rate(_) => (right.strip_suffix("/s").and_then(number), "a rate, such as 199/s"),
             Subject::Share(_) => (right.strip_suffix('%').and_then(number).map(|percent| percent / 100.0), "a share, such as 1%"),

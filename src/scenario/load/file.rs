@@ -1,15 +1,18 @@
 //! A load plan as it stands in a file. Every problem is located, all of them are told at once.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 
 use super::check::Check;
 use super::{Choice, Rate, Spacing};
-use crate::scenario::Caller;
+use crate::scenario::{Caller, schema};
 use crate::yaml::span::Span;
 
 /// The plans that are built in.
@@ -157,98 +160,94 @@ fn ten_seconds() -> Span {
     Span(Duration::from_secs(10))
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "Json")]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct RateText(pub(super) Rate);
 
 /// A rate, or as many calls as the connections let through.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "Json")]
+#[derive(Clone, Copy, Debug)]
 pub enum RateOrMax {
     Rate(Rate),
     Max,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "Json")]
+#[derive(Clone, Debug)]
 pub(super) struct CheckText(pub(super) Check);
 
 /// The least and the most of something: a number, or `{from: 1, to: 20}`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Json")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extent(pub u32, pub u32);
 
-const RATE_FORM: &str = "a rate: 200/s, 12000/m or 200/1s";
-
-impl std::str::FromStr for Rate {
-    type Err = String;
-
-    /// `200/s`, `12000/m`, `200/1s`; a fraction such as `0.5/s` is kept exactly.
-    fn from_str(text: &str) -> Result<Rate, String> {
-        let wrong = || format!("`{text}` is no rate: write 200/s, 12000/m or 200/1s");
-        let (calls, per) = text.split_once('/').ok_or_else(wrong)?;
-        let per = if per.starts_with(|letter: char| letter.is_ascii_digit()) { per.to_owned() } else { format!("1{per}") };
-        let Span(mut per) = per.parse().map_err(|()| wrong())?;
-        let (whole, fraction) = calls.split_once('.').unwrap_or((calls, ""));
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || fraction.len() > 6 || !digits(whole) || !digits(fraction) {
-            return Err(wrong());
+/// Reads a text that has a form of its own.
+fn read_text<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    form: &'static str,
+    read: fn(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    struct FormVisitor<T> {
+        form: &'static str,
+        read: fn(&str) -> Result<T, String>,
+    }
+    impl<T> Visitor<'_> for FormVisitor<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.form)
         }
-        let scale = 10_u32.pow(u32::try_from(fraction.len()).unwrap_or(0));
-        let calls: u64 = format!("{whole}{fraction}").parse().map_err(|_| wrong())?;
-        per = per.checked_mul(scale).ok_or_else(wrong)?;
-        if calls == 0 || per.is_zero() { Err(wrong()) } else { Ok(Rate { calls, per }) }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            (self.read)(text).map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_any(FormVisitor { form, read })
+}
+
+impl<'de> Deserialize<'de> for RateText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RateText, D::Error> {
+        read_text(deserializer, "a rate such as 200/s", |text| text.parse().map(RateText))
     }
 }
 
-fn text(json: &Json, form: &str) -> Result<String, String> {
-    json.as_str().map(str::to_owned).ok_or_else(|| format!("expected {form}"))
-}
-
-impl TryFrom<Json> for RateText {
-    type Error = String;
-    fn try_from(json: Json) -> Result<RateText, String> {
-        text(&json, RATE_FORM)?.parse().map(RateText)
-    }
-}
-
-impl TryFrom<Json> for RateOrMax {
-    type Error = String;
-    fn try_from(json: Json) -> Result<RateOrMax, String> {
-        match text(&json, "a rate such as 200/s, or max")?.as_str() {
+impl<'de> Deserialize<'de> for RateOrMax {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RateOrMax, D::Error> {
+        read_text(deserializer, "a rate such as 200/s, or max", |text| match text {
             "max" => Ok(RateOrMax::Max),
             text => text.parse().map(RateOrMax::Rate),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for CheckText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CheckText, D::Error> {
+        read_text(deserializer, "a check such as \"p99 response < 50ms\"", |text| {
+            text.parse().map(CheckText).map_err(|error: super::check::CheckSyntax| error.to_string())
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Extent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Extent, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Ends {
+            from: u32,
+            to: u32,
         }
-    }
-}
-
-impl TryFrom<Json> for CheckText {
-    type Error = String;
-    fn try_from(json: Json) -> Result<CheckText, String> {
-        text(&json, "a check such as \"p99 response < 50ms\"")?
-            .parse()
-            .map(CheckText)
-            .map_err(|error: super::check::CheckSyntax| error.to_string())
-    }
-}
-
-impl TryFrom<Json> for Extent {
-    type Error = String;
-    fn try_from(json: Json) -> Result<Extent, String> {
-        let number = |json: &Json| json.as_u64().and_then(|number| u32::try_from(number).ok());
-        let ends = match &json {
-            Json::Object(object) if object.len() == 2 => {
-                object.get("from").and_then(number).zip(object.get("to").and_then(number))
+        struct ExtentVisitor;
+        impl<'de> Visitor<'de> for ExtentVisitor {
+            type Value = Extent;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or { from: 1, to: 20 }")
             }
-            json => number(json).map(|number| (number, number)),
-        };
-        match ends {
-            Some((from, to)) if from <= to => Ok(Extent(from, to)),
-            _ => Err("expected a number, or { from: 1, to: 20 }".to_owned()),
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Extent, E> {
+                let number = u32::try_from(number).map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))?;
+                Ok(Extent(number, number))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Extent, A::Error> {
+                let Ends { from, to } = Ends::deserialize(MapAccessDeserializer::new(map))?;
+                if from > to { Err(de::Error::custom("`from` is more than `to`")) } else { Ok(Extent(from, to)) }
+            }
         }
+        deserializer.deserialize_any(ExtentVisitor)
     }
 }
-
 macro_rules! text_schema {
     ($($type:ident: $json:tt)*) => {$(
         impl JsonSchema for $type {
@@ -273,7 +272,7 @@ text_schema! {
 
 /// The schema of a plan file.
 pub fn schema() -> Json {
-    schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PlanFile>().to_value()
+    schema::of::<PlanFile>().to_value()
 }
 
 #[cfg(test)]
@@ -318,18 +317,6 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_exact() {
-        for (text, calls, per_ms) in
-            [("200/s", 200, 1000), ("200/1s", 200, 1000), ("0.5/s", 5, 10_000), ("3/500ms", 3, 500), ("5/h", 5, 3_600_000)]
-        {
-            assert_eq!(text.parse(), Ok(Rate { calls, per: Duration::from_millis(per_ms) }), "{text}");
-        }
-        for wrong in ["200", "0/s", "/s", "-1/s", "1/0s", "1e3/s", "5/d"] {
-            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn each_problem_is_told_and_all_at_once() {
         let cases = [
             ("  - {name: a, rate: 200/s}\n", "a rate needs either for or calls"),
@@ -358,6 +345,65 @@ mod tests {
             "{HEAD}  - {{name: a, rate: 1/s, for: 1s}}\n  - {{name: a, rate: 1/s}}\n  - {{name: b, rest: 1s, rate: 1/s}}\n"
         ));
         assert_eq!(two.len(), 2, "{two:?}");
+    }
+
+    #[test]
+    fn each_problem_stands_at_the_value_that_it_is_about_and_hides_no_other() {
+        let text = "\
+title: t
+connections: 0
+timeout: 99h
+traffic: {kvs: {from: 3, to: 2}, keys: 400, mix: {set: many}}
+phases:
+  - {name: a, rate: 50, for: 0s, traffic: {kvs: 21}}
+  - {name: b, rate: 1/s, for: 1s, checks: [\"errors = 0\", \"p99 <\", \"lost = 0\"]}
+  - {name: c, rate: 1/s, rest: 1s}
+  - {name: d, from: 1/s, to: 2/s, by: 0/s, each: 0s}
+  - {name: e, burst: {calls: 100, rate: 1/s, every: 1s}}
+  - {name: e, rate: max, calls: 5, fro: 1s, for: 1s, arrivals: poisson}
+  - {name: f, rate: 1/s}
+checks: [\"sent > 1\", 5]
+";
+        let (_, plan) = load("plan.yaml", text);
+        let place = |problem: &crate::yaml::source::Problem| {
+            let place = problem.place.as_ref().expect("a place");
+            format!("{}:{} {}", place.line, place.column, &text[place.span.clone()])
+        };
+        let mut told: Vec<String> = plan.expect_err("problems").iter().map(place).collect();
+        told.sort_by_key(|told| told.split_once(':').and_then(|(line, _)| line.parse::<u32>().ok()));
+        assert_eq!(
+            told,
+            [
+                "2:14 0",
+                "3:10 99h",
+                "4:16 {from: 3, to: 2}",
+                "4:56 many",
+                "4:40 400",
+                "6:21 50",
+                "6:49 21",
+                "6:30 0s",
+                "7:58 \"p99 <\"",
+                "8:26 rest",
+                "9:39 0/s",
+                "9:50 0s",
+                "10:53 1s",
+                "11:36 fro",
+                "11:26 calls",
+                "11:54 arrivals",
+                "12:15 rate",
+                "13:22 5",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_missing_too() {
+        for phase in
+            ["rate: fast, for: 1s", "rate: 1/s, for: soon", "from: 1/s, to: 2/s, by: x, each: 1s", "burst: 5", "rest: no"]
+        {
+            let told = problems(&format!("{HEAD}  - {{name: a, {phase}}}\n"));
+            assert_eq!(told.len(), 1, "{phase}: {told:?}");
+        }
     }
 
     #[test]

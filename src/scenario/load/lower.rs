@@ -6,36 +6,54 @@
     reason = "rates and step counts are positive, and bounded by the lint"
 )]
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{BurstFile, Extent, PhaseFile, PlanFile, RateOrMax, RateText, TrafficFile};
 use super::{Arrivals, Choice, Limits, Mix, Phase, Plan, Rate, Spacing, Traffic};
 use crate::scenario::Caller;
-use crate::yaml::reader::read_file;
-use crate::yaml::source::{Problem, SourceFile};
+use crate::scenario::kind::{FileKind, misplaced};
+use crate::yaml::reader::{self, Read, read_file};
+use crate::yaml::source::{Problem, SourceFile, child_path, item_path};
 use crate::yaml::span::Span;
 
-/// A plan read from its file.
+/// A plan read from its file, or everything that is wrong with it.
 pub fn load(path: &str, text: &str) -> (Arc<SourceFile>, Result<Plan, Vec<Problem>>) {
-    let (source, file) = read_file::<PlanFile>(path, text);
+    let (source, Read { value, mut problems, hidden }) = read_file::<PlanFile>(path, text);
+    if let Some(problem) = misplaced(&source, FileKind::Plan) {
+        return (source, Err(vec![problem]));
+    }
     let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".yaml").trim_end_matches(".yml");
-    let plan = file.and_then(|file| {
-        let mut lowering = PlanLowering { source: &source, problems: Vec::new() };
+    let plan = value.map(|file| {
+        let mut lowering = PlanLowering { source: &source, hidden: &hidden, problems: Vec::new() };
         let plan = lowering.plan(&file, name);
-        if lowering.problems.is_empty() { Ok(plan) } else { Err(lowering.problems) }
+        problems.append(&mut lowering.problems);
+        plan
     });
+    let plan = plan.filter(|_| problems.is_empty()).ok_or(problems);
     (source, plan)
 }
 
 struct PlanLowering<'s> {
     source: &'s SourceFile,
+    /// Nodes that could not be read. What they may have said is not missing.
+    hidden: &'s HashSet<String>,
     problems: Vec<Problem>,
 }
 
 impl PlanLowering<'_> {
     fn problem(&mut self, place: &str, message: impl Into<String>, help: &str) {
         self.problems.push(self.source.problem(place, message, Some(help.to_owned())));
+    }
+
+    fn key_problem(&mut self, place: &str, message: impl Into<String>, help: &str) {
+        self.problems.push(self.source.key_problem(place, message, Some(help.to_owned())));
+    }
+
+    /// Whether the node, or a part of it, could not be read.
+    fn is_partial(&self, path: &str) -> bool {
+        self.hidden.contains(path) || reader::is_partial(self.hidden, path)
     }
 
     fn plan(&mut self, file: &PlanFile, name: &str) -> Plan {
@@ -50,12 +68,14 @@ impl PlanLowering<'_> {
         };
         let traffic = self.traffic(&file.traffic, &base, "/traffic");
         let mut phases: Vec<Phase> = Vec::new();
-        for (index, phase) in file.phases.iter().enumerate() {
-            let place = format!("/phases/{index}");
-            let own = self.traffic(&phase.traffic, &traffic, &format!("{place}/traffic"));
+        let places = (0..).map(|index| item_path("/phases", index)).filter(|place| !self.hidden.contains(place));
+        let entries: Vec<(String, &PhaseFile)> = places.zip(&file.phases).collect();
+        for (place, phase) in entries {
+            let own = self.traffic(&phase.traffic, &traffic, &child_path(&place, "traffic"));
+            self.empty_fields(phase, &place);
             for (name, arrivals) in self.arrivals(phase, &place) {
                 if phases.iter().any(|other| other.name == name) {
-                    self.problem(&format!("{place}/name"), format!("another phase is called `{name}`"), "rename one");
+                    self.problem(&child_path(&place, "name"), format!("another phase is called `{name}`"), "rename one");
                 }
                 phases.push(Phase {
                     name,
@@ -80,8 +100,12 @@ impl PlanLowering<'_> {
             limits: file.limits.as_ref().map(|limits| Limits { app: limits.app.0, message: limits.message.0 }),
             checks: file.checks.iter().map(|check| check.0.clone()).collect(),
         };
+        // Of phases that are not known, nothing can be said together.
+        let all_phases = !self.hidden.iter().any(|hidden| hidden.starts_with("/phases")) && self.problems.is_empty();
         for (place, message, help) in plan.problems() {
-            self.problem(place, message, help);
+            if place != "/phases" || all_phases {
+                self.problem(place, message, help);
+            }
         }
         plan
     }
@@ -100,17 +124,60 @@ impl PlanLowering<'_> {
             callers: file.callers.clone().unwrap_or_else(|| base.callers.clone()),
         };
         for (field, message, help) in traffic.problems(base.messages.1) {
-            self.problem(&format!("{place}/{field}"), message, help);
+            let given = [field, "keys"].into_iter().take(if field == "kvs" { 2 } else { 1 });
+            // What is inherited was told where it stands, and what could not be read may be in order.
+            let Some(at) = given.map(|field| child_path(place, field)).find(|at| self.source.has(at)) else { continue };
+            let depends_on = match field {
+                "messages" => self.hidden.contains("/messages"),
+                "kvs" => self.hidden.contains(&child_path(place, "keys")) || self.hidden.contains("/traffic/keys"),
+                "mix" => self.is_partial(&at),
+                _ => false,
+            };
+            if !depends_on {
+                self.problem(&at, message, help);
+            }
         }
         traffic
     }
 
+    /// Spans and counts of nothing.
+    fn empty_fields(&mut self, phase: &PhaseFile, place: &str) {
+        let burst = phase.burst.as_ref();
+        let is_zero = |span: Option<Span>| span.is_some_and(|Span(span)| span.is_zero());
+        let fields = [
+            ("for", is_zero(phase.duration)),
+            ("each", is_zero(phase.each)),
+            ("rest", is_zero(phase.rest)),
+            ("burst/every", is_zero(burst.map(|burst| burst.every))),
+            ("calls", phase.calls == Some(0)),
+            ("burst/calls", burst.is_some_and(|burst| burst.calls == 0)),
+            ("burst/times", burst.is_some_and(|burst| burst.times == 0)),
+        ];
+        for (field, _) in fields.into_iter().filter(|(_, is_empty)| *is_empty) {
+            self.problem(&format!("{place}/{field}"), "a phase takes no time", "write spans, calls and times above zero");
+        }
+    }
+
     /// The phases that one entry stands for: several where it goes in steps.
     fn arrivals(&mut self, phase: &PhaseFile, place: &str) -> Vec<(String, Arrivals)> {
-        let kinds =
-            [phase.rate.is_some(), phase.from.is_some() || phase.to.is_some(), phase.burst.is_some(), phase.rest.is_some()];
-        if kinds.into_iter().filter(|is| *is).count() != 1 {
-            self.problem(place, "a phase has exactly one of rate, from and to, burst, rest", "write one of them");
+        let kinds = [
+            ("rate", phase.rate.is_some()),
+            ("from", phase.from.is_some() || phase.to.is_some()),
+            ("burst", phase.burst.is_some()),
+            ("rest", phase.rest.is_some()),
+        ];
+        let given: Vec<&str> = kinds.into_iter().filter_map(|(kind, is)| is.then_some(kind)).collect();
+        if let [_, .., last] = given[..] {
+            let message = "a phase has exactly one of rate, from and to, burst, rest";
+            self.key_problem(&child_path(place, last), message, "write one of them");
+            return Vec::new();
+        }
+        // What could not be read may be the very thing that is missing.
+        let is_partial = self.is_partial(place);
+        if given.is_empty() {
+            if !is_partial {
+                self.problem(place, "a phase has exactly one of rate, from and to, burst, rest", "write one of them");
+            }
             return Vec::new();
         }
         self.stray_fields(phase, place);
@@ -121,11 +188,8 @@ impl PlanLowering<'_> {
         if let Some(burst) = &phase.burst {
             let BurstFile { calls, rate: RateText(rate), every: Span(every), times } = *burst;
             if rate.time(calls) > every {
-                self.problem(
-                    &format!("{place}/burst"),
-                    "a burst lasts longer than the time to the next",
-                    "let `every` be longer",
-                );
+                let message = "a burst lasts longer than the time to the next";
+                self.problem(&format!("{place}/burst/every"), message, "let `every` be longer");
             }
             return named(Arrivals::Bursts { calls, rate, every, times });
         }
@@ -139,20 +203,24 @@ impl PlanLowering<'_> {
             (Some(RateOrMax::Rate(rate)), _, _, None, Some(calls)) if spacing == Spacing::Even => {
                 named(Arrivals::Count { calls, rate })
             }
-            (None, Some(RateText(from)), Some(RateText(to)), None, None) => self.steps(phase, place, from, to),
             (None, Some(RateText(from)), Some(RateText(to)), Some(duration), None) => {
                 named(Arrivals::Ramp { from, to, duration, spacing })
             }
+            _ if is_partial => Vec::new(),
+            (None, Some(RateText(from)), Some(RateText(to)), None, None) => self.steps(phase, place, from, to),
             (None, ..) => {
-                self.problem(place, "a rate that changes needs from, to and for, or from, to, by and each", "write all of them");
+                let message = "a rate that changes needs from, to and for, or from, to, by and each";
+                self.key_problem(
+                    &child_path(place, if phase.from.is_some() { "from" } else { "to" }),
+                    message,
+                    "write all of them",
+                );
                 Vec::new()
             }
             (Some(_), ..) => {
-                self.problem(
-                    place,
-                    "a rate needs either for or calls (calls only with even arrivals)",
-                    "write for: 30s, or calls: 6000",
-                );
+                let field = if phase.calls.is_some() { "calls" } else { "rate" };
+                let message = "a rate needs either for or calls (calls only with even arrivals)";
+                self.key_problem(&child_path(place, field), message, "write for: 30s, or calls: 6000");
                 Vec::new()
             }
         }
@@ -181,23 +249,26 @@ impl PlanLowering<'_> {
             ("abort-on-fail", phase.abort_on_fail, sending),
         ];
         for (field, _, _) in fields.iter().filter(|(_, given, kinds)| *given && !kinds.contains(&kind)) {
-            self.problem(&format!("{place}/{field}"), format!("`{field}` says nothing of a phase with {kind}"), "leave it out");
+            self.key_problem(&child_path(place, field), format!("`{field}` says nothing of a phase with {kind}"), "leave it out");
         }
-        if phase.abort_on_fail && phase.checks.is_empty() {
+        if phase.abort_on_fail && phase.checks.is_empty() && !self.is_partial(&child_path(place, "checks")) {
             let help = "add checks to this phase, such as [\"errors = 0\"]";
-            self.problem(&format!("{place}/abort-on-fail"), "this phase has no check that could fail", help);
+            self.key_problem(&child_path(place, "abort-on-fail"), "this phase has no check that could fail", help);
         }
     }
 
     fn steps(&mut self, phase: &PhaseFile, place: &str, from: Rate, to: Rate) -> Vec<(String, Arrivals)> {
         let (Some(RateText(by)), Some(Span(each))) = (phase.by, phase.each) else {
-            self.problem(place, "steps need by and each", "write by: 100/s, each: 5s, or a `for` in place of both");
+            let field =
+                ["by", "each", "from"].into_iter().find(|field| self.source.has(&child_path(place, field))).unwrap_or("from");
+            let help = "write by: 100/s, each: 5s, or a `for` in place of both";
+            self.key_problem(&child_path(place, field), "steps need by and each", help);
             return Vec::new();
         };
         let [first, last, step] = [from, to, by].map(Rate::per_second);
         let count = ((last - first).abs() / step + 1e-9).floor();
         if count > 1000.0 {
-            self.problem(place, "more than 1000 steps", "take larger ones");
+            self.problem(&child_path(place, "by"), "more than 1000 steps", "take larger ones");
             return Vec::new();
         }
         let rate = |number: f64| {

@@ -5,7 +5,7 @@
 pub mod arrivals;
 pub mod check;
 mod file;
-mod lint;
+pub mod lint;
 mod lower;
 
 use std::num::NonZeroU32;
@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Caller;
+pub use crate::yaml::rate::Rate;
 
 /// A plan as it is carried out: everything decided, nothing optional that has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,13 +84,6 @@ pub enum Arrivals {
     Bursts { calls: u64, rate: Rate, every: Duration, times: u64 },
     /// As fast as the connections let it: a call is due when a connection comes free. Closed, not open.
     Saturate { duration: Duration },
-}
-
-/// Calls a second, exactly: `calls` in `per`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rate {
-    pub calls: u64,
-    pub per: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
