@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::reply::coded;
+
 pub const SEND_PATH: &str = "/v4/openim/sendmsg";
 pub const GET_PATH: &str = "/v4/openim_msg_ext_http_svc/get_key_values";
 
@@ -38,9 +40,8 @@ impl Send {
 }
 
 /// The `MsgKey` of a `sendmsg` reply, or the code and reason of its refusal.
-pub fn decode_send(body: &[u8]) -> Result<String, String> {
-    let reply: Value =
-        serde_json::from_slice(body).map_err(|error| format!("sendmsg answered something that is not JSON: {error}"))?;
+pub fn decode_send(body: &[u8], coding: Option<&str>) -> Result<String, String> {
+    let reply = json_of("sendmsg", body, coding)?;
     match (reply["ErrorCode"].as_i64(), reply["MsgKey"].as_str()) {
         (Some(0), Some(msg_key)) => Ok(msg_key.to_owned()),
         (Some(0), None) => Err("sendmsg answered without a MsgKey".to_owned()),
@@ -68,9 +69,8 @@ pub fn get_body(from: Option<&str>, to: &str, msg_key: &str, start_seq: i64) -> 
 }
 
 /// The page, or in words why there is none.
-pub fn decode_get(body: &[u8]) -> Result<Page, String> {
-    let reply: Value =
-        serde_json::from_slice(body).map_err(|error| format!("get_key_values answered something that is not JSON: {error}"))?;
+pub fn decode_get(body: &[u8], coding: Option<&str>) -> Result<Page, String> {
+    let reply = json_of("get_key_values", body, coding)?;
     match reply["ErrorCode"].as_i64() {
         Some(0) => {}
         Some(code) => return Err(format!("get_key_values was refused: {code} {}", reply["ErrorInfo"].as_str().unwrap_or(""))),
@@ -91,6 +91,14 @@ pub fn decode_get(body: &[u8]) -> Result<Page, String> {
     })
 }
 
+/// A body is read as it came, whatever coding its header names.
+fn json_of(command: &str, body: &[u8], coding: Option<&str>) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| {
+        let why = coding.map_or_else(|| error.to_string(), coded);
+        format!("{command} answered something that is not JSON: {why}")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,17 +112,21 @@ mod tests {
 
     #[test]
     fn a_refused_send_tells_its_code_and_an_accepted_one_its_key() {
-        assert_eq!(decode_send(br#"{"ErrorCode":0,"MsgKey":"1_2_3"}"#), Ok("1_2_3".into()));
-        assert_eq!(decode_send(br#"{"ErrorCode":70009,"ErrorInfo":"bad"}"#), Err("sendmsg was refused: 70009 bad".into()));
-        assert!(decode_send(b"\xff").is_err());
+        assert_eq!(decode_send(br#"{"ErrorCode":0,"MsgKey":"1_2_3"}"#, None), Ok("1_2_3".into()));
+        assert_eq!(decode_send(br#"{"ErrorCode":70009,"ErrorInfo":"bad"}"#, None), Err("sendmsg was refused: 70009 bad".into()));
+        assert!(decode_send(b"\xff", None).is_err());
+        let coded = decode_send(b"\x1f\x8b", Some("gzip"));
+        let why = "sendmsg answered something that is not JSON: coded as gzip, though no coding was asked for";
+        assert_eq!(coded, Err(why.into()));
     }
 
     #[test]
     fn a_page_is_read_and_a_pair_without_seq_is_not_guessed() {
         let page = decode_get(
             br#"{"ErrorCode":0,"CompleteFlag":1,"LatestSeq":2,"ClearSeq":0,"ExtensionList":[{"Key":"k","Value":"v","Seq":2}]}"#,
+            None,
         );
         assert_eq!(page.expect("a page").pairs["k"], ("v".to_owned(), 2));
-        assert!(decode_get(br#"{"ErrorCode":0,"ExtensionList":[{"Key":"k","Value":"v"}]}"#).is_err());
+        assert!(decode_get(br#"{"ErrorCode":0,"ExtensionList":[{"Key":"k","Value":"v"}]}"#, None).is_err());
     }
 }

@@ -25,7 +25,7 @@ impl Pages {
     pub fn take(&mut self, outcome: &Outcome) -> Result<Option<Pairs>, String> {
         let page = match outcome {
             Outcome::Lost(loss) => return Err(loss.to_string()),
-            Outcome::Replied(reply) => decode_get(&reply.body)?,
+            Outcome::Replied(reply) => decode_get(&reply.body, reply.coding.as_deref())?,
         };
         let Page { complete, pairs, .. } = page;
         let last_seq = pairs.values().map(|(_, seq)| *seq).max();
@@ -51,7 +51,7 @@ mod tests {
         let body = format!(
             r#"{{"ErrorCode":0,"CompleteFlag":{complete},"LatestSeq":9,"ClearSeq":0,"ExtensionList":[{{"Key":"{key}","Value":"v","Seq":{seq}}}]}}"#
         );
-        Outcome::Replied(HttpReply { status: 200, body: body.into_bytes(), cut: None })
+        Outcome::Replied(HttpReply { status: 200, body: body.into_bytes(), cut: None, coding: None })
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod cli;
 mod conduct;
 mod faults;
 mod load;
+mod reach;
 mod robust;
 mod serve;
 mod strength;
