@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -54,6 +54,19 @@ fn logged(folder: &Path, tag: &str) -> u64 {
         _ => None,
     });
     counts.sum()
+}
+
+/// Calls under this tag in a span of the run, as the tool that `HdrHistogram` itself has for its logs counts them.
+fn counted_by_hdr(folder: &Path, tag: &str, [from, to]: [&str; 2]) -> u64 {
+    const JAR: &str = "/usr/share/java/hdrhistogram.jar";
+    let log = folder.join("reports/load/intervals.hlog");
+    let mut java = Command::new("java");
+    java.args(["-cp", JAR, "org.HdrHistogram.HistogramLogProcessor", "-tag", tag, "-start", from, "-end", to, "-i"]).arg(log);
+    let output = java.output().ok().filter(|output| output.status.success() && Path::new(JAR).exists());
+    let output = output.expect("java reads the log (`apt-get install default-jre-headless libhdrhistogram-java`, or .ci/run)");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let total = text.split_once("Total count    =").and_then(|(_, rest)| rest.split_once(']')).map(|(total, _)| total.trim());
+    total.and_then(|total| total.parse().ok()).unwrap_or_else(|| panic!("no total: {text}"))
 }
 
 /// A run that goes on, and its live metrics.
@@ -203,6 +216,19 @@ fn a_quick_run_counts_every_call_and_leaves_its_report() {
     let schema = msgext::<&str>(None, &["schema", "report"]).exits(0).stdout;
     let schema: Value = serde_json::from_str(&schema).expect("a schema");
     assert!(jsonschema::is_valid(&schema, &report));
+}
+
+#[test]
+fn the_log_is_in_the_order_of_time_for_those_who_ask_for_a_span() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let phases = "phases:\n  - {name: first, rate: 20/s, calls: 20}\n  - {name: second, rate: 20/s, calls: 30}\n";
+    fs::write(folder.path().join("plan.yaml"), format!("title: Two phases\nmessages: 4\n{phases}")).expect("a file");
+    let ran = msgext_in(folder, None, &["load", "plan.yaml", "--quiet"]).exits(0);
+    let counted = |tag, span| counted_by_hdr(ran.folder.path(), tag, span);
+    assert_eq!(counted("first-response", ["0", "0.5"]), 20);
+    assert_eq!(counted("second-response", ["0.9", "1.5"]), 30);
+    assert_eq!(counted("response", ["0", "0.5"]), 20);
+    assert_eq!(counted("response", ["0", "60"]), 50);
 }
 
 #[test]

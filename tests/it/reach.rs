@@ -58,12 +58,13 @@ fn headers(args: &[&str]) -> Vec<BTreeMap<String, String>> {
     let (upstream, heads) = (upstream(&serve), Arc::new(Mutex::new(Vec::new())));
     let kept = Arc::clone(&heads);
     let listener = Listener::start(move |client| {
-        let see = |request: &str| kept.lock().unwrap().push(request.split("\r\n\r\n").next().unwrap_or_default().to_owned());
+        let see =
+            |request: &str| kept.lock().expect("a list").push(request.split("\r\n\r\n").next().unwrap_or_default().to_owned());
         relay(client, &upstream, see, |reply| reply);
     });
     let url = listener.url.replace("127.0.0.1", "localhost");
     assert_eq!(ran(args, &url, None).0, 0, "{args:?}");
-    let heads = std::mem::take(&mut *heads.lock().unwrap());
+    let heads = std::mem::take(&mut *heads.lock().expect("a list"));
     let fields = |head: &String| {
         let fields = head.lines().skip(1).map(|line| line.split_once(": ").expect("a header"));
         let fields = fields.filter(|(name, _)| *name != "Content-Length");
@@ -86,7 +87,9 @@ fn every_mode_sends_the_same_headers() {
     for args in [RUN.as_slice(), LOAD.as_slice()] {
         let sent = headers(args);
         assert!(sent.len() > 1, "{args:?} sent no set call");
-        sent.iter().for_each(|headers| assert_eq!(headers, &common, "{args:?}"));
+        for headers in sent {
+            assert_eq!(headers, common, "{args:?}");
+        }
     }
 }
 
@@ -106,7 +109,7 @@ fn every_mode_trusts_whom_the_system_trusts_and_asks_for_http_1() {
     let listener = Listener::start(move |mut client| {
         let mut session = ServerConnection::new(Arc::clone(&config)).expect("a config");
         if session.complete_io(&mut client).is_ok() && !session.is_handshaking() {
-            kept.lock().unwrap().push(session.alpn_protocol().map(<[u8]>::to_vec));
+            kept.lock().expect("a list").push(session.alpn_protocol().map(<[u8]>::to_vec));
             relay(StreamOwned::new(session, client), &upstream, |_| {}, |reply| reply);
         }
     });
@@ -114,7 +117,7 @@ fn every_mode_trusts_whom_the_system_trusts_and_asks_for_http_1() {
     for args in [RUN.as_slice(), LOAD.as_slice()] {
         let (untrusting, trusting) = (ran(args, &url, None), ran(args, &url, Some(&roots)));
         assert_eq!((untrusting.0, trusting.0), (3, 0), "{args:?}\n{}\n{}", untrusting.1, trusting.1);
-        let asked = std::mem::take(&mut *protocols.lock().unwrap());
+        let asked = std::mem::take(&mut *protocols.lock().expect("a list"));
         assert!(!asked.is_empty() && asked.iter().all(|asked| asked.as_deref() == Some(b"http/1.1")), "{args:?} {asked:?}");
     }
 }

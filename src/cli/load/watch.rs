@@ -1,7 +1,8 @@
 //! Whatever wants to know of a run while it goes on: progress, seconds, the interval log, live metrics.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::metrics::Metrics;
@@ -11,13 +12,14 @@ use crate::cli::files::Output;
 use crate::drive::load::run::LoadEvent;
 use crate::drive::load::search::Stage;
 use crate::judge::load::measured::Measured;
-use crate::report::load::intervals::IntervalLog;
+use crate::report::load::intervals::{self, IntervalLines};
 use crate::scenario::load::Plan;
 
 pub struct Watch {
     progress: LoadProgress,
     metrics: Option<Metrics>,
-    log: IntervalLog<BufWriter<File>>,
+    /// The log's lines of seconds. Those of phases are known in the end, and stand between them.
+    seconds: IntervalLines<BufWriter<File>>,
     /// Where the log appears once it is whole.
     output: Output,
     /// The first thing that went wrong with the log; the run goes on without it.
@@ -25,16 +27,24 @@ pub struct Watch {
     started: SystemTime,
     /// When the plan that is carried out began, since the start.
     begun: Duration,
+    /// When each phase of every plan that has begun was planned to, since the start.
+    phases: Vec<Duration>,
 }
 
 impl Watch {
-    /// The interval log goes to this file.
-    pub fn start(quiet: bool, metrics: Option<Metrics>, output: Output) -> Result<Watch, Failure> {
-        let started = SystemTime::now();
-        let log = output.create().and_then(|file| IntervalLog::begin(BufWriter::new(file), started));
-        let log = log.map_err(|error| Failure::could_not_test(format!("the interval log cannot be written: {error}")))?;
-        let (progress, begun) = (LoadProgress::new(quiet), Duration::ZERO);
-        Ok(Watch { progress, metrics, log, output, log_error: None, started, begun })
+    /// The interval log goes to this file of the folder.
+    pub fn start(quiet: bool, metrics: Option<Metrics>, output: Output, folder: &Path) -> Result<Watch, Failure> {
+        let seconds = tempfile::tempfile_in(folder).map_err(|error| unwritable(&error))?;
+        Ok(Watch {
+            progress: LoadProgress::new(quiet),
+            metrics,
+            seconds: IntervalLines::new(BufWriter::new(seconds)),
+            output,
+            log_error: None,
+            started: SystemTime::now(),
+            begun: Duration::ZERO,
+            phases: Vec::new(),
+        })
     }
 
     pub fn shows_moments(&self) -> bool {
@@ -43,6 +53,11 @@ impl Watch {
 
     pub fn begin(&mut self, plan: &Plan) {
         self.begun = self.started.elapsed().unwrap_or_default();
+        let mut start = self.begun;
+        for phase in &plan.phases {
+            self.phases.push(start);
+            start += phase.arrivals.duration();
+        }
         self.progress.begin(plan);
     }
 
@@ -50,7 +65,7 @@ impl Watch {
         self.progress.show(event);
         let LoadEvent::Second { second, tally, so_far } = event else { return };
         let at = self.begun + Duration::from_secs(*second);
-        let written = self.log.write(None, at, Duration::from_secs(1), tally);
+        let written = self.seconds.write(None, at, Duration::from_secs(1), tally);
         self.note(written);
         if let Some(metrics) = &mut self.metrics {
             metrics.update(so_far);
@@ -70,20 +85,23 @@ impl Watch {
         }
     }
 
-    /// Closes the log with a line for each phase.
+    /// Writes the log, with lines for each phase too.
     pub fn end(mut self, measured: &Measured) -> Result<(), Failure> {
         self.progress.end();
-        let mut at = Duration::ZERO;
-        for (phase, measured) in measured.plan.phases.iter().zip(&measured.phases) {
-            let written = self.log.write(Some(&phase.name), at, measured.elapsed, &measured.tally);
-            self.note(written);
-            at += measured.elapsed;
+        self.log_error.take().map_or(Ok(()), Err).and_then(|()| self.write_log(measured)).map_err(|error| unwritable(&error))
+    }
+
+    fn write_log(self, measured: &Measured) -> io::Result<()> {
+        let mut phases = IntervalLines::new(Vec::new());
+        for ((phase, start), measured) in measured.plan.phases.iter().zip(self.phases).zip(&measured.phases) {
+            phases.write(Some(&phase.name), start, measured.elapsed, &measured.tally)?;
         }
-        let written = self.log_error.map_or(Ok(()), Err).and_then(|()| self.log.end());
-        match written.and_then(|_| self.output.place()) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(Failure::could_not_test(format!("the interval log cannot be written: {error}"))),
-        }
+        let mut seconds = self.seconds.end()?.into_inner()?;
+        seconds.rewind()?;
+        let mut out = BufWriter::new(self.output.create()?);
+        intervals::write(&mut out, self.started, BufReader::new(seconds), phases.end()?.as_slice())?;
+        out.flush()?;
+        self.output.place()
     }
 
     fn note(&mut self, written: io::Result<()>) {
@@ -91,4 +109,8 @@ impl Watch {
             self.log_error = Some(error);
         }
     }
+}
+
+fn unwritable(error: &io::Error) -> Failure {
+    Failure::could_not_test(format!("the interval log cannot be written: {error}"))
 }
