@@ -35,6 +35,9 @@ pub struct HttpReply {
     pub body: Vec<u8>,
     /// `Some` when a status line came, but not the whole body.
     pub cut: Option<Cut>,
+    /// The body's content coding, where it came in one, though none was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coding: Option<String>,
 }
 
 impl HttpReply {

@@ -14,7 +14,19 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
 }
 
+/// What every call carries where its own headers do not say otherwise, whoever sends it. A body in a coding could be no reply
+/// that anybody has documented, so none is asked for.
+const COMMON_HEADERS: [(&str, &str); 3] =
+    [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", concat!("msgext/", env!("CARGO_PKG_VERSION")))];
+
 impl HttpRequest {
+    /// Every header but those that follow from the target's address and from the body.
+    pub fn sent_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let is_own = |name: &str| self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+        own.chain(COMMON_HEADERS.into_iter().filter(move |(name, _)| !is_own(name)))
+    }
+
     /// The path and the encoded query string: what stands in the request line.
     pub fn target(&self) -> String {
         if self.query.is_empty() {
@@ -52,5 +64,17 @@ mod tests {
             body: vec![],
         };
         assert_eq!(request.target(), "/p?sdkappid=1400000000&identifier=ad+min&usersig=eJw*-_A_&random=7&contenttype=json");
+    }
+
+    #[test]
+    fn a_header_of_a_calls_own_takes_the_place_of_the_common_one() {
+        let headers = |own: &[(&str, &str)]| {
+            let headers = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let request = HttpRequest { method: "POST".into(), path: "/p".into(), query: vec![], headers, body: vec![] };
+            request.sent_headers().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+        };
+        let agent = concat!("User-Agent: msgext/", env!("CARGO_PKG_VERSION"));
+        assert_eq!(headers(&[]), ["Accept: */*", "Accept-Encoding: identity", agent]);
+        assert_eq!(headers(&[("accept-encoding", "gzip")]), ["accept-encoding: gzip", "Accept: */*", agent]);
     }
 }

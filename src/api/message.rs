@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::reply::kept;
+use super::reply::{coded, kept};
 
 pub const SEND_PATH: &str = "/v4/openim/sendmsg";
 pub const GET_PATH: &str = "/v4/openim_msg_ext_http_svc/get_key_values";
@@ -40,9 +40,8 @@ impl Send {
 }
 
 /// The `MsgKey` of a `sendmsg` reply, or the code and reason of its refusal.
-pub fn decode_send(body: &[u8]) -> Result<String, String> {
-    let reply: Value =
-        serde_json::from_slice(body).map_err(|error| format!("sendmsg answered something that is not JSON: {error}"))?;
+pub fn decode_send(body: &[u8], coding: Option<&str>) -> Result<String, String> {
+    let reply = json_of("sendmsg", body, coding)?;
     match (reply["ErrorCode"].as_i64(), reply["MsgKey"].as_str()) {
         (Some(0), Some(msg_key)) => Ok(msg_key.to_owned()),
         (Some(0), None) => Err("sendmsg answered without a MsgKey".to_owned()),
@@ -83,11 +82,14 @@ pub enum GetError {
 }
 
 /// The page, or why there is none.
-pub fn decode_get(body: &[u8]) -> Result<Page, GetError> {
+pub fn decode_get(body: &[u8], coding: Option<&str>) -> Result<Page, GetError> {
     let unreadable = |what: String| Err(GetError::Unreadable(what));
     let reply: Value = match serde_json::from_slice(body) {
         Ok(reply) => reply,
-        Err(error) => return unreadable(format!("something that is not JSON: {error}")),
+        Err(error) => {
+            let not_json = || format!("something that is not JSON: {error}");
+            return unreadable(coding.map_or_else(not_json, |coding| format!("something {}", coded(coding))));
+        }
     };
     match reply["ErrorCode"].as_i64() {
         Some(0) => {}
@@ -111,6 +113,14 @@ pub fn decode_get(body: &[u8]) -> Result<Page, GetError> {
     })
 }
 
+/// A body is read as it came, whatever coding its header names.
+fn json_of(command: &str, body: &[u8], coding: Option<&str>) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| {
+        let why = coding.map_or_else(|| error.to_string(), coded);
+        format!("{command} answered something that is not JSON: {why}")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,18 +134,22 @@ mod tests {
 
     #[test]
     fn a_refused_send_tells_its_code_and_an_accepted_one_its_key() {
-        assert_eq!(decode_send(br#"{"ErrorCode":0,"MsgKey":"1_2_3"}"#), Ok("1_2_3".into()));
-        assert_eq!(decode_send(br#"{"ErrorCode":70009,"ErrorInfo":"bad"}"#), Err("sendmsg was refused: 70009 bad".into()));
-        assert!(decode_send(b"\xff").is_err());
+        assert_eq!(decode_send(br#"{"ErrorCode":0,"MsgKey":"1_2_3"}"#, None), Ok("1_2_3".into()));
+        assert_eq!(decode_send(br#"{"ErrorCode":70009,"ErrorInfo":"bad"}"#, None), Err("sendmsg was refused: 70009 bad".into()));
+        assert!(decode_send(b"\xff", None).is_err());
+        let coded = decode_send(b"\x1f\x8b", Some("gzip"));
+        let why = "sendmsg answered something that is not JSON: coded as gzip, though no coding was asked for";
+        assert_eq!(coded, Err(why.into()));
     }
 
     #[test]
     fn a_page_is_read_and_a_pair_without_seq_is_not_guessed() {
         let page = decode_get(
             br#"{"ErrorCode":0,"CompleteFlag":1,"LatestSeq":2,"ClearSeq":0,"ExtensionList":[{"Key":"k","Value":"v","Seq":2}]}"#,
+            None,
         );
         assert_eq!(page.expect("a page").pairs["k"], ("v".to_owned(), 2));
-        let unreadable = |body: &str| matches!(decode_get(body.as_bytes()), Err(GetError::Unreadable(_)));
+        let unreadable = |body: &str| matches!(decode_get(body.as_bytes(), None), Err(GetError::Unreadable(_)));
         assert!(unreadable(r#"{"ErrorCode":0,"ExtensionList":[{"Key":"k","Value":"v"}]}"#));
         let pair = r#"{"Key":"k","Value":"v","Seq":2}"#;
         assert!(unreadable(&format!(r#"{{"ErrorCode":0,"CompleteFlag":1,"ExtensionList":[{pair},{pair}]}}"#)));
@@ -144,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_from_a_reply_that_cannot_be_read() {
-        let refused = decode_get(br#"{"ActionStatus":"FAIL","ErrorCode":10004,"ErrorInfo":"no such message"}"#);
+        let refused = decode_get(br#"{"ActionStatus":"FAIL","ErrorCode":10004,"ErrorInfo":"no such message"}"#, None);
         assert_eq!(refused, Err(GetError::Refused { code: 10004, info: "no such message".into() }));
     }
 }

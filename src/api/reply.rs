@@ -86,12 +86,27 @@ const TWICE_CLAUSE: &str = "HTTP-9";
 /// More defects of one reply than this are counted and not told.
 const MOST_DEFECTS: usize = 20;
 
-/// Reads a body. The reply is `None` where too little could be read to say what the answer was.
+/// The coding that a body is in by its `Content-Encoding` fields, if it is in any.
+pub fn coding<'a>(mut fields: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    fields.find(|field| !field.trim_ascii().is_empty() && !field.trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Why a body in this coding cannot be read.
+pub fn coded(coding: &str) -> String {
+    format!("coded as {}, though no coding was asked for", excerpt(coding))
+}
+
+/// Reads a body that came in no coding. The reply is `None` where too little could be read to say what the answer was.
 ///
 /// Only what is asked for is read: a field that nobody knows may hold any JSON, however deeply nested or large a number.
 pub fn decode(body: &[u8]) -> (Option<Reply>, Vec<Defect>) {
+    decode_coded(body, None)
+}
+
+/// As [`decode`]. A body is read as it came, whatever coding its header names; one that cannot be is so for its coding.
+pub fn decode_coded(body: &[u8], coding: Option<&str>) -> (Option<Reply>, Vec<Defect>) {
     let mut defects = Vec::new();
-    let reply = decode_body(body, &mut defects);
+    let reply = decode_body(body, coding, &mut defects);
     if defects.len() > MOST_DEFECTS {
         let left_out = defects.split_off(MOST_DEFECTS).len();
         defects.push(Defect {
@@ -104,8 +119,9 @@ pub fn decode(body: &[u8]) -> (Option<Reply>, Vec<Defect>) {
     (reply, defects)
 }
 
-fn decode_body(body: &[u8], defects: &mut Vec<Defect>) -> Option<Reply> {
+fn decode_body(body: &[u8], coding: Option<&str>, defects: &mut Vec<Defect>) -> Option<Reply> {
     let mut whole = |expected, actual| {
+        let (expected, actual) = coding.map_or((expected, actual), |coding| ("JSON", coded(coding)));
         defects.push(Defect { clause: STATUS_CLAUSE, place: "body".into(), expected, actual });
         None
     };
@@ -330,5 +346,22 @@ mod tests {
         let (reply, defects) = decode(b"{\"ErrorInfo\":\"\xff\"}");
         assert!(reply.is_none());
         assert_eq!(defects[0].expected, "UTF-8");
+    }
+
+    #[test]
+    fn a_body_that_its_coding_makes_unreadable_names_it_and_one_that_can_be_read_is() {
+        let (reply, defects) = decode_coded(b"\x1f\x8b\x08\xff", Some("gzip"));
+        assert!(reply.is_none());
+        let [Defect { clause: "HTTP-2", place, expected: "JSON", actual }] = defects.as_slice() else { panic!("{defects:?}") };
+        assert_eq!((place.as_str(), actual.as_str()), ("body", "coded as gzip, though no coding was asked for"));
+        assert_eq!(decode_coded(DOCUMENTED.as_bytes(), Some("gzip")), decode(DOCUMENTED.as_bytes()));
+    }
+
+    #[test]
+    fn a_coding_is_whatever_is_not_identity() {
+        let of = |fields: &[&'static str]| coding(fields.iter().map(|field| field.as_bytes()));
+        assert_eq!((of(&[]), of(&[""]), of(&["identity"]), of(&[" Identity "])), (None, None, None, None));
+        assert_eq!(of(&["identity", "gzip"]), Some(b"gzip".as_slice()));
+        assert_eq!(of(&["deflate, br"]), Some(b"deflate, br".as_slice()));
     }
 }

@@ -3,12 +3,13 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use reqwest::header::{CONTENT_ENCODING, HeaderValue};
 use reqwest::{Method, Url};
 use rustls::ClientConfig;
 use rustls_platform_verifier::ConfigVerifierExt as _;
 
 use crate::api::HttpRequest;
-use crate::api::reply::MAX_BODY_BYTES;
+use crate::api::reply::{MAX_BODY_BYTES, coding};
 use crate::history::{Cut, HttpReply, Loss, Outcome};
 
 /// Sends requests, to wherever [`Client::at`] points it.
@@ -33,6 +34,13 @@ pub enum SetupError {
     Trust(#[from] rustls::Error),
 }
 
+/// How the connections of every mode are secured: whom the system trusts is trusted, and HTTP/1.1 is asked for.
+pub fn tls() -> Result<ClientConfig, rustls::Error> {
+    let mut config = ClientConfig::with_platform_verifier()?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
 impl Client {
     /// `timeout` bounds an exchange from the first byte sent to the last received.
     pub fn new(timeout: Duration) -> Result<Client, SetupError> {
@@ -42,8 +50,9 @@ impl Client {
             // A retry that nobody sees would make a double write look like a conflict of the target's making.
             .retry(reqwest::retry::never())
             .http1_only()
-            // The same trust, and the same cryptography, as on the load path.
-            .tls_backend_preconfigured(ClientConfig::with_platform_verifier()?)
+            // As on the load path: what one of them reaches, the other does.
+            .http1_title_case_headers()
+            .tls_backend_preconfigured(tls()?)
             .timeout(timeout)
             .connect_timeout(timeout)
             .build()?;
@@ -70,7 +79,7 @@ impl TargetClient {
             )));
         };
         let mut builder = self.client.http.request(method, url);
-        for (name, value) in &request.headers {
+        for (name, value) in request.sent_headers() {
             builder = builder.header(name, value);
         }
         match builder.body(request.body.clone()).send().await {
@@ -96,6 +105,8 @@ async fn receive(mut response: reqwest::Response) -> Outcome {
     if let 502..=504 = status {
         return Outcome::Lost(Loss::Gateway(status));
     }
+    let fields = response.headers().get_all(CONTENT_ENCODING);
+    let coding = coding(fields.iter().map(HeaderValue::as_bytes)).map(|coding| String::from_utf8_lossy(coding).into_owned());
     let mut body = Vec::new();
     let cut = loop {
         match response.chunk().await {
@@ -109,7 +120,7 @@ async fn receive(mut response: reqwest::Response) -> Outcome {
             break Some(Cut::TooLong);
         }
     };
-    Outcome::Replied(HttpReply { status, body, cut })
+    Outcome::Replied(HttpReply { status, body, cut, coding })
 }
 
 fn loss(error: &reqwest::Error) -> Loss {

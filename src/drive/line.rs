@@ -84,7 +84,7 @@ impl<'a> Line<'a> {
                 let request = self.composer().plain(SEND_PATH, Caller::Admin, &send.to_json(), &mut self.random);
                 let exchange = self.exchange(request, true).await;
                 let made = match &self.exchanges[exchange].outcome {
-                    Outcome::Replied(reply) => decode_send(&reply.body),
+                    Outcome::Replied(reply) => decode_send(&reply.body, reply.coding.as_deref()),
                     Outcome::Lost(loss) => Err(loss.to_string()),
                 };
                 self.let_go(exchange);

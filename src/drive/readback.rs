@@ -68,7 +68,7 @@ impl Pages {
             Outcome::Replied(HttpReply { cut: Some(_), .. }) => {
                 return Err(ReadError::Unreadable("the reply of get_key_values was cut short".to_owned()));
             }
-            Outcome::Replied(reply) => match decode_get(&reply.body)? {
+            Outcome::Replied(reply) => match decode_get(&reply.body, reply.coding.as_deref())? {
                 page if reply.status == 200 => page,
                 _ => return Err(ReadError::Unreadable(format!("get_key_values answered HTTP {}", reply.status))),
             },
@@ -130,7 +130,7 @@ mod tests {
         let body = format!(
             r#"{{"ErrorCode":0,"CompleteFlag":{complete},"LatestSeq":9,"ClearSeq":0,"ExtensionList":[{{"Key":"{key}","Value":"v","Seq":{seq}}}]}}"#
         );
-        Outcome::Replied(HttpReply { status: 200, body: body.into_bytes(), cut: None })
+        Outcome::Replied(HttpReply { status: 200, body: body.into_bytes(), cut: None, coding: None })
     }
 
     #[test]
@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_read_that_is_lost_refused_or_damaged_is_unknown_and_only_a_refusal_is_an_answer() {
-        let replied = |status, body: &str, cut| Outcome::Replied(HttpReply { status, body: body.as_bytes().to_vec(), cut });
+        let replied =
+            |status, body: &str, cut| Outcome::Replied(HttpReply { status, body: body.as_bytes().to_vec(), cut, coding: None });
         let full = r#"{"ErrorCode":0,"CompleteFlag":1,"ExtensionList":[]}"#;
         let refused = |code: i64| format!(r#"{{"ErrorCode":{code},"ErrorInfo":"x"}}"#);
         let cases = [
@@ -167,7 +168,7 @@ mod tests {
     fn a_conflict_tells_the_pairs_of_the_keys_that_it_answers_and_a_key_without_an_answer_is_unknown() {
         let told = |items: &str| {
             let body = format!(r#"{{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,"ExtensionList":[{items}]}}"#);
-            let outcome = Outcome::Replied(HttpReply { status: 200, body: body.into_bytes(), cut: None });
+            let outcome = Outcome::Replied(HttpReply { status: 200, body: body.into_bytes(), cut: None, coding: None });
             told_by_conflict(&["a".to_owned(), "b".to_owned()], &outcome)
         };
         let item =

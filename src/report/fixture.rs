@@ -147,7 +147,7 @@ pub(super) fn exchange(reply: &[u8]) -> Exchange {
             headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
             body: br#"{"MsgKey":"1_2_3"}"#.to_vec(),
         },
-        outcome: Outcome::Replied(HttpReply { status: 200, body: reply.to_vec(), cut: None }),
+        outcome: Outcome::Replied(HttpReply { status: 200, body: reply.to_vec(), cut: None, coding: None }),
         due: Duration::ZERO,
         sent: Duration::ZERO,
         received: Duration::from_millis(1),

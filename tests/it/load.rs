@@ -56,6 +56,17 @@ fn logged(folder: &Path, tag: &str) -> u64 {
     counts.sum()
 }
 
+/// When each interval of the log begins, in its order, with its tag.
+fn begun(folder: &Path) -> Vec<(String, Duration)> {
+    let log = fs::read(folder.join("reports/load/intervals.hlog")).expect("an interval log");
+    let entries = IntervalLogIterator::new(&log).map(|entry| entry.expect("a line of the format"));
+    let begun = entries.filter_map(|entry| match entry {
+        LogEntry::Interval(line) => Some((line.tag().map_or("", |tag| tag.as_str()).to_owned(), line.start_timestamp())),
+        _ => None,
+    });
+    begun.collect()
+}
+
 /// A run that goes on, and its live metrics.
 struct Going {
     child: Child,
@@ -203,6 +214,22 @@ fn a_quick_run_counts_every_call_and_leaves_its_report() {
     let schema = msgext::<&str>(None, &["schema", "report"]).exits(0).stdout;
     let schema: Value = serde_json::from_str(&schema).expect("a schema");
     assert!(jsonschema::is_valid(&schema, &report));
+}
+
+#[test]
+fn the_log_is_in_the_order_of_time_for_those_who_ask_for_a_span() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let phases = "phases:\n  - {name: first, rate: 20/s, calls: 20}\n  - {name: second, rate: 20/s, calls: 30}\n";
+    fs::write(folder.path().join("plan.yaml"), format!("title: Two phases\nmessages: 4\n{phases}")).expect("a file");
+    let ran = msgext_in(folder, None, &["load", "plan.yaml", "--quiet"]).exits(0);
+    let begun = begun(ran.folder.path());
+    assert!(begun.is_sorted_by_key(|(_, at)| *at), "{begun:?}");
+    let of = |tag: &str| begun.iter().find(|(own, _)| own == tag).map(|(_, at)| at.as_secs_f64());
+    // The first phase takes a second by its plan.
+    let between = of("second-response").zip(of("first-response")).map(|(second, first)| second - first);
+    assert!(between.is_some_and(|between| (between - 1.0).abs() < 0.002), "{between:?}");
+    assert_eq!((logged(ran.folder.path(), "first-response"), logged(ran.folder.path(), "second-response")), (20, 30));
+    assert_eq!(logged(ran.folder.path(), "response"), 50);
 }
 
 #[test]

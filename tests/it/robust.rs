@@ -83,13 +83,13 @@ proptest! {
             let rendered = wire::render(&Rules::default().wire, reply);
             prop_assert_eq!((rendered.status, decode(&rendered.body)), (200, (Some(reply.clone()), Vec::new())));
         }
-        if let Ok(page) = decode_get(&body) {
+        if let Ok(page) = decode_get(&body, None) {
             let value: Value = serde_json::from_slice(&body).expect("a page is JSON");
             prop_assert_eq!(&value["ErrorCode"], 0);
             let listed = value["ExtensionList"].as_array().map_or(0, Vec::len);
             prop_assert!(page.pairs.len() <= listed, "{:?}", page);
         }
-        if let Ok(msg_key) = decode_send(&body) {
+        if let Ok(msg_key) = decode_send(&body, None) {
             let value: Value = serde_json::from_slice(&body).expect("a message is JSON");
             prop_assert_eq!((&value["ErrorCode"], &value["MsgKey"]), (&json!(0), &json!(msg_key)));
         }
@@ -113,7 +113,7 @@ fn each_documented_reply_has_no_defect_and_each_of_its_beginnings_has_one() {
 fn json_as_deep_as_a_stack_is_refused_and_not_followed() {
     for deep in ["[".repeat(100_000), r#"{"a":"#.repeat(100_000), format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))] {
         assert!(decode(deep.as_bytes()).0.is_none());
-        assert!(decode_get(deep.as_bytes()).is_err() && decode_send(deep.as_bytes()).is_err());
+        assert!(decode_get(deep.as_bytes(), None).is_err() && decode_send(deep.as_bytes(), None).is_err());
     }
 }
 
@@ -266,7 +266,7 @@ impl Endpoint {
         for _ in 0..MESSAGES {
             let body = json!({"From_Account": "alice", "To_Account": "bob", "MsgRandom": 7, "SupportMessageExtension": 1});
             let reply = endpoint.post(ADMIN, message::SEND_PATH, &body);
-            endpoint.keys.push(decode_send(&reply).expect("a message"));
+            endpoint.keys.push(decode_send(&reply, None).expect("a message"));
         }
         endpoint
     }
@@ -280,7 +280,7 @@ impl Endpoint {
     /// Every listed pair of a message, tombstones included.
     fn listed(&mut self, message: usize) -> Pairs {
         let body = message::get_body(Some("alice"), "bob", &self.keys[message], 0);
-        let page = decode_get(&self.post(ADMIN, message::GET_PATH, &body)).expect("a page");
+        let page = decode_get(&self.post(ADMIN, message::GET_PATH, &body), None).expect("a page");
         assert!(page.complete);
         page.pairs
     }

@@ -165,7 +165,8 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
     });
     let ground = ground.as_mut().map_err(|error| failed(named, error))?;
     let metrics = args.metrics.map(|address| serve_metrics(address, runtime)).transpose()?;
-    let mut watch = Watch::start(args.conduct.quiet, metrics, log);
+    let folder = args.conduct.output.folder("load");
+    let mut watch = Watch::start(args.conduct.quiet, metrics, log, &folder);
     let ticks = watch.shows_moments();
     let measured = if let Some(terms) = terms {
         search(ground, plan, terms, stop, ticks, &mut |stage| watch.stage(&stage))

@@ -1,7 +1,8 @@
 //! Whatever wants to know of a run while it goes on: progress, seconds, the interval log, live metrics.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::metrics::Metrics;
@@ -12,27 +13,37 @@ use crate::drive::load::run::LoadEvent;
 use crate::drive::load::search::Stage;
 use crate::judge::load::measured::Measured;
 use crate::judge::load::tally::Tally;
-use crate::report::load::intervals::IntervalLog;
+use crate::report::load::intervals::{self, IntervalLines};
 use crate::scenario::load::Plan;
 
 pub struct Watch {
     progress: LoadProgress,
     metrics: Option<Metrics>,
-    /// Or the first thing that went wrong with it; the run goes on without it.
-    log: io::Result<IntervalLog<BufWriter<File>>>,
+    /// The log's lines of seconds, or the first thing that went wrong with them; the run goes on without them. Those of phases are
+    /// known in the end, and stand between them.
+    seconds: io::Result<IntervalLines<BufWriter<File>>>,
     /// Where the log appears once it is whole.
     output: Output,
     started: SystemTime,
     /// When the plan that is carried out began, since the start.
     begun: Duration,
+    /// When each phase of every plan that has begun was planned to, since the start.
+    phases: Vec<Duration>,
 }
 
 impl Watch {
-    /// The interval log goes to this file.
-    pub fn start(quiet: bool, metrics: Option<Metrics>, output: Output) -> Watch {
-        let started = SystemTime::now();
-        let log = output.create().and_then(|file| IntervalLog::begin(BufWriter::new(file), started));
-        Watch { progress: LoadProgress::new(quiet), metrics, log, output, started, begun: Duration::ZERO }
+    /// The interval log goes to this file of the folder.
+    pub fn start(quiet: bool, metrics: Option<Metrics>, output: Output, folder: &Path) -> Watch {
+        let seconds = tempfile::tempfile_in(folder).map(|file| IntervalLines::new(BufWriter::new(file)));
+        Watch {
+            progress: LoadProgress::new(quiet),
+            metrics,
+            seconds,
+            output,
+            started: SystemTime::now(),
+            begun: Duration::ZERO,
+            phases: Vec::new(),
+        }
     }
 
     pub fn shows_moments(&self) -> bool {
@@ -41,6 +52,11 @@ impl Watch {
 
     pub fn begin(&mut self, plan: &Plan) {
         self.begun = self.started.elapsed().unwrap_or_default();
+        let mut start = self.begun;
+        for phase in &plan.phases {
+            self.phases.push(start);
+            start += phase.arrivals.duration();
+        }
         self.progress.begin(plan);
     }
 
@@ -48,7 +64,7 @@ impl Watch {
         self.progress.show(event);
         let LoadEvent::Second { second, tally, so_far } = event else { return };
         let at = self.begun + Duration::from_secs(*second);
-        self.log(None, at, Duration::from_secs(1), tally);
+        self.log_second(at, tally);
         if let Some(metrics) = &mut self.metrics {
             metrics.update(so_far);
         }
@@ -67,25 +83,40 @@ impl Watch {
         }
     }
 
-    /// Closes the log with a line for each phase, or says why there is none.
-    pub fn end(mut self, measured: &Measured) -> Option<Failure> {
-        self.progress.end();
-        let mut at = Duration::ZERO;
-        for (phase, measured) in measured.plan.phases.iter().zip(&measured.phases) {
-            self.log(Some(&phase.name), at, measured.elapsed, &measured.tally);
-            at += measured.elapsed;
-        }
-        match self.log.and_then(IntervalLog::end) {
-            Ok(_) => self.output.place().err(),
-            Err(error) => Some(self.output.unwritable(&error)),
+    /// Closes the log with lines for each phase too, or says why there is none.
+    pub fn end(self, measured: &Measured) -> Option<Failure> {
+        let Watch { progress, seconds, output, started, phases, .. } = self;
+        progress.end();
+        let written = seconds.and_then(|seconds| write_log(seconds, &output, started, &phases, measured));
+        match written {
+            Ok(()) => output.place().err(),
+            Err(error) => Some(output.unwritable(&error)),
         }
     }
 
-    fn log(&mut self, scope: Option<&str>, at: Duration, length: Duration, tally: &Tally) {
-        if let Ok(log) = &mut self.log
-            && let Err(error) = log.write(scope, at, length, tally)
+    fn log_second(&mut self, at: Duration, tally: &Tally) {
+        if let Ok(seconds) = &mut self.seconds
+            && let Err(error) = seconds.write(None, at, Duration::from_secs(1), tally)
         {
-            self.log = Err(error);
+            self.seconds = Err(error);
         }
     }
+}
+
+fn write_log(
+    seconds: IntervalLines<BufWriter<File>>,
+    output: &Output,
+    started: SystemTime,
+    starts: &[Duration],
+    measured: &Measured,
+) -> io::Result<()> {
+    let mut phases = IntervalLines::new(Vec::new());
+    for ((phase, start), measured) in measured.plan.phases.iter().zip(starts).zip(&measured.phases) {
+        phases.write(Some(&phase.name), *start, measured.elapsed, &measured.tally)?;
+    }
+    let mut seconds = seconds.end()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    seconds.rewind()?;
+    let mut out = BufWriter::new(output.create()?);
+    intervals::write(&mut out, started, BufReader::new(seconds), phases.end()?.as_slice())?;
+    out.flush()
 }

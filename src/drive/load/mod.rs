@@ -16,10 +16,14 @@ mod writer;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::select_ok;
 use reqwest::Url;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{sleep, timeout};
 
 use super::ground::{Ground, GroundError};
 use super::line::Line;
@@ -36,6 +40,8 @@ use render::Templates;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wire::{Tls, TlsSetupError};
 
+/// The next of a name's addresses is tried so long after the one before, where none has taken a connection by then.
+const HEAD_START: Duration = Duration::from_millis(250);
 /// More messages than this are not all read back after a run.
 const MOST_READ_BACK: usize = 300;
 
@@ -52,6 +58,8 @@ pub enum LoadError {
     Descriptors { connections: u32, needed: u64, allowed: u64 },
     #[error("{host} has no address: {cause}")]
     NoAddress { host: String, cause: io::Error },
+    #[error("no address of {host} takes a connection: {cause}")]
+    Unreachable { host: String, cause: io::Error },
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
     #[error(transparent)]
@@ -78,7 +86,7 @@ impl<'a> LoadGround<'a> {
         threads: u32,
         stop: &Stop,
     ) -> Result<LoadGround<'a>, LoadError> {
-        let address = address(url)?;
+        let address = address(url, plan.timeout).await?;
         let callers = callers(plan);
         if ground.found.member_calls == MemberCalls::Nobody && callers.iter().any(|caller| caller.is_member()) {
             return Err(LoadError::NoMembers);
@@ -100,8 +108,7 @@ impl<'a> LoadGround<'a> {
         if self.url.scheme() != "https" {
             return Ok(None);
         }
-        let host = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Some(Tls::of_system(&host)?))
+        Ok(Some(Tls::of_system(&bare_host(self.url))?))
     }
 
     /// Reads messages back and compares them with what was acknowledged; `None` where the target has no way to read one back.
@@ -175,11 +182,54 @@ fn callers(plan: &Plan) -> BTreeSet<Caller> {
     plan.traffics().flat_map(|traffic| traffic.callers.iter().copied()).collect()
 }
 
-fn address(url: &Url) -> Result<SocketAddr, LoadError> {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+/// The target's address. Of a name that has several, the first that takes a connection, as it is for the probe's client.
+async fn address(url: &Url, patience: Duration) -> Result<SocketAddr, LoadError> {
+    let host = bare_host(url);
     let port = url.port_or_known_default().unwrap_or(80);
-    let resolved = (host.as_str(), port)
-        .to_socket_addrs()
-        .and_then(|mut all| all.next().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name resolves to nothing")));
-    resolved.map_err(|cause| LoadError::NoAddress { host, cause })
+    let resolved = lookup_host((host.as_str(), port)).await.map(Iterator::collect::<Vec<_>>);
+    let addresses = match resolved {
+        Ok(addresses) if addresses.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "the name resolves to nothing")),
+        resolved => resolved,
+    };
+    match addresses {
+        Ok(addresses) => reachable(addresses, patience).await.map_err(|cause| LoadError::Unreachable { host, cause }),
+        Err(cause) => Err(LoadError::NoAddress { host, cause }),
+    }
+}
+
+/// The first of at least one address to take a connection, with a head start for those before it.
+async fn reachable(addresses: Vec<SocketAddr>, patience: Duration) -> io::Result<SocketAddr> {
+    let attempt = |(head_start, address)| {
+        Box::pin(async move {
+            sleep(head_start).await;
+            TcpStream::connect(address).await.map(|_| address)
+        })
+    };
+    let head_starts = (0..).map(|place| HEAD_START * place);
+    let first = select_ok(head_starts.zip(addresses).map(attempt));
+    let (address, _) = timeout(patience, first).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    Ok(address)
+}
+
+/// The host without the brackets of an IPv6 address.
+fn bare_host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_address_of_a_name_is_tried() {
+        const PATIENCE: Duration = Duration::from_mins(1);
+        let listening = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listening.local_addr().expect("an address");
+        let gone = TcpListener::bind("127.0.0.1:0").await.and_then(|gone| gone.local_addr()).expect("an address");
+        assert_eq!(reachable(vec![gone, address], PATIENCE).await.expect("one listens"), address);
+        let refused = reachable(vec![gone, gone], PATIENCE).await.expect_err("nobody listens");
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
 }

@@ -129,7 +129,7 @@ fn head(request: &HttpRequest, host: &str, base_path: &str) -> (Vec<u8>, Vec<u8>
     let at = target.find(random).map_or(target.len(), |at| at + random.len());
     let rest = target[at..].trim_start_matches(|letter: char| letter.is_ascii_digit());
     let mut after = format!("{rest} HTTP/1.1\r\nHost: {host}\r\n");
-    for (name, value) in &request.headers {
+    for (name, value) in request.sent_headers() {
         let _ = write!(after, "{name}: {value}\r\n");
     }
     after.push_str("Content-Length: ");

@@ -381,16 +381,21 @@ impl Worker {
         Ok(())
     }
 
-    fn judge(&mut self, client: u32, flight: &Flight, &HttpResponse { status, body, .. }: &HttpResponse<'_>, now: Offset) {
-        let kept = body.len().min(MOST_KEPT_BYTES);
+    fn judge(&mut self, client: u32, flight: &Flight, response: &HttpResponse<'_>, now: Offset) {
         let mut differences = Vec::new();
-        let settled = self.writer.settle(&flight.draft, (status, body), &mut differences);
+        let settled = self.writer.settle(&flight.draft, response, &mut differences);
         if !differences.is_empty() {
+            let &HttpResponse { status, body, coding, .. } = response;
             self.recorder.found(&mut differences, flight.phase, || {
                 Some(Exchange {
                     client,
                     request: self.writer.request(&flight.draft),
-                    outcome: Outcome::Replied(HttpReply { status, body: body[..kept].to_vec(), cut: None }),
+                    outcome: Outcome::Replied(HttpReply {
+                        status,
+                        body: body[..body.len().min(MOST_KEPT_BYTES)].to_vec(),
+                        cut: None,
+                        coding: coding.map(str::to_owned),
+                    }),
                     due: flight.due.since_zero(),
                     sent: flight.sent.since_zero(),
                     received: now.since_zero(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::choose::{Chooser, Share};
 use super::render::{Buffer, Templates};
+use super::wire::HttpResponse;
 use crate::api::HttpRequest;
 use crate::api::scan::Scanner;
 use crate::judge::load::ledger::{Difference, Ledger, Ticket};
@@ -81,9 +82,14 @@ impl Writer {
         self.templates.request(draft.caller, draft.random, &draft.ticket, &self.ledger)
     }
 
-    /// Settles a reply of that status and body; what is wrong with it goes to `differences`.
-    pub(super) fn settle(&mut self, draft: &DraftCall, reply: (u16, &[u8]), differences: &mut Vec<Difference>) -> Settled {
-        settle(&mut self.scanner, &mut self.ledger, &draft.ticket, reply, differences)
+    /// Settles a reply; what is wrong with it goes to `differences`.
+    pub(super) fn settle(
+        &mut self,
+        draft: &DraftCall,
+        &HttpResponse { status, body, coding, .. }: &HttpResponse<'_>,
+        differences: &mut Vec<Difference>,
+    ) -> Settled {
+        settle(&mut self.scanner, &mut self.ledger, &draft.ticket, (status, body, coding), differences)
     }
 
     /// No reply came that says whether the call was carried out.

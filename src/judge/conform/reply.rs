@@ -2,7 +2,7 @@
 
 use super::memory::Memory;
 use super::{At, Sent};
-use crate::api::reply::{MAX_BODY_BYTES, decode};
+use crate::api::reply::{MAX_BODY_BYTES, decode_coded};
 use crate::api::{Defect, Extension, KeyResult, Operation, Reply};
 use crate::history::{Cut, HttpReply};
 use crate::judge::text::{named, quoted};
@@ -27,7 +27,7 @@ pub fn read(sent: &Sent, http: &HttpReply, at: &At) -> (Option<Reply>, Vec<Findi
         findings.push(finding("HTTP-2", "body", "a whole JSON object", actual));
         return (None, findings);
     }
-    let (reply, defects) = decode(&http.body);
+    let (reply, defects) = decode_coded(&http.body, http.coding.as_deref());
     // An error page behind a wrong status is one difference, not two.
     if http.status == 200 || reply.is_some() {
         findings.extend(

@@ -1,7 +1,7 @@
 //! A reply taken in: what it says is settled with the ledger, and the call gets its fate.
 
 use crate::api::call::MAX_KVS;
-use crate::api::reply::{Reply, decode};
+use crate::api::reply::{Reply, decode_coded};
 use crate::api::scan::{Item, Scanner};
 use crate::api::{Operation, code};
 use crate::history::{Class, Fate};
@@ -20,13 +20,13 @@ pub fn settle(
     scanner: &mut Scanner,
     ledger: &mut Ledger,
     ticket: &Ticket,
-    (status, body): (u16, &[u8]),
+    (status, body, coding): (u16, &[u8], Option<&str>),
     differences: &mut Vec<Difference>,
 ) -> Settled {
     if status != 200 {
         differences.push(difference("HTTP-1", "HTTP status", "200", &status.to_string()));
     }
-    let Some(reply) = scanner.scan(body) else { return settle_odd(ledger, ticket, body, differences) };
+    let Some(reply) = scanner.scan(body) else { return settle_odd(ledger, ticket, (body, coding), differences) };
     let mut items = [Item::default(); MAX_KVS];
     let Some(results) = reply.results() else {
         return said(ledger, ticket, reply.code, false, &[], differences);
@@ -41,8 +41,13 @@ pub fn settle(
 }
 
 /// A reply that is not plain: escapes, or defects, each of which is told.
-fn settle_odd(ledger: &mut Ledger, ticket: &Ticket, body: &[u8], differences: &mut Vec<Difference>) -> Settled {
-    let (reply, defects) = decode(body);
+fn settle_odd(
+    ledger: &mut Ledger,
+    ticket: &Ticket,
+    (body, coding): (&[u8], Option<&str>),
+    differences: &mut Vec<Difference>,
+) -> Settled {
+    let (reply, defects) = decode_coded(body, coding);
     differences
         .extend(defects.into_iter().map(|defect| difference(defect.clause, &defect.place, defect.expected, &defect.actual)));
     let Some(Reply { code, results, .. }) = reply else {
@@ -116,8 +121,20 @@ mod tests {
         let body = body.replace("VALUE", &String::from_utf8(value).expect("ASCII"));
         let mut differences = Vec::new();
         let Settled { fate, code } =
-            settle(&mut Scanner::default(), &mut ledger, &ticket, (status, body.as_bytes()), &mut differences);
+            settle(&mut Scanner::default(), &mut ledger, &ticket, (status, body.as_bytes(), None), &mut differences);
         (fate, code, differences.into_iter().map(|difference| difference.clause.into_owned()).collect())
+    }
+
+    #[test]
+    fn a_reply_in_a_coding_names_it() {
+        let mut ledger = Ledger::new(1, 1, 0, 1);
+        let ticket = ledger.open(0, Operation::Set, 1, 1, 32, true).expect("a free key");
+        let mut differences = Vec::new();
+        let coded = (200, b"\x1f\x8b".as_slice(), Some("gzip"));
+        let settled = settle(&mut Scanner::default(), &mut ledger, &ticket, coded, &mut differences);
+        assert_eq!(settled, Settled { fate: Fate::Error, code: None });
+        let told: Vec<_> = differences.iter().map(|told| (told.clause.as_ref(), told.actual.as_str())).collect();
+        assert_eq!(told, [("HTTP-2", "coded as gzip, though no coding was asked for")]);
     }
 
     type Case = (u16, String, Fate, Option<i64>, Vec<&'static str>);
@@ -128,7 +145,7 @@ mod tests {
         let clear = ledger.open(0, Operation::Clear, 1, 1, 32, true).expect("a free message");
         let body = br#"{"ActionStatus":"FAIL","ErrorCode":23001,"ErrorInfo":"x","ExtensionList":[]}"#;
         let mut differences = Vec::new();
-        let Settled { fate, .. } = settle(&mut Scanner::default(), &mut ledger, &clear, (200, body), &mut differences);
+        let Settled { fate, .. } = settle(&mut Scanner::default(), &mut ledger, &clear, (200, body, None), &mut differences);
         assert_eq!((fate, &*differences[0].clause, differences.len()), (Fate::Error, "SET-2", 1));
     }
 

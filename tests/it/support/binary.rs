@@ -330,7 +330,7 @@ pub(crate) fn body_of(message: &[u8]) -> &str {
 }
 
 /// One HTTP message with the body that its `Content-Length` announces, as it came.
-pub(crate) fn read_http(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+pub(crate) fn read_http(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut message = Vec::new();
     let mut byte = [0];
     while !message.ends_with(b"\r\n\r\n") {

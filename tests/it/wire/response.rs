@@ -206,6 +206,25 @@ fn where_a_response_is_split_changes_nothing() {
 }
 
 #[test]
+fn a_coding_is_the_responses_own_however_often_the_reader_is_used() {
+    const PLAIN: &str = "HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 2\r\n\r\nok";
+    const EARLY: &str = "HTTP/1.1 103 Early Hints\r\nContent-Encoding: br\r\n\r\n";
+    const CODED: &str = "HTTP/1.1 200 OK\r\nX: y\r\nCONTENT-ENCODING:\t gzip \r\nContent-Length: 2\r\n\r\nok";
+    let mut reader = Reader::default();
+    for (response, coding) in [
+        (PLAIN.to_owned(), None),
+        (CODED.to_owned(), Some("gzip")),
+        (CODED.to_owned(), Some("gzip")),
+        ([EARLY, PLAIN].concat(), None),
+        ([EARLY, CODED].concat(), Some("gzip")),
+    ] {
+        reader.next();
+        reader.space()[..response.len()].copy_from_slice(response.as_bytes());
+        assert_eq!(reader.received(response.len()).unwrap().unwrap().coding, coding, "{response}");
+    }
+}
+
+#[test]
 fn a_reader_used_again_forgets_the_response_before() {
     for first in RESPONSES {
         for second in RESPONSES {

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use httparse::{Header, ParserConfig, Status};
 
 use super::Cause;
-use crate::api::reply::MAX_BODY_BYTES;
+use crate::api::reply::{MAX_BODY_BYTES, coding};
 
 /// Heads beyond this are not read further.
 pub(super) const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -18,6 +18,8 @@ pub(super) struct Head {
     pub(super) status: u16,
     pub(super) framing: Framing,
     pub(super) keep_alive: bool,
+    /// Where in the head the body's content coding is named, if it is in any.
+    pub(super) coding: Option<(usize, usize)>,
 }
 
 /// How the end of a body is known.
@@ -53,16 +55,21 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, Cause> {
         _ => fields.framing(version)?,
     };
     let keep_alive = fields.keeps_alive(version) && status != 101 && framing != Framing::UntilClose;
-    Ok(Some(Head { length, status, framing, keep_alive }))
+    let coding = fields.coding.map(|coding| {
+        let start = coding.as_ptr().addr() - bytes.as_ptr().addr();
+        (start, start + coding.len())
+    });
+    Ok(Some(Head { length, status, framing, keep_alive, coding }))
 }
 
 /// What the few headers say that matter here.
 #[derive(Default)]
-struct HeaderFields {
+struct HeaderFields<'a> {
     length: Option<Length>,
     transfer: Option<Transfer>,
     says_close: bool,
     says_keep_alive: bool,
+    coding: Option<&'a [u8]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,14 +86,17 @@ enum Transfer {
     Other,
 }
 
-impl HeaderFields {
-    fn of(headers: &[Header]) -> HeaderFields {
+impl<'a> HeaderFields<'a> {
+    fn of(headers: &[Header<'a>]) -> HeaderFields<'a> {
         let mut fields = HeaderFields::default();
         for header in headers {
-            // Most headers differ from these three in their length already.
+            // Most headers differ from these four in their length already.
             match header.name.len() {
                 14 if header.name.eq_ignore_ascii_case("content-length") => fields.add_length(header.value),
                 17 if header.name.eq_ignore_ascii_case("transfer-encoding") => fields.set_transfer(header.value),
+                16 if header.name.eq_ignore_ascii_case("content-encoding") => {
+                    fields.coding = fields.coding.or_else(|| coding(std::iter::once(header.value)));
+                }
                 10 if header.name.eq_ignore_ascii_case("connection") => fields.add_options(header.value),
                 _ => {}
             }

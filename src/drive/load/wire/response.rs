@@ -34,6 +34,8 @@ pub struct Reader {
 pub struct HttpResponse<'a> {
     pub status: u16,
     pub body: &'a [u8],
+    /// The content coding that the body is in, if it is in any.
+    pub coding: Option<&'a str>,
     /// Whether the connection can carry another call.
     pub keep_alive: bool,
 }
@@ -115,8 +117,13 @@ impl Reader {
 
     /// The response, once it is whole.
     pub(super) fn whole(&self) -> HttpResponse<'_> {
-        let (start, status, keep_alive) = self.head.map_or((0, 0, false), |head| (head.length, head.status, head.keep_alive));
-        HttpResponse { status, body: &self.buffer[start..self.body_end], keep_alive: keep_alive && !self.overrun }
+        let Some(head) = self.head else { return HttpResponse { status: 0, body: &[], coding: None, keep_alive: false } };
+        HttpResponse {
+            status: head.status,
+            body: &self.buffer[head.length..self.body_end],
+            coding: head.coding.map(|(start, end)| str::from_utf8(&self.buffer[start..end]).unwrap_or("an unknown coding")),
+            keep_alive: head.keep_alive && !self.overrun,
+        }
     }
 
     fn read_head(&mut self) -> Result<bool, Cause> {

@@ -9,7 +9,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use rustls_platform_verifier::ConfigVerifierExt;
+
+use crate::drive::client::tls;
 
 /// What TLS connections to one host have in common: made once, cloned cheaply.
 #[derive(Clone, Debug)]
@@ -32,14 +33,13 @@ pub enum TlsSetupError {
 }
 
 impl Tls {
-    /// Trusts whom the system trusts.
+    /// Trusts whom the probe's client trusts.
     pub fn of_system(host: &str) -> Result<Tls, TlsSetupError> {
-        Tls::new(ClientConfig::with_platform_verifier()?, host)
+        Tls::new(tls()?, host)
     }
 
     /// The host is a name or an address, as it stands in the URL.
-    pub fn new(mut config: ClientConfig, host: &str) -> Result<Tls, TlsSetupError> {
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    pub fn new(config: ClientConfig, host: &str) -> Result<Tls, TlsSetupError> {
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let host = ServerName::try_from(bare).map_err(|source| TlsSetupError::Host { host: host.to_owned(), source })?;
         Ok(Tls { config: Arc::new(config), host })
