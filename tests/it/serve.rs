@@ -35,8 +35,8 @@ fn a_mutant_that_does_not_exist_is_a_usage_error_that_names_those_near_it() {
 fn a_misspelt_value_is_a_usage_error_that_says_what_to_write() {
     for (args, says) in [
         (["--latency", "fast"], "bimodal:1ms,50ms,1%"),
-        (["--lose-one-in", "0"], "1.."),
-        (["--threads", "0"], "1..="),
+        (["--lose-one-in", "0"], "a whole number, 1 or more"),
+        (["--threads", "0"], "a whole number from 1 to 1024"),
         (["--record", "/"], "cannot be written"),
     ] {
         let ran = msgext(None, &["serve", args[0], args[1]]);
