@@ -187,13 +187,14 @@ fn decode_object(fields: &ReplyFields<'_>, defects: &mut Vec<Defect>) -> Option<
     let told: Option<String> = fields.read((STATUS_CLAUSE, "", "ErrorInfo"), "a string", defects);
     let results = match fields.get("ExtensionList").filter(|list| list.get() != "null") {
         None => None,
-        Some(list) => match serde_json::from_str::<Vec<&RawValue>>(list.get()) {
-            Ok(items) => Some(decode_results(&items, defects)),
-            Err(_) => {
+        Some(list) => {
+            if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(list.get()) {
+                Some(decode_results(&items, defects))
+            } else {
                 defects.push(wrong(RESULT_CLAUSE, "ExtensionList", "an array", Some(list)));
                 None
             }
-        },
+        }
     };
     let code = code?;
     if let Some(status) = status

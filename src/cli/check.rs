@@ -149,8 +149,8 @@ mod tests {
         let (sound, spec, mut random) = (sound(), spec::bundled(), Random::seeded(20_261_127));
         let (mut with_problems, mut messages) = (0, BTreeSet::new());
         for case in 0..CASES {
-            let seed = &sound[random.below(sound.len())];
-            let text = damaged(seed, &mut random);
+            let whole = &sound[random.below(sound.len())];
+            let text = damaged(whole, &mut random);
             let files = [("f.yaml".to_owned(), text.clone())];
             let problems = check(&files, &spec).problems;
             with_problems += usize::from(!problems.is_empty());

@@ -64,7 +64,7 @@ pub struct ServeArgs {
     latency: AddedLatency,
     /// Fault of the wire in one call of N: reset, close, truncate, slow-body, endless, huge, garbage, bad-gateway; may be repeated
     ///
-    /// Calls that set, that read back (get_key_values) and that make messages (sendmsg) are counted each for itself; on=set,
+    /// Calls that set, that read back and that make messages are counted each for itself; on=set,
     /// on=get or on=send spoils one of them only.
     #[arg(long, value_name = "KIND:N[,on=COMMAND]")]
     fault: Vec<Fault>,

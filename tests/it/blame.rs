@@ -36,6 +36,12 @@ const ONE_SET: &str = "scenarios:
       - set: {kvs: [{key: k1, value: v1}]}
 ";
 
+/// What becomes of a reply; with `None` there is none.
+type Spoil = fn(&[u8]) -> Option<Vec<u8>>;
+/// What becomes of the body of one.
+type Change = fn(&str) -> String;
+type BoxedChange = Box<dyn Fn(&str) -> String + Send + Sync>;
+
 fn endpoint() -> Serve {
     Serve::start(&["--app-limit", "none", "--message-limit", "none"])
 }
@@ -116,7 +122,7 @@ fn serve_spoils_reads_and_sends_as_it_spoils_sets_and_one_of_them_alone_where_it
 #[test]
 fn reading_back_after_a_load_counts_only_what_was_read() {
     let serve = endpoint();
-    let after_the_first = |spoil: fn(&[u8]) -> Option<Vec<u8>>| {
+    let after_the_first = |spoil: Spoil| {
         let gets = AtomicUsize::new(0);
         Relay::changing(serve.url(), move |request, reply| {
             if is_get(request) && gets.fetch_add(1, Ordering::SeqCst) > 0 { spoil(&reply) } else { Some(reply) }
@@ -126,8 +132,7 @@ fn reading_back_after_a_load_counts_only_what_was_read() {
     let gone = |_: &[u8]| Some(ok(r#"{"ActionStatus":"FAIL","ErrorCode":10004,"ErrorInfo":"no such message"}"#));
     let not_all = |reply: &[u8]| Some(ok(&body_of(reply).replace(r#""CompleteFlag":1"#, r#""CompleteFlag":0"#)));
     let in_error = |reply: &[u8]| Some([b"HTTP/1.1 500 Oh\r\n".as_slice(), &reply[b"HTTP/1.1 200 OK\r\n".len()..]].concat());
-    let cases: [(fn(&[u8]) -> Option<Vec<u8>>, &str); 4] =
-        [(gone, "10004"), (not_all, "complete"), (in_error, "HTTP 500"), (|_| None, "lost")];
+    let cases: [(Spoil, &str); 4] = [(gone, "10004"), (not_all, "complete"), (in_error, "HTTP 500"), (|_| None, "lost")];
     for (spoil, why) in cases {
         let report = report(&load(&after_the_first(spoil).url, &few).exits(4));
         assert!(reason(&report).contains("could not be read back") && reason(&report).contains(why), "{why}: {report}");
@@ -320,7 +325,6 @@ fn what_later_calls_of_a_phase_can_still_make_hold_does_not_end_it() {
 #[test]
 fn run_and_load_find_the_same_wrong_replies() {
     let serve = endpoint();
-    type Change = fn(&str) -> String;
     let cases: [(&str, Change, &str); 6] = [
         (
             "23001 at the top, all keys 0",
@@ -398,7 +402,7 @@ fn whatever_a_target_sends_what_is_kept_of_it_is_bounded() {
     let info = "E".repeat(1_000_000);
     let with_items = move |body: &str| body.replacen(r#""ExtensionList":["#, &format!(r#""ExtensionList":[{items},"#), 1);
     let with_info = move |_: &str| format!(r#"{{"ActionStatus":"FAIL","ErrorCode":10004,"ErrorInfo":"{info}"}}"#);
-    let changes: [Box<dyn Fn(&str) -> String + Send + Sync>; 2] = [Box::new(with_items), Box::new(with_info)];
+    let changes: [BoxedChange; 2] = [Box::new(with_items), Box::new(with_info)];
     for change in changes {
         let relay = Relay::changing(serve.url(), move |request, reply| {
             // The probe's calls are left alone.

@@ -87,7 +87,8 @@ const ODDITIES: &[Oddity] = &[
         name: "escapes",
         breaks: &[],
         make: |reply, random| {
-            let escaped: String = reply.key.chars().map(|character| format!("\\u{:04x}", u32::from(character))).collect();
+            let escaped: Vec<String> = reply.key.chars().map(|character| format!("\\u{:04x}", u32::from(character))).collect();
+            let escaped = escaped.concat();
             let text = reply.text().replace(&format!("\"Key\":\"{}\"", reply.key), &format!("\"Key\":\"{escaped}\""));
             text.replacen('{', &format!("{{{}\"\\ud83d\\ude00\",", field(random)), 1).into_bytes()
         },
@@ -133,7 +134,7 @@ const ODDITIES: &[Oddity] = &[
         breaks: &["HTTP-2"],
         make: |reply, random| {
             let text = reply.text().replacen('{', &format!("{{{}0,", field(random)), 1);
-            text.as_bytes()[..1 + random.below(text.len() - 1)].to_vec()
+            text.as_bytes()[..=random.below(text.len() - 1)].to_vec()
         },
     },
     Oddity {

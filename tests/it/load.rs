@@ -314,7 +314,7 @@ fn what_cannot_be_run_says_why_and_has_its_exit_code() {
     assert!(unreachable.stderr.contains("cannot be reached"), "{}", unreachable.stderr);
     let usage = [
         (vec!["load", "no-such-plan"], "limits, soak, ramp, spike"),
-        (vec!["load", "--rate", "fast"], "write 200/s"),
+        (vec!["load", "--rate", "fast"], "200/s, 12000/m or 200/1s"),
         (vec!["load", "--rate", "5/s", "--check", "p99 < 5"], "nothing that can be checked"),
         (vec!["load", "soak", "--rate", "5/s"], "cannot be used with"),
         (vec!["load", "--rate", "5/s", "--kvs", "21"], "1 to 20 pairs"),

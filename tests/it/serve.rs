@@ -36,7 +36,7 @@ fn a_misspelt_value_is_a_usage_error_that_says_what_to_write() {
     for (args, says) in [
         (["--latency", "fast"], "bimodal:1ms,50ms,1%"),
         (["--lose-one-in", "0"], "a whole number, 1 or more"),
-        (["--threads", "0"], "a whole number"),
+        (["--threads", "0"], "a whole number from 1 to 1024"),
         (["--record", "/"], "cannot be written"),
     ] {
         let ran = msgext(None, &["serve", args[0], args[1]]);

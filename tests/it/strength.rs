@@ -104,10 +104,10 @@ async fn every_mutant_is_caught_by_a_clause_that_it_breaks() {
 async fn survives(planned: &[Planned], mutant: &Mutant) -> Option<String> {
     let breaks = |planned: &&Planned| planned.scenario.clauses.iter().any(|clause| mutant.breaks.contains(&clause.as_str()));
     let near: Vec<Planned> = planned.iter().filter(breaks).cloned().collect();
-    if survives_scenarios(&near, mutant).await.is_none() {
-        return None;
+    match survives_scenarios(&near, mutant).await {
+        Some(_) => survives_scenarios(planned, mutant).await,
+        None => None,
     }
-    survives_scenarios(planned, mutant).await
 }
 
 async fn survives_scenarios(planned: &[Planned], mutant: &Mutant) -> Option<String> {

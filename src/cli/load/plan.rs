@@ -24,7 +24,7 @@ const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Plan")]
 pub struct PlanArgs {
-    /// A plan file, or one that is built in: limits, soak, ramp, spike. The plan limits if left out, unless --rate is given
+    /// A plan file, or one that is built in: limits, soak, ramp, spike [default without --rate: limits]
     #[arg(value_name = "PLAN", conflicts_with = "rate")]
     plan: Option<String>,
     /// Without a plan: calls a second (5000/s), or max for as many as the connections let through

@@ -116,8 +116,8 @@ impl<'a> LoadGround<'a> {
         if self.ground.found.read_back != ReadBack::Get {
             return None;
         }
-        let step = self.messages.len().div_ceil(MOST_READ_BACK).max(1);
-        let asked = self.messages.iter().enumerate().step_by(step);
+        let one_in = self.messages.len().div_ceil(MOST_READ_BACK).max(1);
+        let asked = self.messages.iter().enumerate().step_by(one_in);
         let told = self.ground.read_back(asked.clone(), stop).await;
         let mut count = measured::ReadBackCount { messages: self.messages.len(), ..Default::default() };
         let left = asked.len() - told.len();

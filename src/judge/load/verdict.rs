@@ -204,6 +204,7 @@ mod tests {
     use crate::judge::load::fixture::{PLAN, measured};
     use crate::judge::load::ledger::Difference;
     use crate::judge::load::measured::{CutShort, ReadBackCount};
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     /// The plan without limits, so that nothing is left to be established.
@@ -340,7 +341,7 @@ mod tests {
     #[test]
     fn what_was_read_back_is_judged_apart_and_a_read_without_a_reply_is_unknown() {
         let read = |read| {
-            let unread = if read < 4 { [("no reply".to_owned(), 4 - read)].into() } else { Default::default() };
+            let unread = if read < 4 { [("no reply".to_owned(), 4 - read)].into() } else { BTreeMap::default() };
             Some(ReadBackCount { read, unread, messages: 4 })
         };
         assert_eq!(verdict(|run| run.read_back = read(4)).read_back, Verdict::Pass);
