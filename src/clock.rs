@@ -57,6 +57,11 @@ impl Offset {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// So long before.
+    pub fn before(self, time: Duration) -> Offset {
+        Offset(self.0.saturating_sub_unsigned(nanoseconds(time)))
+    }
+
     /// The time since the plan's zero; zero where that is still to come.
     pub fn since_zero(self) -> Duration {
         self.since(Offset::ZERO)

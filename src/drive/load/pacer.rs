@@ -32,6 +32,8 @@ pub(super) struct Pacer {
     /// When a call was last found due that could have gone before: whatever was due by then is late by the generator's fault,
     /// also where it has to wait for a connection now, because the others are late, too.
     behind: Offset,
+    /// When the generator stood still the last time, from and until.
+    still: (Offset, Offset),
     phase: usize,
     ends: Vec<Offset>,
     skip_later_than: Option<Duration>,
@@ -111,6 +113,7 @@ impl Pacer {
             blocked: false,
             last_reply: Offset::ZERO,
             behind: Offset::ZERO,
+            still: (Offset::ZERO, Offset::ZERO),
             phase: 0,
             ends,
             skip_later_than: plan.skip_later_than,
@@ -154,10 +157,10 @@ impl Pacer {
         }
     }
 
-    /// The generator stood still for so long, until now: whatever was due by now is late by its fault, whichever connections were
-    /// free meanwhile, and whoever waited for it has more patience.
+    /// The generator stood still for so long, until now: what a call waited meanwhile is its fault, whether or not a connection was
+    /// free, and whoever waits has so much more patience.
     pub(super) fn stalled(&mut self, now: Offset, time: Duration) {
-        self.behind = self.behind.max(now);
+        self.still = (now.before(time), now);
         self.patience_ends = self.patience_ends + time;
     }
 
@@ -184,7 +187,9 @@ impl Pacer {
             self.behind = now;
         }
         // What a call waits for a connection or a key is no fault of the generator's.
-        let wait = ready.since(due.at.max(self.behind));
+        let (still_from, still_until) = self.still;
+        let stood_still = ready.min(still_until).since(due.at.max(still_from));
+        let wait = ready.since(due.at.max(self.behind)).saturating_sub(stood_still);
         let lag = now.since(due.at).saturating_sub(wait);
         if self.skip_later_than.is_some_and(|limit| lag > limit) {
             self.blocked = false;
@@ -458,7 +463,7 @@ mod tests {
         worker.free = [at(6000)].into();
         worker.pacer.stalled(at(6000), ms(5900));
         worker.wake(at(6000));
-        assert_eq!(worker.delays(at(5)), [(at(5), Delay { lag: ms(5995), ..NONE })]);
+        assert_eq!(worker.delays(at(5)), [(at(5), Delay { lag: ms(5900), wait: ms(95) })]);
         // Nobody has lost patience meanwhile, though the plan ended long ago.
         let patient = at(1000) + TIMEOUT;
         assert_eq!((worker.pacer.out_of_patience(patient + ms(5899)), worker.pacer.due_phase()), (None, 0));

@@ -139,7 +139,7 @@ impl Worker {
                 self.ready(event);
             }
         }
-        if self.slots.free_since().is_none() && !self.slots.numbers().is_empty() {
+        if self.slots.free_since().is_none() && !self.slots.numbers().is_empty() && !self.common.stop.is_set() {
             let cause = self.slots.fared().lost.keys().next().cloned().unwrap_or_else(|| "it takes too long".to_owned());
             return Err(WorkerError::Unreachable { address: self.common.address, cause });
         }
