@@ -13,6 +13,7 @@ mod run;
 mod schema;
 mod serve;
 mod target;
+mod terminal;
 mod usersig;
 
 use std::process::ExitCode;

@@ -292,8 +292,8 @@ mod tests {
             plain(|out| json::write(out, &report)),
             plain(|out| junit::write(out, &report)),
             plain(|out| markdown::write(out, &report)),
-            plain(|out| text::failures(out, &report, &Texts::new())),
-            plain(|out| text::summary(out, &report, &Texts::new())),
+            plain(|out| text::failures(out, &report, &Texts::new(), None)),
+            plain(|out| text::summary(out, &report, &Texts::new(), None)),
         ];
         for rendering in renderings {
             for part in [USERSIG, &USERSIG[..12], KEY] {

@@ -12,6 +12,7 @@ pub mod load;
 pub mod markdown;
 pub mod secrets;
 pub mod snippet;
+pub mod table;
 pub mod text;
 
 #[cfg(test)]

@@ -14,5 +14,6 @@ mod serve;
 mod streams;
 mod strength;
 mod support;
+mod terminal;
 mod tidy;
 mod wire;

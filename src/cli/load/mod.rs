@@ -16,6 +16,7 @@ use super::exit::{Exit, Failure, say};
 use super::files::Output;
 use super::number::whole;
 use super::target::{Named, span};
+use super::terminal::width;
 use crate::drive::ground::Ground;
 use crate::drive::load::run::{Watcher, run as carry_out};
 use crate::drive::load::search::{Terms, search};
@@ -133,7 +134,7 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     conduct.finish(&report, could_not_test, unwritten, |err, report| {
         let Some(load) = &report.load else { return Ok(()) };
         let texts = Texts::from([(source.path.as_str(), source.text.as_str())]);
-        text::summary(err, report, load, &response, &texts)
+        text::summary(err, report, load, &response, (&texts, width()))
     })
 }
 

@@ -86,7 +86,7 @@ impl Watch {
     /// Closes the log with lines for each phase too, or says why there is none.
     pub fn end(self, measured: &Measured) -> Option<Failure> {
         let Watch { progress, seconds, output, started, phases, .. } = self;
-        progress.end();
+        drop(progress);
         let written = seconds.and_then(|seconds| write_log(seconds, &output, started, &phases, measured));
         match written {
             Ok(()) => output.place().err(),

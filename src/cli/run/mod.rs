@@ -11,6 +11,7 @@ use crate::cli::conduct::{Conduct, ConductArgs, now, runtime};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::number::whole;
 use crate::cli::target::Named;
+use crate::cli::terminal::width;
 use crate::cli::{embedded, files};
 use crate::drive::conform::{self, ConformOptions, Event, counts};
 use crate::drive::stop::Stop;
@@ -83,8 +84,8 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let conduct = Conduct::begin("run", &args.conduct, named, seed)?;
     let (report, could_not_test) = conform(&spec, &plan, &conduct, &options(args, seed), &texts, args.conduct.quiet);
     conduct.finish(&report, could_not_test, None, |err, report| {
-        text::failures(err, report, &texts)?;
-        text::summary(err, report, &texts)
+        text::failures(err, report, &texts, width())?;
+        text::summary(err, report, &texts, width())
     })
 }
 

@@ -1,13 +1,17 @@
-//! The bars of a run, and its failures as they come, where there is a terminal. The end tells every failure in any case.
+//! How a run goes, and its failures as they come, where there is a terminal. The end tells every failure in any case.
 
-use std::io::{self, IsTerminal};
 use std::slice;
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use unicode_width::UnicodeWidthStr as _;
 
+use crate::cli::exit::say;
 use crate::cli::target::Named;
+use crate::cli::terminal::{Screen, TELLS_EVERY, bar_length, bars, fitted, room, width};
 use crate::drive::conform::Event;
 use crate::judge::text::printable;
 use crate::report::secrets::Secrets;
@@ -23,15 +27,21 @@ pub struct RunProgress<'a> {
     bars: MultiProgress,
     total: ProgressBar,
     running: ProgressBar,
-    state: Mutex<Shown>,
+    state: Arc<Mutex<Shown>>,
     texts: &'a Texts<'a>,
     named: &'a Named,
-    visible: bool,
+    screen: Screen,
+    /// Where nothing can be drawn a thread tells how it goes, until this is gone.
+    _told: Option<Sender<()>>,
 }
+
+/// Columns of `334/334 scenarios  12m  `, about.
+const BESIDE_THE_BAR: usize = 28;
 
 #[derive(Default)]
 struct Shown {
     running: Vec<String>,
+    ended: usize,
     failed: usize,
     unknown: usize,
     skipped: usize,
@@ -43,43 +53,49 @@ impl<'a> RunProgress<'a> {
     const MOST_TOLD: usize = 5;
 
     pub fn new(spec: &'a Spec, scenarios: usize, texts: &'a Texts<'a>, named: &'a Named, quiet: bool) -> RunProgress<'a> {
-        let visible = io::stderr().is_terminal() && !quiet;
-        let target = if visible { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
-        let bars = MultiProgress::with_draw_target(target);
-        let style = |template: &str| ProgressStyle::with_template(template).expect("the template is a constant");
+        let screen = Screen::of_stderr(quiet);
+        let bars = bars(screen);
+        let style = |template: &str| ProgressStyle::with_template(template).expect("a template without a mistake");
         let total = bars.add(ProgressBar::new(scenarios as u64));
-        total.set_style(style("{bar:30.green/black} {pos}/{len} scenarios  {elapsed}  {msg}"));
+        total.set_style(style(&format!(
+            "{{bar:{}.green/dim}} {{pos}}/{{len}} scenarios  {{elapsed}}  {{msg}}",
+            bar_length(room())
+        )));
         let running = bars.add(ProgressBar::new_spinner());
-        running.set_style(style("{spinner} {wide_msg}"));
+        running.set_style(style("{spinner} {msg}"));
         running.enable_steady_tick(Duration::from_millis(100));
-        RunProgress { spec, bars, total, running, state: Mutex::default(), texts, named, visible }
+        let state = Arc::default();
+        let told = (screen == Screen::Dumb).then(|| tell_now_and_then(Arc::clone(&state), scenarios));
+        RunProgress { spec, bars, total, running, state, texts, named, screen, _told: told }
     }
 
     /// Takes in an event of the run.
     pub fn show(&self, event: &Event<'_>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         match event {
             Event::Started(planned) => state.running.push(printable(&planned.id)),
             Event::Ended(planned, outcome) => {
                 let id = printable(&planned.id);
                 state.running.retain(|running| *running != id);
+                state.ended += 1;
                 match outcome.verdict {
                     Verdict::Pass => {}
                     Verdict::Fail => state.failed += 1,
                     Verdict::Skipped(_) => state.skipped += 1,
                     Verdict::Unknown(_) => state.unknown += 1,
                 }
-                if !outcome.findings.is_empty() && self.visible {
+                if !outcome.findings.is_empty() && matches!(self.screen, Screen::Drawable | Screen::Dumb) {
                     state.told += 1;
                     if state.told <= RunProgress::MOST_TOLD {
                         self.bars.suspend(|| self.tell(planned, outcome));
                     }
                 }
                 self.total.inc(1);
-                self.total.set_message(counts(&state));
+                let room = room();
+                self.total.set_message(fitted(&counts(&state), room.saturating_sub(bar_length(room) + BESIDE_THE_BAR)));
             }
         }
-        self.running.set_message(state.running.join("  "));
+        self.running.set_message(at_work(&state.running, room().saturating_sub("⠋ ".width())));
     }
 
     pub fn end(&self) {
@@ -93,12 +109,51 @@ impl<'a> RunProgress<'a> {
         let secrets = Secrets::new(&self.named.secrets(), slice::from_ref(outcome));
         let scenario = build::scenario(self.spec, planned, outcome, &secrets);
         // What cannot be shown now stands in the reports.
-        let _ = text::scenario(&mut anstream::stderr().lock(), &scenario, self.texts);
+        let _ = text::scenario(&mut anstream::stderr().lock(), &scenario, self.texts, width());
     }
 }
 
-fn counts(state: &Shown) -> String {
+/// Tells how it goes every few seconds, until what is given back is dropped.
+fn tell_now_and_then(state: Arc<Mutex<Shown>>, scenarios: usize) -> Sender<()> {
+    let (told, ended) = channel();
+    thread::spawn(move || {
+        while ended.recv_timeout(TELLS_EVERY) == Err(RecvTimeoutError::Timeout) {
+            let state = locked(&state);
+            let head = (0, format!("{} of {scenarios} scenarios", state.ended));
+            let parts: Vec<_> = std::iter::once(head).chain(counts(&state)).collect();
+            say(fitted(&parts, room()));
+        }
+    });
+    told
+}
+
+fn locked(state: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn counts(state: &Shown) -> Vec<(u8, String)> {
     let counts = [(state.failed, "failed"), (state.unknown, "unknown"), (state.skipped, "skipped")];
-    let shown = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
-    shown.collect::<Vec<_>>().join("  ")
+    let shown = (0..).zip(counts).filter(|(_, (count, _))| *count > 0);
+    shown.map(|(rank, (count, word))| (rank, format!("{count} {word}"))).collect()
+}
+
+/// As many of the names as there is room for, and how many there are besides.
+fn at_work(names: &[String], room: usize) -> String {
+    let mut parts: Vec<(u8, String)> = names.iter().map(|name| (1, name.clone())).collect();
+    if names.join("  ").width() > room {
+        parts.push((0, format!("{} in all", names.len())));
+    }
+    fitted(&parts, room)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_find_no_room_are_counted() {
+        let names = ["one", "another", "a-third"].map(str::to_owned);
+        assert_eq!((at_work(&names, 80), at_work(&[], 80)), ("one  another  a-third".to_owned(), String::new()));
+        assert_eq!(at_work(&names, 20), "one  3 in all");
+    }
 }

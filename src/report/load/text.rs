@@ -11,26 +11,33 @@ use crate::judge::load::check::{per_second, told};
 use crate::judge::load::tally::Latency;
 use crate::judge::text::{counted, printable};
 use crate::report::snippet::Texts;
-use crate::report::text::{DIM, GREEN, RED, YELLOW, failures, heading, table, verdict};
+use crate::report::table::{DIM, TextTable};
+use crate::report::text::{GREEN, RED, YELLOW, failures, heading, verdict};
 use crate::report::{Report, VerdictWord};
 
-/// Everything of a load run. `response` is the whole run's, for the histogram.
-pub fn summary(out: &mut dyn io::Write, report: &Report, load: &Load, response: &Latency, texts: &Texts) -> io::Result<()> {
-    failures(out, report, texts)?;
+/// Everything of a load run. `response` is the whole run's, for the histogram; `width` the terminal's, where there is one.
+pub fn summary(
+    out: &mut dyn io::Write,
+    report: &Report,
+    load: &Load,
+    response: &Latency,
+    (texts, width): (&Texts, Option<usize>),
+) -> io::Result<()> {
+    failures(out, report, texts, width)?;
     if let Some(capacity) = &load.capacity {
         heading(out, "Trials")?;
-        self::capacity(out, capacity)?;
+        self::capacity(out, capacity, width)?;
     } else {
         heading(out, "Phases")?;
-        phases(out, load)?;
+        phases(out, load, width)?;
         if response.count() > 0 {
             heading(out, "Response time")?;
-            histogram(out, response)?;
+            histogram(out, response, width)?;
         }
         heading(out, "Percentiles")?;
-        percentiles(out, &load.total)?;
+        percentiles(out, &load.total, width)?;
     }
-    codes(out, &load.total)?;
+    codes(out, &load.total, width)?;
     clauses(out, report)?;
     checks(out, report)?;
     if !load.doubts.is_empty() {
@@ -40,11 +47,11 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, load: &Load, response: 
         }
     }
     heading(out, "Totals")?;
-    totals(out, report, load)?;
+    totals(out, report, load, width)?;
     verdict(out, report)
 }
 
-fn phases(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
+fn phases(out: &mut dyn io::Write, load: &Load, width: Option<usize>) -> io::Result<()> {
     let header = ["phase", "sent", "rate", "accepted", "conflicts", "refused", "failed", "p50", "p99", "p99.9", "lag p99"]
         .map(str::to_owned);
     let row = |phase: &PhaseFigures| {
@@ -65,10 +72,13 @@ fn phases(out: &mut dyn io::Write, load: &Load) -> io::Result<()> {
         ]
     };
     let sending = load.phases.iter().filter(|phase| phase.planned > 0).map(row);
-    table(out, std::iter::once(header).chain(sending))
+    TextTable::new(std::iter::once(header).chain(sending))
+        .wrapping(&[0])
+        .leaving_out(&[9, 7, 1, 4, 10, 2, 5, 6])
+        .write(out, width)
 }
 
-fn percentiles(out: &mut dyn io::Write, total: &PhaseFigures) -> io::Result<()> {
+fn percentiles(out: &mut dyn io::Write, total: &PhaseFigures, width: Option<usize>) -> io::Result<()> {
     let header = ["", "p50", "p90", "p99", "p99.9", "max", "mean"].map(str::to_owned);
     let rows = [
         ("response", &total.response_us),
@@ -80,7 +90,8 @@ fn percentiles(out: &mut dyn io::Write, total: &PhaseFigures) -> io::Result<()> 
         let [p50, p90, p99, p999, max] = [times.p50, times.p90, times.p99, times.p999, times.max].map(in_words);
         [name.to_owned(), p50, p90, p99, p999, max, in_words(times.mean.round() as u64)]
     };
-    table(out, std::iter::once(header).chain(rows.into_iter().filter(|(_, times)| times.count > 0).map(row)))?;
+    let rows = rows.into_iter().filter(|(_, times)| times.count > 0).map(row);
+    TextTable::new(std::iter::once(header).chain(rows)).wrapping(&[]).leaving_out(&[6, 2, 4]).write(out, width)?;
     let beyond = total.response_us.beyond_range;
     if beyond > 0 { writeln!(out, "  {beyond} calls took over a minute, and count as a minute here") } else { Ok(()) }
 }
@@ -89,18 +100,22 @@ fn in_words(us: u64) -> String {
     told(Duration::from_micros(us))
 }
 
-/// Widest bar, in characters.
-const BAR: f64 = 40.0;
+/// Widest bar, in characters, and the least that is worth showing.
+const WIDEST_BAR: usize = 40;
+const SHORTEST_BAR: usize = 8;
+/// What stands beside a bar of the histogram.
+const BESIDE_A_BAR: usize = 38;
 
 /// Bars over spans of time that grow by halves, so that a millisecond and a minute fit into one picture.
-fn histogram(out: &mut dyn io::Write, times: &Latency) -> io::Result<()> {
+fn histogram(out: &mut dyn io::Write, times: &Latency, width: Option<usize>) -> io::Result<()> {
+    let widest = width.map_or(WIDEST_BAR, |width| width.saturating_sub(BESIDE_A_BAR).clamp(SHORTEST_BAR, WIDEST_BAR));
     let bars = bars(times);
     let most = bars.iter().map(|(_, count)| *count).max().unwrap_or(1);
     let rows = bars.iter().map(|(upto, count)| {
         let share = *count as f64 / times.count() as f64 * 100.0;
-        [format!("≤ {}", in_words(*upto)), bar(*count as f64 / most as f64), count.to_string(), format!("{share:.2} %")]
+        [format!("≤ {}", in_words(*upto)), bar(*count as f64 / most as f64, widest), count.to_string(), format!("{share:.2} %")]
     });
-    table(out, rows)
+    TextTable::new(rows).wrapping(&[]).write(out, width)
 }
 
 /// The upper end of each span in microseconds, with the calls in it; from the first span that has any to the last.
@@ -136,9 +151,9 @@ fn bars(times: &Latency) -> Vec<(u64, u64)> {
     bars
 }
 
-fn bar(share: f64) -> String {
+fn bar(share: f64, widest: usize) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-    let eighths = (share * BAR * 8.0).ceil() as usize;
+    let eighths = (share * widest as f64 * 8.0).ceil() as usize;
     let mut bar = "█".repeat(eighths / 8);
     if !eighths.is_multiple_of(8) {
         bar.push(EIGHTHS[eighths % 8]);
@@ -146,7 +161,7 @@ fn bar(share: f64) -> String {
     bar
 }
 
-fn codes(out: &mut dyn io::Write, total: &PhaseFigures) -> io::Result<()> {
+fn codes(out: &mut dyn io::Write, total: &PhaseFigures, width: Option<usize>) -> io::Result<()> {
     if total.codes.is_empty() && total.losses.is_empty() {
         return Ok(());
     }
@@ -156,7 +171,7 @@ fn codes(out: &mut dyn io::Write, total: &PhaseFigures) -> io::Result<()> {
         [code.clone(), calls.to_string(), words.to_owned()]
     });
     let losses = total.losses.iter().map(|(cause, calls)| ["none".to_owned(), calls.to_string(), cause.clone()]);
-    table(out, codes.chain(losses))
+    TextTable::new(codes.chain(losses)).write(out, width)
 }
 
 fn clauses(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
@@ -196,7 +211,8 @@ fn checks(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
 }
 
 /// The latency-against-load curve: every trial, the slowest rate first.
-fn capacity(out: &mut dyn io::Write, capacity: &CapacityFigures) -> io::Result<()> {
+fn capacity(out: &mut dyn io::Write, capacity: &CapacityFigures, width: Option<usize>) -> io::Result<()> {
+    let widest = width.map_or(WIDEST_BAR, |width| (width / 4).clamp(SHORTEST_BAR, WIDEST_BAR));
     let most = capacity.curve.iter().map(|trial| trial.response_us.p99).max().unwrap_or(1).max(2);
     let mut trials: Vec<_> = capacity.curve.iter().collect();
     trials.sort_by(|a, b| a.rate.total_cmp(&b.rate));
@@ -212,14 +228,14 @@ fn capacity(out: &mut dyn io::Write, capacity: &CapacityFigures) -> io::Result<(
             per_second(trial.achieved),
             in_words(p50),
             in_words(p99),
-            bar(height),
+            bar(height, widest),
             trial.why.as_deref().unwrap_or(kind).to_owned(),
         ]
     });
-    table(out, std::iter::once(header).chain(rows))
+    TextTable::new(std::iter::once(header).chain(rows)).leaving_out(&[3, 2]).write(out, width)
 }
 
-fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<()> {
+fn totals(out: &mut dyn io::Write, report: &Report, load: &Load, width: Option<usize>) -> io::Result<()> {
     let lost: u64 = load.connections.lost.values().sum();
     let causes: Vec<String> = load.connections.lost.iter().map(|(cause, count)| format!("{count} {cause}")).collect();
     let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join(", ")) };
@@ -245,7 +261,7 @@ fn totals(out: &mut dyn io::Write, report: &Report, load: &Load) -> io::Result<(
         ("target", report.target.clone()),
         ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
     ];
-    table(out, rows.into_iter().map(|(name, value)| [name.to_owned(), value]))
+    TextTable::new(rows.into_iter().map(|(name, value)| [name.to_owned(), value])).write(out, width)
 }
 
 #[cfg(test)]
@@ -259,7 +275,7 @@ mod tests {
         (0..90).for_each(|_| times.record(Duration::from_micros(120)));
         (0..9).for_each(|_| times.record(Duration::from_micros(420)));
         times.record(Duration::from_millis(2));
-        insta::assert_snapshot!(plain(|out| histogram(out, &times)), @r"
+        insta::assert_snapshot!(plain(|out| histogram(out, &times, None)), @r"
           ≤ 150 µs   ████████████████████████████████████████  90  90.00 %
           ≤ 200 µs                                             0   0.00 %
           ≤ 300 µs                                             0   0.00 %
