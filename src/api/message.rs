@@ -41,7 +41,7 @@ impl Send {
 
 /// The `MsgKey` of a `sendmsg` reply, or the code and reason of its refusal.
 pub fn decode_send(body: &[u8], coding: Option<&str>) -> Result<String, String> {
-    let reply = json_of("sendmsg", body, coding)?;
+    let reply = json_of(body, coding).map_err(|what| format!("sendmsg answered {what}"))?;
     match (reply["ErrorCode"].as_i64(), reply["MsgKey"].as_str()) {
         (Some(0), Some(msg_key)) => Ok(msg_key.to_owned()),
         (Some(0), None) => Err("sendmsg answered without a MsgKey".to_owned()),
@@ -84,13 +84,7 @@ pub enum GetError {
 /// The page, or why there is none.
 pub fn decode_get(body: &[u8], coding: Option<&str>) -> Result<Page, GetError> {
     let unreadable = |what: String| Err(GetError::Unreadable(what));
-    let reply: Value = match serde_json::from_slice(body) {
-        Ok(reply) => reply,
-        Err(error) => {
-            let not_json = || format!("something that is not JSON: {error}");
-            return unreadable(coding.map_or_else(not_json, |coding| format!("something {}", coded(coding))));
-        }
-    };
+    let reply = json_of(body, coding).map_err(GetError::Unreadable)?;
     match reply["ErrorCode"].as_i64() {
         Some(0) => {}
         Some(code) => return Err(GetError::Refused { code, info: info(&reply) }),
@@ -113,11 +107,11 @@ pub fn decode_get(body: &[u8], coding: Option<&str>) -> Result<Page, GetError> {
     })
 }
 
-/// A body is read as it came, whatever coding its header names.
-fn json_of(command: &str, body: &[u8], coding: Option<&str>) -> Result<Value, String> {
+/// A body is read as it came, whatever coding its header names; or what was answered in place of JSON.
+fn json_of(body: &[u8], coding: Option<&str>) -> Result<Value, String> {
     serde_json::from_slice(body).map_err(|error| {
         let why = coding.map_or_else(|| error.to_string(), coded);
-        format!("{command} answered something that is not JSON: {why}")
+        format!("something that is not JSON: {why}")
     })
 }
 

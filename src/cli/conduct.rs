@@ -85,7 +85,7 @@ impl Conduct {
 
     /// The report of a run in which nothing could be tested.
     pub fn untested(&self, why: &str) -> Report {
-        let secrets = Secrets::of(&self.named.secrets(), []);
+        let secrets = self.secrets();
         Report { reason: secrets.scrub(why), ..build::begun(self.command, &self.untested_facts(why), &secrets) }
     }
 
@@ -104,8 +104,8 @@ impl Conduct {
         if is_tested {
             let _ = tell(&mut anstream::stderr().lock(), report);
         }
-        let secrets = Secrets::of(&self.named.secrets(), []);
-        let could_not_test = could_not_test.map(|Failure { exit, message }| Failure { exit, message: secrets.scrub(&message) });
+        let could_not_test =
+            could_not_test.map(|Failure { exit, message }| Failure { exit, message: self.secrets().scrub(&message) });
         let mut failures: Vec<Failure> = could_not_test.into_iter().chain(unwritten).collect();
         failures.extend(self.outputs.write(report));
         if is_tested {
@@ -116,6 +116,10 @@ impl Conduct {
             told(failure);
         }
         last.map_or(Ok(report.verdict.into()), Err)
+    }
+
+    fn secrets(&self) -> Secrets {
+        Secrets::of(&self.named.secrets(), [])
     }
 }
 

@@ -1,7 +1,5 @@
 //! What the schemas of all kinds of files share: the names of clauses and readings, and fields that are left out or right.
 
-use std::borrow::Cow;
-
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -54,20 +52,22 @@ pub fn keyed<K: JsonSchema, V: JsonSchema>(generator: &mut SchemaGenerator) -> S
     json_schema!({"type": "object", "propertyNames": names, "additionalProperties": values})
 }
 
-macro_rules! names {
+/// The schemas of types that are words or names: what an editor offers and accepts.
+macro_rules! schemas {
     ($($type:ident: $json:tt;)*) => {$(
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($type).into()
             }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($json)
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($json)
             }
         }
     )*};
 }
+pub(in crate::scenario) use schemas;
 
-names! {
+schemas! {
     ClauseId: {
         "enum": spec::bundled().clauses.iter().map(|clause| clause.id.clone()).collect::<Vec<_>>(),
         "description": "A clause of the documentation: `msgext list --clauses`.",

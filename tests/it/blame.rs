@@ -14,8 +14,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::binary::{
-    KEY, Listener, Ran, Relay, Running, Serve, body_of, ended_by, is_get, is_set, msgext, msgext_in, ok, read_http, report_of,
-    signal, test_at, until,
+    KEY, Listener, Ran, Relay, Running, Serve, body_of, ended_by, hand_on, is_get, is_set, msgext, msgext_in, ok, read_http,
+    report_of, signal, test_at, until,
 };
 
 const REFUSED_CHANGES_NOTHING: &str = "scenarios:
@@ -269,8 +269,7 @@ fn connections_that_end_at_once_are_not_opened_again_without_a_pause_and_raise_a
         }
         let mut server = TcpStream::connect(&upstream).expect("the endpoint is there");
         while let Ok(request) = read_http(&mut client) {
-            let passed = server.write_all(&request).and_then(|()| read_http(&mut server));
-            if passed.and_then(|reply| client.write_all(&reply)).is_err() {
+            if hand_on(&request, &mut server).and_then(|reply| client.write_all(&reply)).is_err() {
                 return;
             }
         }

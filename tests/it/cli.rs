@@ -12,16 +12,9 @@ use msgext::model::readings::READINGS;
 use msgext::spec::{self, Level};
 use serde_json::{Value, json};
 
-use crate::support::binary::{KEY, Listener, Ran, Serve, Silent, ended_by, gone, msgext, msgext_in, read_http, run_at, verdicts};
-
-/// A member's first set gives Seq 1; this file says 7.
-const WRONG: &str = "scenarios:
-  - id: first-seq-is-seven
-    title: The first set of a key gives Seq 7
-    clauses: [SET-1]
-    steps:
-      - set: {as: sender, kvs: [{key: k1, value: v}], expect: {keys: {k1: {seq: 7}}}}
-";
+use crate::support::binary::{
+    KEY, Listener, Ran, Serve, Silent, WRONG, ended_by, gone, msgext, msgext_in, read_http, run_at, verdicts,
+};
 
 /// A clause that should hold, and an expectation of it that nothing meets.
 const SHOULD: &str = "scenarios:

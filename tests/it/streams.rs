@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::binary::{KEY, Running, command, ended_by, gone, report_of, test_at, until};
+use crate::support::binary::{KEY, Running, WRONG, command, ended_by, gone, report_of, test_at, until};
 
 /// What takes nothing: a disk without room, or a pipe that nobody reads.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +27,6 @@ impl Deaf {
         }
     }
 }
-
-/// A member's first set gives Seq 1.
-const WRONG: &str = "scenarios:
-  - id: first-seq-is-seven
-    title: The first set of a key gives Seq 7
-    clauses: [SET-1]
-    steps:
-      - set: {as: sender, kvs: [{key: k1, value: v}], expect: {keys: {k1: {seq: 7}}}}
-";
 
 /// A folder with a scenario that fails and a file that is none.
 fn folder() -> TempDir {

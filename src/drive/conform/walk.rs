@@ -276,7 +276,7 @@ impl<'a> Walk<'a> {
 
     /// The pairs that a message holds. One that can hold none may well be refused by whatever names it, reading back too.
     async fn held(&mut self, name: &str, more_keys: &[String]) -> Result<Result<Pairs, ReadError>, WalkEnd> {
-        let holds_none = self.planned.messages().get(name).is_some_and(|kind| !kind.takes_pairs());
+        let holds_none = !self.planned.message_kind(name).takes_pairs();
         let snapshot = self.snapshot(name, more_keys).await?;
         Ok(snapshot.or_else(|why| if holds_none && why.is_an_answer() { Ok(Pairs::new()) } else { Err(why) }))
     }

@@ -248,7 +248,12 @@ impl Planned {
                 names.insert(&peek.message);
             }
         }
-        names.into_iter().map(|name| (name, self.scenario.messages.get(name).copied().unwrap_or_default())).collect()
+        names.into_iter().map(|name| (name, self.message_kind(name))).collect()
+    }
+
+    /// How the message of that name comes to be.
+    pub fn message_kind(&self, name: &str) -> MessageKind {
+        self.scenario.messages.get(name).copied().unwrap_or_default()
     }
 }
 

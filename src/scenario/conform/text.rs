@@ -2,15 +2,15 @@
 //!
 //! Each reads more than one YAML type (a number or a word, a text or a recipe), and says so when it gets neither.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value as Json;
+
+use crate::scenario::schema::schemas;
 
 /// A text: as it stands, or `{ repeat: "é", bytes: 1000 }`, which repeats the characters up to exactly that many bytes
 /// (an `a` fills what a wide character leaves).
@@ -378,35 +378,21 @@ impl Serialize for Body {
     }
 }
 
-/// The schema of a word type: what an editor offers and accepts.
-macro_rules! schema {
-    ($($type:ident: $json:tt)*) => {$(
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($json)
-            }
-        }
-    )*};
-}
-
-schema! {
+schemas! {
     Text: {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": false, "required": ["repeat", "bytes"],
         "properties": {"repeat": {"type": "string"}, "bytes": {"type": "integer", "minimum": 0}}}],
-        "description": "A text, or { repeat: …, bytes: … }: characters repeated up to exactly that many bytes."}
+        "description": "A text, or { repeat: …, bytes: … }: characters repeated up to exactly that many bytes."};
     Seq: {"anyOf": [{"type": "integer"}, {"enum": ["latest", "stale", "ahead", "absent"]}],
-        "description": "The Seq to send: a number, or one relative to the last that the target told for the key."}
-    SeqExpect: {"anyOf": [{"type": "integer"}, {"enum": ["latest", "grown"]}]}
+        "description": "The Seq to send: a number, or one relative to the last that the target told for the key."};
+    SeqExpect: {"anyOf": [{"type": "integer"}, {"enum": ["latest", "grown"]}]};
     Codes: {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}, {"const": "any"}],
-        "description": "Error codes of which one is expected; any: whichever but 0."}
+        "description": "Error codes of which one is expected; any: whichever but 0."};
     KeyState: {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": false,
         "properties": {"value": {"type": ["string", "object"]}, "seq": {}}}],
-        "description": "absent, a value, or { value: …, seq: … }."}
+        "description": "absent, a value, or { value: …, seq: … }."};
     Body: {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1,
         "properties": {"hex": {"type": "string"}, "json": {}}}],
-        "description": "The whole body; <MsgKey>, <From_Account> and <To_Account> are filled in."}
+        "description": "The whole body; <MsgKey>, <From_Account> and <To_Account> are filled in."};
 }
 
 #[cfg(test)]

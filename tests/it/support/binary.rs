@@ -17,6 +17,14 @@ use tempfile::TempDir;
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 /// What `serve` takes where it is given no key.
 pub(crate) const KEY: &str = "msgext-development-key";
+/// A member's first set gives Seq 1; this file says 7.
+pub(crate) const WRONG: &str = "scenarios:
+  - id: first-seq-is-seven
+    title: The first set of a key gives Seq 7
+    clauses: [SET-1]
+    steps:
+      - set: {as: sender, kvs: [{key: k1, value: v}], expect: {keys: {k1: {seq: 7}}}}
+";
 /// Variables of the caller's that would change what the binary says.
 const VARIABLES: [&str; 4] = ["MSGEXT_SECRET_KEY", "CLICOLOR_FORCE", "FORCE_COLOR", "HTTP_PROXY"];
 
@@ -265,36 +273,33 @@ pub(crate) struct Relay {
 impl Relay {
     /// Closes the connection in place of handing on a set call whose number, from 1, `cuts`.
     pub(crate) fn start(upstream: &str, cuts: impl Fn(usize) -> bool + Send + Sync + 'static) -> Relay {
-        let upstream = upstream.strip_prefix("http://").expect("a URL").to_owned();
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&calls);
-        let listener = Listener::start(move |mut client| {
-            let mut server = TcpStream::connect(&upstream).expect("the endpoint is there");
-            while let Ok(request) = read_http(&mut client) {
-                if is_set(&request) && cuts(counted.fetch_add(1, Ordering::SeqCst) + 1) {
-                    return;
-                }
-                let passed = server.write_all(&request).and_then(|()| read_http(&mut server));
-                if passed.and_then(|reply| client.write_all(&reply)).is_err() {
-                    return;
-                }
-            }
-        });
-        Relay { url: listener.url, calls }
+        Relay::between(
+            upstream,
+            move |request, set_call, server| {
+                if set_call.is_some_and(&cuts) { None } else { hand_on(request, server).ok() }
+            },
+        )
     }
 
     /// Hands every call on, and gives back what `change` makes of its reply; with `None` the connection is closed instead.
     pub(crate) fn changing(upstream: &str, change: impl Fn(&[u8], Vec<u8>) -> Option<Vec<u8>> + Send + Sync + 'static) -> Relay {
+        Relay::between(upstream, move |request, _, server| change(request, hand_on(request, server).ok()?))
+    }
+
+    /// Gives each call to `answer`, a set with its number, and its answer back; with `None` the connection is closed instead.
+    fn between(
+        upstream: &str,
+        answer: impl Fn(&[u8], Option<usize>, &mut TcpStream) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Relay {
         let upstream = upstream.strip_prefix("http://").expect("a URL").to_owned();
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
         let listener = Listener::start(move |mut client| {
             let mut server = TcpStream::connect(&upstream).expect("the endpoint is there");
             while let Ok(request) = read_http(&mut client) {
-                counted.fetch_add(usize::from(is_set(&request)), Ordering::SeqCst);
-                let Ok(reply) = server.write_all(&request).and_then(|()| read_http(&mut server)) else { return };
-                let Some(changed) = change(&request, reply) else { return };
-                if client.write_all(&changed).is_err() {
+                let set_call = is_set(&request).then(|| counted.fetch_add(1, Ordering::SeqCst) + 1);
+                let Some(answer) = answer(&request, set_call, &mut server) else { return };
+                if client.write_all(&answer).is_err() {
                     return;
                 }
             }
@@ -306,6 +311,12 @@ impl Relay {
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
+}
+
+/// What the endpoint says to a request.
+pub(crate) fn hand_on(request: &[u8], server: &mut TcpStream) -> io::Result<Vec<u8>> {
+    server.write_all(request)?;
+    read_http(server)
 }
 
 /// Whether a request is a call of `set_key_values`.
