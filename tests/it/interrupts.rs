@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use msgext::random::Random;
 use serde_json::Value;
 
-use crate::support::binary::{KEY, Serve, command, end, signal, test_at, until};
+use crate::support::binary::{KEY, Serve, end, interruptible, signal, test_at, until};
 
 const INTERRUPTIONS: usize = 200;
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 8;
 /// The latest moment of a signal, since the command was started.
 const LATEST_MS: usize = 900;
 
@@ -61,7 +61,7 @@ fn interrupt(serve: &Serve, number: usize) -> Option<Duration> {
     let (name, more) = COMMANDS[number % COMMANDS.len()];
     let sent = SIGNALS[number / COMMANDS.len() % SIGNALS.len()];
     let folder = tempfile::tempdir().expect("a folder");
-    let mut command = command();
+    let mut command = interruptible();
     command.args(test_at(name, serve.url(), &[["--quiet"].as_slice(), more].concat())).env("MSGEXT_SECRET_KEY", KEY);
     let started = command.current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut child = started.expect("the binary can be run");

@@ -34,7 +34,9 @@ async fn the_documented_endpoint_passes_with_every_must_and_should_clause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_reading_alone_passes_and_is_named() {
     let planned = suite();
-    let wrong: Vec<String> = stream::iter(READINGS)
+    // The first answer of each question is the documented endpoint's, which passes above.
+    let first = |reading: &&Reading| READINGS.iter().find(|other| other.question == reading.question).map(|first| first.answer);
+    let wrong: Vec<String> = stream::iter(READINGS.iter().filter(|reading| first(reading) != Some(reading.answer)))
         .map(|reading| with_reading(&planned, reading))
         .buffer_unordered(2)
         .filter_map(|wrong| async { wrong })

@@ -91,9 +91,22 @@ pub(crate) fn verdicts(report: &Value) -> Vec<(String, String)> {
 
 // ------------------------------------------------------------------------------------------------------ a live endpoint
 
+const BINARY: &str = env!("CARGO_BIN_EXE_msgext");
+
 /// The binary with nothing of the caller's environment that changes what it says.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_msgext"));
+    without_variables(Command::new(BINARY))
+}
+
+/// The same, ended by signals from its first moment on: tests in the background, or under `nohup`, run with signals ignored that
+/// a child would go on ignoring.
+pub(crate) fn interruptible() -> Command {
+    let mut command = without_variables(Command::new("env"));
+    command.args(["--default-signal", BINARY]);
+    command
+}
+
+fn without_variables(mut command: Command) -> Command {
     for variable in VARIABLES {
         command.env_remove(variable);
     }
