@@ -35,6 +35,19 @@ impl Random {
         usize::try_from(wide >> 64).unwrap_or(0)
     }
 
+    /// An index, as likely as its weight among all of them; 0 where none has any.
+    pub fn weighted(&mut self, weights: &[u32]) -> usize {
+        let all: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+        let mut left = self.below(usize::try_from(all.max(1)).unwrap_or(usize::MAX)) as u64;
+        for (index, weight) in weights.iter().enumerate() {
+            match left.checked_sub(u64::from(*weight)) {
+                Some(rest) => left = rest,
+                None => return index,
+            }
+        }
+        0
+    }
+
     /// Fisher–Yates.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

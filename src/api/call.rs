@@ -1,5 +1,6 @@
 //! One `set_key_values` request body as a value.
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// Path of the command (clause URL-1).
@@ -64,6 +65,19 @@ pub struct Call {
 }
 
 impl Call {
+    /// The call in a body; `None` for one that is not of the documented form.
+    pub fn read(body: &[u8]) -> Option<Call> {
+        let body: CallBody = serde_json::from_slice(body).ok()?;
+        let kv = |item: KvBody| Kv { key: item.key, value: item.value, seq: item.seq };
+        Some(Call {
+            from: body.from,
+            to: body.to,
+            msg_key: body.msg_key,
+            operation: Operation::from_number(body.operation)?,
+            kvs: body.kvs.map(|kvs| kvs.into_iter().map(kv).collect()),
+        })
+    }
+
     /// The pairs that it names.
     pub fn pairs(&self) -> &[Kv] {
         self.kvs.as_deref().unwrap_or_default()
@@ -82,6 +96,31 @@ impl Call {
         }
         body
     }
+}
+
+/// The fields of a body, by their names.
+#[derive(Deserialize)]
+struct CallBody {
+    #[serde(rename = "From_Account", default)]
+    from: Option<String>,
+    #[serde(rename = "To_Account")]
+    to: String,
+    #[serde(rename = "MsgKey")]
+    msg_key: String,
+    #[serde(rename = "OperateType")]
+    operation: i64,
+    #[serde(rename = "ExtensionList", default)]
+    kvs: Option<Vec<KvBody>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct KvBody {
+    key: String,
+    #[serde(default)]
+    value: Option<String>,
+    #[serde(default)]
+    seq: Option<i64>,
 }
 
 /// How members call (the readings of clause WHO-1).
@@ -124,6 +163,19 @@ mod tests {
             "OperateType": 2, "ExtensionList": [{"Key": "key1", "Value": "", "Seq": 1}]
         });
         assert_eq!(Value::Object(call.to_json()), expected);
+        assert_eq!(Call::read(expected.to_string().as_bytes()), Some(call));
+    }
+
+    #[test]
+    fn a_body_without_a_required_field_or_with_one_of_another_type_is_no_call() {
+        let body = json!({"To_Account": "b", "MsgKey": "1_2_3", "OperateType": 3});
+        assert!(Call::read(body.to_string().as_bytes()).is_some());
+        for (field, value) in [("To_Account", Value::Null), ("MsgKey", json!(1)), ("OperateType", json!(4))] {
+            let mut body = body.clone();
+            body[field] = value;
+            assert_eq!(Call::read(body.to_string().as_bytes()), None, "{field}");
+        }
+        assert_eq!(Call::read(b"{"), None);
     }
 
     #[test]

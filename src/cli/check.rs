@@ -8,7 +8,7 @@ use crate::judge::text::counted;
 use crate::report::snippet;
 use crate::scenario::check::{FileKind, FilesRead, check};
 use crate::scenario::conform::plan;
-use crate::scenario::load;
+use crate::scenario::{load, race};
 use crate::spec;
 
 /// Tells everything that is wrong with scenario files, load plans or target files, and where
@@ -34,6 +34,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         (of_kind(FileKind::Target), "target file"),
         (of_kind(FileKind::Clauses), "clause file"),
         (of_kind(FileKind::Plan), "load plan"),
+        (of_kind(FileKind::Race), "race plan"),
     ];
     let some = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what));
     say(format_args!("{}: no problem", some.collect::<Vec<_>>().join(", ")));
@@ -42,7 +43,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 
 /// What is built in.
 fn bundled() -> Vec<(String, String)> {
-    let plans = load::BUNDLED.iter().map(|(_, path, text)| ((*path).to_owned(), (*text).to_owned()));
+    let plans = load::BUNDLED.iter().chain(race::BUNDLED).map(|(_, path, text)| ((*path).to_owned(), (*text).to_owned()));
     plan::bundled().into_iter().chain(plans).collect()
 }
 

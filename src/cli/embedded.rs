@@ -10,6 +10,7 @@ use reqwest::Url;
 use secrecy::ExposeSecret as _;
 use tokio::runtime::{self, Runtime};
 
+use super::exit::Failure;
 use crate::clock::VirtualClock;
 use crate::drive::target::{Accounts, App, Launch, Launched, MessageSource, Signatures, Target, TargetPlace};
 use crate::host::embedded::Embedded;
@@ -56,18 +57,23 @@ pub fn place(rules: Rules) -> TargetPlace {
     TargetPlace::Embedded(launch(rules, apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY)))
 }
 
-/// The documented endpoint over TCP and in real time, on threads of its own, until this is dropped.
+/// An endpoint over TCP and in real time, on threads of its own, until this is dropped.
 pub struct ServedEndpoint {
     pub url: Url,
     // Dropping the runtime ends the server.
     _runtime: Runtime,
 }
 
-/// Starts the documented endpoint for a load run.
-pub fn serve() -> io::Result<ServedEndpoint> {
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+/// Starts an endpoint by these rules on so many threads.
+pub fn serve(rules: Rules, threads: usize) -> Result<ServedEndpoint, Failure> {
+    let served = served(rules, threads);
+    served.map_err(|error| Failure::could_not_test(format!("the embedded endpoint cannot be started: {error}")))
+}
+
+fn served(rules: Rules, threads: usize) -> io::Result<ServedEndpoint> {
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let (listener, address) = runtime.block_on(bind(SocketAddr::from(([127, 0, 0, 1], 0))))?;
-    let setup = Setup { rules: Rules::default(), apps: apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY) };
+    let setup = Setup { rules, apps: apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY) };
     runtime.spawn(server::serve(listener, setup, Model::new(), Behaviour::default(), pending()));
     let url = format!("http://{address}").parse().expect("an address is a URL");
     Ok(ServedEndpoint { url, _runtime: runtime })

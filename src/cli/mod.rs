@@ -9,6 +9,9 @@ mod list;
 mod load;
 mod number;
 mod output;
+mod plan;
+mod race;
+mod rate;
 mod run;
 mod schema;
 mod serve;
@@ -38,6 +41,7 @@ struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Load(Box<load::LoadArgs>),
+    Race(Box<race::RaceArgs>),
     Serve(Box<serve::ServeArgs>),
     List(list::ListArgs),
     Check(check::CheckArgs),
@@ -54,6 +58,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Race(args) => race::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),

@@ -20,6 +20,8 @@ enum SchemaKind {
     Scenario,
     /// Load plans
     Load,
+    /// Race plans
+    Race,
     /// Target files
     Target,
     /// The JSON report
@@ -30,6 +32,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
     let schema = match args.kind {
         SchemaKind::Scenario => scenario::conform::schema::schema(),
         SchemaKind::Load => scenario::load::schema(),
+        SchemaKind::Race => scenario::race::schema(),
         SchemaKind::Target => scenario::target::schema(),
         SchemaKind::Report => report::json::schema().to_value(),
     };

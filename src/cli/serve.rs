@@ -22,6 +22,7 @@ use crate::api::{HttpRequest, call, http};
 use crate::drive::target::Accounts;
 use crate::host::fault::Fault;
 use crate::host::latency::AddedLatency;
+use crate::host::race::{ParseRaceError, Race};
 use crate::host::record::Record;
 use crate::host::server::{Behaviour, bind, serve};
 use crate::judge::text::printable;
@@ -68,6 +69,10 @@ pub struct ServeArgs {
     /// on=get or on=send spoils one of them only.
     #[arg(long, value_name = "KIND:N[,on=COMMAND]")]
     fault: Vec<Fault>,
+    /// Loses atomicity on purpose: check-then-set, map-copy, stale-replica, late-apply, late-clear, duplicate-seq, each for so
+    /// long, as in check-then-set:50us; or lost-ack:N, which acknowledges one set or delete of N without carrying it out
+    #[arg(long, value_name = "KIND:SPAN|lost-ack:N", value_parser = flaw, conflicts_with = "lose_one_in")]
+    race: Option<Flaw>,
     /// Answers 10002 to one set call of N, without having done anything
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, u32::MAX.into()))]
     internal_error: Option<u32>,
@@ -85,13 +90,32 @@ pub struct ServeArgs {
     threads: Option<u16>,
 }
 
+/// What writes suffer.
+#[derive(Clone, Copy, Debug)]
+enum Flaw {
+    Race(Race),
+    /// One acknowledged write of so many is lost.
+    LostAck(u64),
+}
+
+fn flaw(text: &str) -> Result<Flaw, String> {
+    match text.strip_prefix("lost-ack:") {
+        Some(every) => whole::<u64>(1, u64::MAX)(every).map(Flaw::LostAck),
+        None => text.parse().map(Flaw::Race).map_err(|error: ParseRaceError| format!("{error}, or lost-ack:N")),
+    }
+}
+
 pub fn run(args: &ServeArgs) -> Result<Exit, Failure> {
     let (secret_key, key_source) = secret_key(args)?;
     let setup = Setup { rules: rules(args)?, apps: apps(args.sdkappid, &args.admin, &secret_key) };
     // It is there, and can be written, before anybody is served.
     let output = args.record.as_deref().map(Output::prepare).transpose()?;
     let record = output.as_ref().map(|_| Arc::new(Record::default()));
-    let behaviour = Behaviour { latency: args.latency, faults: args.fault.clone(), record: record.clone() };
+    let race = match args.race {
+        Some(Flaw::Race(race)) => Some(race),
+        _ => None,
+    };
+    let behaviour = Behaviour { latency: args.latency, faults: args.fault.clone(), race, record: record.clone() };
     let runtime =
         runtime(args.threads).map_err(|error| Failure::could_not_test(format!("no runtime can be started: {error}")))?;
     runtime.block_on(async {
@@ -149,7 +173,10 @@ fn rules(args: &ServeArgs) -> Result<Rules, Failure> {
         rules.limits.message = parse_limit("--message-limit", limit, Scope::Message)?;
     }
     rules.writes.internal_error_every = args.internal_error;
-    rules.writes.loses_one_in = args.lose_one_in;
+    rules.writes.loses_one_in = match args.race {
+        Some(Flaw::LostAck(every)) => Some(every),
+        _ => args.lose_one_in,
+    };
     for text in &args.reading {
         let (question, answer) = question_and_answer(text)?;
         let reading = reading(&question, &answer);

@@ -10,6 +10,7 @@ pub mod load;
 mod messages;
 mod pace;
 pub(crate) mod probe;
+pub(crate) mod race;
 mod readback;
 pub mod stop;
 pub mod target;

@@ -4,5 +4,6 @@ pub mod alarm;
 pub mod embedded;
 pub mod fault;
 pub mod latency;
+pub mod race;
 pub mod record;
 pub mod server;

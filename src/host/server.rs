@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures::stream::{self, StreamExt};
@@ -23,9 +23,10 @@ use tokio::time::sleep;
 use super::alarm::{self, Alarm};
 use super::fault::{Fault, FaultKind, SpoiltCommand};
 use super::latency::AddedLatency;
+use super::race::{Race, SharedModel};
 use super::record::Record;
 use crate::model::verified::Verified;
-use crate::model::{Model, Request, Response, Setup, prepare};
+use crate::model::{Begun, Model, Request, Response, Setup, prepare};
 
 /// Requests with a longer body are cut off: a lawful one holds 20 pairs of at most 1,100 bytes, escaped at worst.
 const MAX_REQUEST_BYTES: usize = 1 << 20;
@@ -40,6 +41,8 @@ pub struct Behaviour {
     /// What every answer takes at least.
     pub latency: AddedLatency,
     pub faults: Vec<Fault>,
+    /// How writes lose their atomicity.
+    pub race: Option<Race>,
     /// Where set calls are taken down.
     pub record: Option<Arc<Record>>,
 }
@@ -47,7 +50,7 @@ pub struct Behaviour {
 /// Serves until `shutdown` is ready; then connections get a moment to finish.
 pub async fn serve(listener: TcpListener, setup: Setup, model: Model, behaviour: Behaviour, shutdown: impl Future<Output = ()>) {
     let verified = Verified::default();
-    let server = Arc::new(Server { setup, behaviour, verified, model: Mutex::new(model), calls: Default::default() });
+    let server = Arc::new(Server { setup, behaviour, verified, model: SharedModel::new(model), calls: Default::default() });
     let mut connections = JoinSet::new();
     let mut next_connection = 0;
     tokio::pin!(shutdown);
@@ -81,7 +84,7 @@ struct Server {
     setup: Setup,
     behaviour: Behaviour,
     verified: Verified,
-    model: Mutex<Model>,
+    model: SharedModel,
     /// Calls of each command so far, over all connections: what "one in N" counts.
     calls: [AtomicU64; SpoiltCommand::ALL.len()],
 }
@@ -169,9 +172,17 @@ impl Server {
         match prepare(&self.setup, &self.verified, request, unix_time()) {
             Err(response) => response,
             Ok(prepared) => {
-                let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+                let (rules, race) = (&self.setup.rules, self.behaviour.race);
+                let mut model = self.model.lock();
                 // The time is taken inside: limiters must not see it go backwards.
-                model.step(&self.setup, prepared, unix_time())
+                match model.begin(&self.setup, prepared, unix_time()) {
+                    Begun::Answered(response) => response,
+                    Begun::Write(write) if race.is_none() && write.is_atomic(rules) => model.finish(rules, &write),
+                    Begun::Write(write) => {
+                        drop(model);
+                        race.map_or_else(|| self.model.write(rules, &write), |race| self.model.race(rules, &write, race))
+                    }
+                }
             }
         }
     }

@@ -3,4 +3,5 @@
 pub mod conform;
 pub(crate) mod limiter;
 pub(crate) mod load;
+pub mod race;
 pub(crate) mod text;

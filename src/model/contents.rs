@@ -120,7 +120,7 @@ impl Contents {
     }
 
     /// The pairs that a call works on.
-    fn store(&mut self, rules: &Rules, app: u64, msg_key: &str) -> Option<&mut Store> {
+    pub(super) fn store(&mut self, rules: &Rules, app: u64, msg_key: &str) -> Option<&mut Store> {
         let id = (app, msg_key.to_owned());
         let id = match rules.writes.key_space {
             KeySpace::Message => id,
@@ -160,7 +160,7 @@ fn no_message(rules: &Rules) -> Refusal {
     Refusal::new(rules.codes.no_message, "no such message")
 }
 
-fn apply_to(store: &mut Store, rules: &Rules, operator: &Operator, call: &Call) -> Result<Reply, Refusal> {
+pub(super) fn apply_to(store: &mut Store, rules: &Rules, operator: &Operator, call: &Call) -> Result<Reply, Refusal> {
     let kvs = call.pairs();
     if call.operation == Operation::Clear {
         if rules.writes.clear_of_nothing_fails && store.list().is_empty() {
@@ -176,8 +176,8 @@ fn apply_to(store: &mut Store, rules: &Rules, operator: &Operator, call: &Call) 
     Ok(written(rules, results))
 }
 
-/// The reply to a set or a delete.
-fn written(rules: &Rules, mut results: Vec<KeyResult>) -> Reply {
+/// The reply to a set or a delete with these results.
+pub(super) fn written(rules: &Rules, mut results: Vec<KeyResult>) -> Reply {
     let failed = results.iter().find(|result| result.code != 0).map(|result| result.code);
     let all_failed = results.iter().all(|result| result.code != 0);
     if rules.writes.order == Order::Reversed {

@@ -20,12 +20,14 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::api::message::GET_PAGE;
-use crate::api::{Call, Reply};
+use crate::api::{Call, KeyResult, Kv, Operation, Reply};
 use contents::{Contents, StoredMessage};
 use gate::{Admitted, Refusal, RestCommand};
 use limiter::Admission;
 use request::{Address, Operator, ParsedCall};
+use rules::Atomicity;
 pub use rules::Rules;
+use store::Store;
 use throttle::{Arrival, Throttle};
 use verified::Verified;
 pub use wire::Response;
@@ -70,8 +72,30 @@ pub struct Model {
     writes: u64,
 }
 
-/// A reply with how long a queueing limiter holds it back, or the refusal of the call.
-type Written = Result<(Reply, Duration), Refusal>;
+/// A set, delete or clear that nothing stands in the way of any more.
+#[derive(Clone, Debug)]
+pub struct PendingWrite {
+    app: u64,
+    operator: Operator,
+    pub call: Call,
+    /// How long a queueing limiter holds it back.
+    delay: Duration,
+}
+
+/// A step half done.
+#[derive(Debug)]
+pub enum Begun {
+    Answered(Response),
+    Write(PendingWrite),
+}
+
+/// What the checks let through: a write, or one that the message's limit answers.
+enum Passed {
+    Write(PendingWrite),
+    OverLimit(Reply, Duration),
+}
+
+type Admissible = Result<Passed, Refusal>;
 
 /// A request that got past the gate, with its body read: everything that needs no state.
 #[derive(Debug)]
@@ -136,16 +160,23 @@ impl Model {
 
     /// Carries out a prepared request.
     pub fn step(&mut self, setup: &Setup, prepared: Prepared, now: Duration) -> Response {
+        match self.begin(setup, prepared, now) {
+            Begun::Answered(response) => response,
+            Begun::Write(write) => self.finish(&setup.rules, &write),
+        }
+    }
+
+    /// The first half of a step: everything up to a write itself.
+    pub fn begin(&mut self, setup: &Setup, prepared: Prepared, now: Duration) -> Begun {
         let rules = &setup.rules;
         let Prepared { admitted, body, connection } = prepared;
-        let mut delay = Duration::ZERO;
         let outcome = match (admitted.command, body) {
             (RestCommand::SetKeyValues, body) => {
-                let written = self.write(rules, &admitted, body, Arrival { sdkappid: admitted.sdkappid, connection, now });
-                written.map(|(reply, held)| {
-                    delay = held;
-                    wire::render(&rules.wire, &reply)
-                })
+                match self.admit(rules, &admitted, body, Arrival { sdkappid: admitted.sdkappid, connection, now }) {
+                    Ok(Passed::Write(write)) => return Begun::Write(write),
+                    Ok(Passed::OverLimit(reply, delay)) => Ok(Response { delay, ..wire::render(&rules.wire, &reply) }),
+                    Err(refusal) => Err(refusal),
+                }
             }
             (_, Err(refusal)) => Err(refusal),
             (_, Ok(ReadBody::Get { address, start_seq })) => self.get(rules, admitted.sdkappid, &address, start_seq),
@@ -158,9 +189,20 @@ impl Model {
             }
             (_, Ok(ReadBody::Write(_))) => unreachable!("a write is matched by its command above"),
         };
-        let mut response = outcome.unwrap_or_else(|refusal| wire::render(&rules.wire, &refusal.into()));
-        response.delay = delay;
-        response
+        Begun::Answered(outcome.unwrap_or_else(|refusal| wire::render(&rules.wire, &refusal.into())))
+    }
+
+    /// The second half: writes, or answers as if it had, where the rules lose an acknowledged write.
+    pub fn finish(&mut self, rules: &Rules, write: &PendingWrite) -> Response {
+        self.writes += 1;
+        let is_lost = rules.writes.loses_one_in.is_some_and(|every| self.writes.is_multiple_of(every));
+        let written = self.contents.write(rules, write.app, &write.operator, &write.call, !is_lost);
+        write.answer(rules, written)
+    }
+
+    /// The pairs that a write works on; `None` where its message is gone.
+    pub fn store(&mut self, rules: &Rules, write: &PendingWrite) -> Option<&mut Store> {
+        self.contents.store(rules, write.app, &write.call.msg_key)
     }
 
     fn send(&mut self, sdkappid: u64, message: StoredMessage, random: u64, now: Duration) -> Response {
@@ -189,7 +231,7 @@ impl Model {
         })))
     }
 
-    fn write(&mut self, rules: &Rules, admitted: &Admitted, body: Result<ReadBody, Refusal>, arrival: Arrival) -> Written {
+    fn admit(&mut self, rules: &Rules, admitted: &Admitted, body: Result<ReadBody, Refusal>, arrival: Arrival) -> Admissible {
         self.calls += 1;
         let held = match self.throttle.admit_to_app(&rules.limits, arrival) {
             Admission::Admit => Duration::ZERO,
@@ -198,7 +240,7 @@ impl Model {
                 if let Ok(ReadBody::Write(draft)) = body
                     && rules.limits.applies_refused
                 {
-                    let _ = self.carry_out(rules, draft, arrival);
+                    self.carry_out(rules, draft, arrival);
                 }
                 return Err(Refusal::new(rules.codes.app_limit, "the app calls too often"));
             }
@@ -209,43 +251,79 @@ impl Model {
         let ReadBody::Write(draft) = body? else { unreachable!("the body was read for this command") };
         if rules.writes.internal_error_every.is_some_and(|every| self.calls.is_multiple_of(u64::from(every))) {
             if rules.writes.internal_error_applies {
-                let _ = self.carry_out(rules, draft, arrival);
+                self.carry_out(rules, draft, arrival);
             }
             return Err(Refusal::new(rules.codes.internal, "internal error, please retry"));
         }
-        self.carry_out(rules, draft, arrival).map(|(reply, delay)| (reply, held + delay))
+        match self.check(rules, draft, arrival)? {
+            Passed::Write(write) => Ok(Passed::Write(PendingWrite { delay: held + write.delay, ..write })),
+            Passed::OverLimit(reply, delay) => Ok(Passed::OverLimit(reply, held + delay)),
+        }
     }
 
-    /// Everything from the fields on: are they in order, is there such a message, may the caller, is it within its limit, and
-    /// the pairs themselves.
-    fn carry_out(&mut self, rules: &Rules, draft: ParsedCall, arrival: Arrival) -> Written {
+    /// Does what a call asks that is answered as if it had been refused.
+    fn carry_out(&mut self, rules: &Rules, draft: ParsedCall, arrival: Arrival) {
+        if let Ok(Passed::Write(write)) = self.check(rules, draft, arrival) {
+            self.finish(rules, &write);
+        }
+    }
+
+    /// Everything from the fields on: are they in order, is there such a message, may the caller, is it within its limit?
+    fn check(&mut self, rules: &Rules, draft: ParsedCall, arrival: Arrival) -> Admissible {
         let ParsedCall { call, operator, fault } = draft;
-        let (app, call, operator) = (arrival.sdkappid, &call, &operator);
-        if let Some(refusal) = fault.or_else(|| request::check(rules, call, operator).err()) {
-            self.throttle.charge_invalid(&rules.limits, arrival, call, operator);
+        let app = arrival.sdkappid;
+        let refusal = fault.or_else(|| request::check(rules, &call, &operator).err());
+        let mut write = PendingWrite { app, operator, call, delay: Duration::ZERO };
+        if let Some(refusal) = refusal {
+            self.throttle.charge_invalid(&rules.limits, arrival, &write.call, &write.operator);
             if rules.fields.applies_refused {
-                let _ = self.apply(rules, app, operator, call);
+                self.finish(rules, &write);
             }
             return Err(refusal);
         }
-        self.contents.admit(rules, app, operator, call)?;
-        let delay = match self.throttle.admit_to_message(&rules.limits, arrival, operator, call) {
-            Admission::Admit => Duration::ZERO,
-            Admission::AdmitAfter(delay) => delay,
+        self.contents.admit(rules, app, &write.operator, &write.call)?;
+        match self.throttle.admit_to_message(&rules.limits, arrival, &write.operator, &write.call) {
+            Admission::Admit => {}
+            Admission::AdmitAfter(delay) => write.delay = delay,
             Admission::Refuse => {
                 if rules.limits.applies_refused {
-                    let _ = self.apply(rules, app, operator, call);
+                    self.finish(rules, &write);
                 }
-                return self.contents.over_limit(rules, app, call).map(|reply| (reply, Duration::ZERO));
+                let reply = self.contents.over_limit(rules, app, &write.call)?;
+                return Ok(Passed::OverLimit(reply, Duration::ZERO));
             }
-        };
-        self.apply(rules, app, operator, call).map(|reply| (reply, delay))
+        }
+        Ok(Passed::Write(write))
+    }
+}
+
+impl PendingWrite {
+    /// The same, for the part of the call with these pairs.
+    pub fn part(&self, kvs: Vec<Kv>) -> PendingWrite {
+        PendingWrite { call: Call { kvs: Some(kvs), ..self.call.clone() }, ..self.clone() }
     }
 
-    /// Writes, or answers as if it had: an acknowledged write may be lost by the rules.
-    fn apply(&mut self, rules: &Rules, app: u64, operator: &Operator, call: &Call) -> Result<Reply, Refusal> {
-        self.writes += 1;
-        let is_lost = rules.writes.loses_one_in.is_some_and(|every| self.writes.is_multiple_of(every));
-        self.contents.write(rules, app, operator, call, !is_lost)
+    /// Whether it comes to all of its keys at one moment.
+    pub fn is_atomic(&self, rules: &Rules) -> bool {
+        let atomicity = match self.call.operation {
+            Operation::Clear => rules.writes.clear,
+            Operation::Set | Operation::Delete if self.call.pairs().len() > 1 => rules.writes.request,
+            Operation::Set | Operation::Delete => Atomicity::Atomic,
+        };
+        atomicity == Atomicity::Atomic
+    }
+
+    /// What the call makes of these pairs, wherever they come from.
+    pub fn apply(&self, rules: &Rules, store: &mut Store) -> Result<Reply, Refusal> {
+        contents::apply_to(store, rules, &self.operator, &self.call)
+    }
+
+    /// The reply to a call whose pairs came to these results.
+    pub fn results(&self, rules: &Rules, results: Vec<KeyResult>) -> Reply {
+        contents::written(rules, results)
+    }
+
+    pub fn answer(&self, rules: &Rules, written: Result<Reply, Refusal>) -> Response {
+        Response { delay: self.delay, ..wire::render(&rules.wire, &written.unwrap_or_else(Reply::from)) }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::limiter::Unit;
 use super::rules::{
-    AllFailed, ClearList, Counter, DeleteMissing, DuplicateKeys, EmptyValue, FromOmitted, Gone, LimitPlace, Order, Rules, Swapped,
+    AllFailed, Atomicity, ClearList, Counter, DeleteMissing, DuplicateKeys, EmptyValue, FromOmitted, Gone, LimitPlace, Order,
+    Rules, Swapped,
 };
 use crate::api::MemberCalls;
 use crate::api::call::MAX_KVS;
@@ -30,6 +31,10 @@ readings! {
     "seq" "per-message" => |rules| rules.seq.counter = Counter::PerMessage;
     "order" "request" => |rules| rules.writes.order = Order::Request;
     "order" "any" => |rules| rules.writes.order = Order::Reversed;
+    "request" "atomic" => |rules| rules.writes.request = Atomicity::Atomic;
+    "request" "key-by-key" => |rules| rules.writes.request = Atomicity::KeyByKey;
+    "clear" "atomic" => |rules| rules.writes.clear = Atomicity::Atomic;
+    "clear" "key-by-key" => |rules| rules.writes.clear = Atomicity::KeyByKey;
     "all-failed" "ok" => |rules| rules.writes.all_failed = AllFailed::Ok;
     "all-failed" "fail" => |rules| rules.writes.all_failed = AllFailed::Fail;
     "deleted-key" "tombstone" => |rules| rules.seq.deleted_key = Gone::Tombstone;

@@ -66,6 +66,34 @@ impl Store {
         self.entries.get(key).is_some_and(|entry| entry.value.is_some())
     }
 
+    /// Takes over from another version of this message the keys that a call named; where it named none, all of them.
+    pub fn take(&mut self, rules: &Rules, other: &Store, kvs: &[Kv]) {
+        if kvs.is_empty() {
+            self.entries.clone_from(&other.entries);
+        }
+        for key in kvs.iter().map(|kv| stored_key(rules, &kv.key)) {
+            match other.entries.get(&key) {
+                Some(pair) => drop(self.entries.insert(key, pair.clone())),
+                None => drop(self.entries.remove(&key)),
+            }
+        }
+        self.counter = self.counter.max(other.counter);
+        self.clear_seq = self.clear_seq.max(other.clear_seq);
+    }
+
+    /// Gives a key that is there another Seq.
+    pub fn renumber(&mut self, rules: &Rules, key: &str, seq: i64) {
+        if let Some(pair) = self.entries.get_mut(&stored_key(rules, key)) {
+            pair.seq = seq;
+        }
+    }
+
+    /// The keys that are set.
+    pub fn live_keys(&self) -> Vec<String> {
+        let live = self.entries.iter().filter(|(_, pair)| pair.value.is_some());
+        live.map(|(key, _)| key.clone()).collect()
+    }
+
     /// The pair as it stands, for a key that a limit refused.
     pub fn current(&self, rules: &Rules, key: &str) -> Extension {
         let entry = self.entries.get(&stored_key(rules, key));
@@ -105,14 +133,19 @@ impl Store {
 
     /// Removes every pair; gives the keys that were there.
     pub fn clear(&mut self, rules: &Rules, listed: &[Kv]) -> Vec<String> {
-        let live: Vec<String> =
-            self.entries.iter().filter(|(_, entry)| entry.value.is_some()).map(|(key, _)| key.clone()).collect();
+        let live = self.live_keys();
         let gone: Vec<String> = match rules.writes.clear_reach {
             ClearReach::Message | ClearReach::Conversation => live,
             ClearReach::Nothing => Vec::new(),
             ClearReach::AllButLast => live.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default(),
             ClearReach::Listed => live.into_iter().filter(|key| listed.iter().any(|kv| kv.key == *key)).collect(),
         };
+        self.remove(rules, &gone);
+        gone
+    }
+
+    /// Removes these keys as a clear does.
+    pub fn remove(&mut self, rules: &Rules, gone: &[String]) {
         self.counter += 1;
         if rules.seq.counter == Counter::PerMessage {
             self.clear_seq = self.counter;
@@ -120,14 +153,13 @@ impl Store {
         match rules.seq.cleared_key {
             Gone::Reset => self.entries.retain(|key, entry| entry.value.is_some() && !gone.contains(key)),
             Gone::Tombstone => {
-                for key in &gone {
+                for key in gone {
                     if let Some(entry) = self.entries.get_mut(key) {
                         entry.value = None;
                     }
                 }
             }
         }
-        gone
     }
 
     /// The `ExtensionList` of a clear's reply.

@@ -70,6 +70,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         scenarios: Vec::new(),
         checks: Vec::new(),
         load: None,
+        race: None,
     }
 }
 

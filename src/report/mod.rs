@@ -10,6 +10,7 @@ pub mod json;
 pub mod junit;
 pub mod load;
 pub mod markdown;
+pub mod race;
 pub mod secrets;
 pub mod snippet;
 pub mod table;
@@ -72,6 +73,8 @@ pub struct Report {
     pub checks: Vec<load::CheckEntry>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<load::Load>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<race::Race>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::conform::plan;
 pub use super::kind::FileKind;
-use super::{load, target};
+use super::{load, race, target};
 use crate::spec::Spec;
 use crate::yaml::reader::read_file;
 use crate::yaml::source::{Problem, SourceFile};
@@ -36,6 +36,7 @@ pub fn check(files: &[(String, String)], spec: &Spec) -> FilesRead {
             }
             FileKind::Target => target::load(path, text, spec).err().unwrap_or_default(),
             FileKind::Plan => load::load(path, text).1.err().unwrap_or_default(),
+            FileKind::Race => race::load(path, text).1.err().unwrap_or_default(),
             FileKind::Clauses => read_file::<Spec>(path, text).1.problems,
         });
     }
@@ -50,6 +51,6 @@ fn unknown(source: &SourceFile) -> Vec<Problem> {
     if !source.problems().is_empty() {
         return source.problems().to_vec();
     }
-    let marks = "scenarios have `scenarios` at the top, a load plan has `phases`, a target file `url`";
+    let marks = "scenarios have `scenarios` at the top, a load plan has `phases`, a race plan `clients`, a target file `url`";
     vec![source.problem("", "nothing at the top of this file says what it is for", Some(marks.to_owned()))]
 }

@@ -7,6 +7,7 @@ use crate::yaml::suggest;
 pub enum FileKind {
     Scenarios,
     Plan,
+    Race,
     Target,
     Clauses,
 }
@@ -36,6 +37,13 @@ const KINDS: &[KindOfFile] = &[
         command: "msgext load",
         mark: "phases",
         fields: &["title", "connections", "timeout", "messages", "skip-later-than", "limits", "traffic", "checks"],
+    },
+    KindOfFile {
+        kind: FileKind::Race,
+        name: "a race plan",
+        command: "msgext race",
+        mark: "clients",
+        fields: &["title", "messages", "keys", "operations", "kvs", "mix", "seq", "as"],
     },
     KindOfFile {
         kind: FileKind::Target,

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub mod conform;
 mod kind;
 pub(crate) mod load;
+pub mod race;
 mod schema;
 pub(crate) mod target;
 pub mod writer;

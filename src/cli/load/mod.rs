@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
-use super::embedded::{self, ServedEndpoint};
+use super::embedded;
 use super::exit::{Exit, Failure, say};
 use super::files::Output;
 use super::number::whole;
@@ -26,6 +26,7 @@ use crate::drive::target::TargetPlace;
 use crate::judge::load::measured::Measured;
 use crate::judge::load::tally::Latency;
 use crate::judge::load::verdict::judge;
+use crate::model::Rules;
 use crate::report::load::{build, text};
 use crate::report::snippet::Texts;
 use crate::scenario::load::check::Check;
@@ -149,7 +150,7 @@ struct Tested {
 /// Makes ready, carries out, reads back.
 fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, log: Output) -> Result<Box<Tested>, Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
-    let served = if args.conduct.target.is_embedded() { Some(serve()?) } else { None };
+    let served = if args.conduct.target.is_embedded() { Some(embedded::serve(Rules::default(), 1)?) } else { None };
     let (place, rate) = match &served {
         Some(served) => (TargetPlace::Remote(served.url.clone()), None),
         None => (named.place.clone(), Some(MAKING)),
@@ -179,10 +180,6 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
     let unwritten = watch.end(&measured);
     measured.read_back = runtime.block_on(ground.read_back(&mut measured.findings, stop));
     Ok(Box::new(Tested { measured, found: ground.ground.found, unwritten }))
-}
-
-fn serve() -> Result<ServedEndpoint, Failure> {
-    embedded::serve().map_err(|error| Failure::could_not_test(format!("the embedded endpoint cannot be started: {error}")))
 }
 
 /// Threads for the busiest phase. One core is left to the target, or to whoever adds up.

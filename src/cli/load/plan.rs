@@ -1,16 +1,13 @@
 //! The plan that the arguments mean: one that is built in, a file, or a phase by flags alone.
 
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::exit::Failure;
-use crate::cli::files;
 use crate::cli::number::{count, whole};
+use crate::cli::plan::named;
 use crate::cli::target::{DEFAULT_TIMEOUT, span};
-use crate::judge::text::counted;
-use crate::report::snippet::{self, Texts};
 use crate::scenario::Caller;
 use crate::scenario::load::check::Check;
 use crate::scenario::load::lint::{MOST_CALLS, MOST_CONNECTIONS, MOST_MESSAGES};
@@ -114,8 +111,8 @@ impl PlanArgs {
     pub fn plan(&self, searches: bool, timeout: Option<Duration>) -> Result<(Plan, Arc<SourceFile>), Failure> {
         self.refuse_flags(searches)?;
         let (mut plan, source) = match (&self.plan, self.rate) {
-            (Some(name), _) => named(name)?,
-            (None, None) if !searches => named("limits")?,
+            (Some(name), _) => named(name, BUNDLED, load)?,
+            (None, None) if !searches => named("limits", BUNDLED, load)?,
             (None, rate) => self.by_flags(rate, timeout.unwrap_or(DEFAULT_TIMEOUT))?,
         };
         plan.timeout = timeout.unwrap_or(plan.timeout);
@@ -191,26 +188,6 @@ impl PlanArgs {
         match problem.or_else(|| of_traffic().map(|(field, message, help)| format!("--{field}: {message}: {help}"))) {
             Some(problem) => Err(Failure::usage(problem)),
             None => Ok((plan, Arc::new(SourceFile::new("the command line", "")))),
-        }
-    }
-}
-
-fn named(name: &str) -> Result<(Plan, Arc<SourceFile>), Failure> {
-    let (path, text) = match BUNDLED.iter().find(|(bundled, ..)| *bundled == name) {
-        Some((_, path, text)) => ((*path).to_owned(), (*text).to_owned()),
-        None if files::is_there(Path::new(name)) => files::read(Path::new(name))?,
-        None => {
-            let known = BUNDLED.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
-            return Err(Failure::usage(format!("{name}: no such file, and no plan that is built in; those are {known}")));
-        }
-    };
-    let (source, plan) = load(&path, &text);
-    match plan {
-        Ok(plan) => Ok((plan, source)),
-        Err(problems) => {
-            let texts = Texts::from([(source.path.as_str(), source.text.as_str())]);
-            let _ = snippet::problems(&mut anstream::stderr().lock(), &problems, &texts);
-            Err(Failure::usage(format!("{}; nothing was sent", counted(problems.len(), "problem"))))
         }
     }
 }

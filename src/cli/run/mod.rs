@@ -10,6 +10,7 @@ use progress::RunProgress;
 use crate::cli::conduct::{Conduct, ConductArgs, now, runtime};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::number::whole;
+use crate::cli::rate::{RequestRate, request_rate};
 use crate::cli::target::Named;
 use crate::cli::terminal::width;
 use crate::cli::{embedded, files};
@@ -45,7 +46,7 @@ pub struct RunArgs {
     fast: bool,
     /// Requests over everything (150/s, 9000/m; a bare number is a second's), or none; 150/s on a real target, none on the
     /// embedded endpoint
-    #[arg(long, value_name = "RATE|none", value_parser = rate)]
+    #[arg(long, value_name = "RATE|none", value_parser = request_rate)]
     rate: Option<RequestRate>,
     /// Runs every scenario so many times
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1, u16::MAX.into()))]
@@ -64,12 +65,6 @@ pub struct RunArgs {
     dry_run: bool,
     #[command(flatten)]
     conduct: ConductArgs,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum RequestRate {
-    Limited(Rate),
-    Unlimited,
 }
 
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
@@ -117,12 +112,7 @@ fn plan(args: &RunArgs, spec: &Spec, seed: u64) -> Result<Vec<Planned>, Failure>
 }
 
 fn options(args: &RunArgs, seed: u64) -> ConformOptions {
-    let rate = match args.rate {
-        Some(RequestRate::Limited(rate)) => Some(rate),
-        Some(RequestRate::Unlimited) => None,
-        None if args.conduct.target.is_embedded() => None,
-        None => Some(DEFAULT_RATE),
-    };
+    let rate = RequestRate::budget(args.rate, args.conduct.target.is_embedded(), DEFAULT_RATE);
     ConformOptions { rate, fast: args.fast, fail_fast: args.fail_fast, strict: args.strict, seed }
 }
 
@@ -177,11 +167,4 @@ fn requests(out: &mut dyn Write, outcome: &ScenarioOutcome, secrets: &Secrets) -
         writeln!(out, "# left out: {}", printable(&secrets.scrub(why)))?;
     }
     outcome.exchanges.iter().try_for_each(|exchange| writeln!(out, "{}", curl::line(&exchange.request, secrets)))
-}
-
-fn rate(text: &str) -> Result<RequestRate, String> {
-    if text == "none" {
-        return Ok(RequestRate::Unlimited);
-    }
-    Rate::of_argument(text).map(RequestRate::Limited).map_err(|told| format!("{told}; none lifts the limit"))
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Access, AllFailed, BodyForm, Bounds, Carried, ClearList, ClearReach, CodeRules, Counter, DeleteMissing, DeleteReach,
-    DuplicateKeys, EmptyValue, Fields, FromOmitted, Gate, Gone, Info, ItemForm, KeyMatch, KeySpace, LimitPlace, LimitRules,
-    Measure, Order, Partial, Rules, SeqMatch, SeqRules, StatusWords, Swapped, ValueKept, Wire, Writes,
+    Access, AllFailed, Atomicity, BodyForm, Bounds, Carried, ClearList, ClearReach, CodeRules, Counter, DeleteMissing,
+    DeleteReach, DuplicateKeys, EmptyValue, Fields, FromOmitted, Gate, Gone, Info, ItemForm, KeyMatch, KeySpace, LimitPlace,
+    LimitRules, Measure, Order, Partial, Rules, SeqMatch, SeqRules, StatusWords, Swapped, ValueKept, Wire, Writes,
 };
 use crate::api::MemberCalls;
 use crate::api::call::{MAX_KEY_BYTES, MAX_KVS, MAX_KVS_PER_MESSAGE, MAX_VALUE_BYTES};
@@ -99,6 +99,8 @@ impl Default for Rules {
                 clear_reach: ClearReach::Message,
                 clear_list: ClearList::Absent,
                 clear_of_nothing_fails: false,
+                request: Atomicity::Atomic,
+                clear: Atomicity::Atomic,
                 order: Order::Request,
                 all_failed: AllFailed::Ok,
                 results_at_most: usize::MAX,

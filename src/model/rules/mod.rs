@@ -227,6 +227,9 @@ pub struct Writes {
     pub clear_reach: ClearReach,
     pub clear_list: ClearList,
     pub clear_of_nothing_fails: bool,
+    /// Whether a request's pairs are written, and a clear's keys removed, at one moment: what only calls side by side can see.
+    pub request: Atomicity,
+    pub clear: Atomicity,
     pub order: Order,
     pub all_failed: AllFailed,
     /// Results beyond so many are left out.
@@ -247,6 +250,13 @@ pub enum Partial {
     StopsAtFirst,
     /// One failed key fails the top level too.
     FailsTop,
+}
+
+/// Whether a call comes to all of its keys at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Atomicity {
+    Atomic,
+    KeyByKey,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

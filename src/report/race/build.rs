@@ -1,0 +1,83 @@
+//! From a race and what it came to, to its report.
+
+use super::{AnomalyEntry, Race, TimelineEntry};
+use crate::history::Exchange;
+use crate::judge::race::{Anomaly, CLAUSE, RaceVerdict, Witnessed};
+use crate::report::build::{Facts, begun, totals};
+use crate::report::secrets::Secrets;
+use crate::report::{ClauseEntry, Report, curl};
+use crate::spec::{Level, Spec};
+use crate::verdict::{Overall, Verdict};
+
+/// Builds the report of a race. What `secrets` holds is masked in all of it, and so is every signature that an exchange shows.
+pub fn build(
+    spec: &Spec,
+    facts: &Facts,
+    verdict: &RaceVerdict,
+    (overall, reason): (Overall, &str),
+    exchanges: &[Exchange],
+    secrets: &[String],
+) -> Report {
+    let shown = verdict.anomalies.iter().flat_map(|anomaly| &anomaly.witness);
+    let secrets = Secrets::of(secrets, shown.filter_map(|witnessed| exchanges.get(witnessed.exchange as usize)));
+    let observed = verdict.readings.iter().filter_map(|(question, _)| spec.question(question));
+    let mut clauses: Vec<ClauseEntry> = observed.map(|clause| entry(spec, &clause.id, &Verdict::Pass, &secrets)).collect();
+    clauses.push(entry(spec, CLAUSE, &verdict.of_clause(), &secrets));
+    Report {
+        verdict: overall,
+        reason: secrets.told(reason),
+        totals: totals(&[], &clauses, exchanges.len() as u64, 0),
+        clauses,
+        readings: verdict.readings.iter().map(|(question, answer)| ((*question).to_owned(), (*answer).to_owned())).collect(),
+        race: Some(race(verdict, exchanges, &secrets)),
+        ..begun("race", facts, &secrets)
+    }
+}
+
+fn race(verdict: &RaceVerdict, exchanges: &[Exchange], secrets: &Secrets) -> Race {
+    Race {
+        linearizable: verdict.linearizable,
+        operations: verdict.operations,
+        contended: verdict.contended,
+        unknown_outcomes: verdict.unknown_outcomes,
+        undecided: verdict.undecided,
+        unexplained: verdict.unexplained,
+        anomalies: verdict.anomalies.iter().map(|found| anomaly(found, exchanges, secrets)).collect(),
+    }
+}
+
+fn anomaly(found: &Anomaly, exchanges: &[Exchange], secrets: &Secrets) -> AnomalyEntry {
+    let start = found.witness.iter().map(|witnessed| witnessed.sent).min().unwrap_or_default();
+    AnomalyEntry {
+        name: found.name.to_owned(),
+        message: secrets.told(&found.message),
+        key: secrets.told(&found.key),
+        exchanges: found.witness.iter().map(|witnessed| witnessed.exchange).collect(),
+        timeline: found.witness.iter().map(|witnessed| call(witnessed, start, exchanges, secrets)).collect(),
+    }
+}
+
+fn call(witnessed: &Witnessed, start: u64, exchanges: &[Exchange], secrets: &Secrets) -> TimelineEntry {
+    let since = |time: u64| time.saturating_sub(start) as f64 / 1000.0;
+    let exchange = exchanges.get(witnessed.exchange as usize);
+    TimelineEntry {
+        client: exchange.map_or(0, |exchange| exchange.client),
+        sent_us: since(witnessed.sent),
+        received_us: witnessed.received.map(since),
+        told: secrets.told(&witnessed.told),
+        curl: exchange.map(|exchange| curl::line(&exchange.request, secrets)).unwrap_or_default(),
+    }
+}
+
+fn entry(spec: &Spec, id: &str, verdict: &Verdict, secrets: &Secrets) -> ClauseEntry {
+    let clause = spec.clause(id);
+    ClauseEntry {
+        id: id.to_owned(),
+        level: clause.map_or(Level::Must, |clause| clause.level),
+        section: clause.map(|clause| clause.section.clone()).unwrap_or_default(),
+        statement: clause.map(|clause| clause.statement.clone()).unwrap_or_default(),
+        verdict: verdict.into(),
+        why: verdict.why().map(|why| secrets.told(why)),
+        scenarios: Vec::new(),
+    }
+}
