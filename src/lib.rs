@@ -17,7 +17,7 @@ pub mod api;
 pub mod cli;
 mod clock;
 pub mod drive;
-mod history;
+pub mod history;
 pub mod host;
 pub mod judge;
 pub mod model;

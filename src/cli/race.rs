@@ -53,13 +53,13 @@ struct RacePlanArgs {
     /// Clients that call at the same time; 8, or what the plan says
     #[arg(long, value_name = "N", value_parser = whole::<u32>(2, MOST_CLIENTS.into()))]
     clients: Option<u32>,
-    /// Messages, one after another; 100, or what the plan says
+    /// Messages, one after another; 200, or what the plan says
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, MOST_OPERATIONS.into()))]
     messages: Option<u32>,
     /// Keys of each message; 2, or what the plan says
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 300))]
     keys: Option<u32>,
-    /// Calls on all messages together; 12000, or what the plan says
+    /// Calls on all messages together; 24000, or what the plan says
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, MOST_OPERATIONS.into()))]
     operations: Option<u32>,
 }

@@ -8,6 +8,7 @@ mod foreign;
 mod hostile;
 mod interrupts;
 mod load;
+mod race;
 mod reach;
 mod robust;
 mod serve;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Register;
 use super::raced::RacedHistory;
-use super::register::{EMPTY, Pair, Touch, ValueNumber};
+use super::register::{EMPTY, Touch, ValueNumber};
 use super::search::{NEVER, UnderWay};
 use super::stamps::Misnumbered;
 
@@ -34,43 +34,43 @@ pub struct Witnessed {
 }
 
 /// What a name asks of the operations of a witness.
-type Shows = fn(&Seen<'_>) -> bool;
+type Shows = fn(&Shown<'_>) -> bool;
 
-/// The names, the surest first. Of a pair the first operation was over before the second was sent, where it says so.
+/// The names, the surest first.
 const NAMES: &[(&str, Shows)] = &[
     ("phantom", |seen| seen.any(|_, touch| touch.shown().is_some_and(|value| seen.phantoms.contains(&value)))),
     ("two winners of one Seq", |seen| seen.pair(|one, other| expects(one).is_some() && expects(one) == expects(other))),
     ("Seq given twice", |seen| seen.pair(|one, other| told(one).is_some() && told(one) == told(other))),
-    ("Seq gone back", |seen| {
-        !seen.any(|_, touch| removes(touch))
-            && seen.in_turn(|one, other| told(one).zip(told(other)).is_some_and(|(first, later)| later < first))
-    }),
     ("write undone by an earlier clear", |seen| {
-        seen.any(|when, touch| touch == Touch::Clear && seen.any(|later, set| told(set).is_some() && when.received < later.sent))
+        let clears = |when: UnderWay| seen.any(|clear, touch| touch == Touch::Clear && clear.received < when.sent);
+        seen.any(|when, set| told(set).is_some() && clears(when))
             && seen.in_turn(|set, read| told(set).is_some() && is_missing(read))
     }),
-    ("stale refusal", |seen| seen.any(|_, touch| matches!(touch, Touch::Conflict { sent, told, .. } if sent.seq == told.seq))),
-    ("stale refusal", |seen| seen.misses_a_write(|read| matches!(read, Touch::Conflict { .. })) && seen.was_seen_later),
-    ("stale read", |seen| seen.misses_a_write(|read| !matches!(read, Touch::Conflict { .. })) && seen.was_seen_later),
-    ("lost update", |seen| {
-        seen.in_turn(|set, read| {
-            told(set).is_some_and(|seq| shown(read).is_some_and(|pair| pair.seq == seq && !is_of(set, pair)))
-        })
+    ("Seq gone back", |seen| {
+        !seen.removes() && seen.in_turn(|one, other| told(one).zip(told(other)).is_some_and(|(first, later)| later < first))
     }),
-    ("acknowledged write missing", |seen| seen.misses_a_write(|_| true)),
+    ("lost update", |seen| {
+        let overwrites = |one: Touch, other: Touch| one.holds().zip(other.holds()).is_some_and(|(a, b)| a.1 == b.1 && a.0 != b.0);
+        !seen.removes() && seen.pair(|one, other| (told(one).is_some() || told(other).is_some()) && overwrites(one, other))
+    }),
+    ("stale refusal", |seen| seen.is_behind(is_refusal, true)),
+    ("stale read", |seen| seen.is_behind(|touch| !is_refusal(touch), true)),
+    ("acknowledged write missing", |seen| seen.is_behind(|_| true, false)),
+    ("stale refusal", |seen| seen.any(|_, touch| is_refusal(touch))),
+    ("stale read", |seen| seen.any(|_, touch| !touch.changes())),
     ("no order of these calls explains their replies", |_| true),
 ];
 
 /// The operations of a witness.
-struct Seen<'a> {
+struct Shown<'a> {
     operations: Vec<(UnderWay, Touch)>,
     /// Values that nobody was told to have set, and some were told not to have.
     phantoms: &'a HashSet<ValueNumber>,
-    /// What the last set of these wrote was seen at some time after it.
-    was_seen_later: bool,
+    /// Values that were seen when all of these were over.
+    lasting: &'a HashSet<ValueNumber>,
 }
 
-impl Seen<'_> {
+impl Shown<'_> {
     fn any(&self, shows: impl Fn(UnderWay, Touch) -> bool) -> bool {
         self.operations.iter().any(|(when, touch)| shows(*when, *touch))
     }
@@ -86,14 +86,24 @@ impl Seen<'_> {
         self.any(|when, one| self.any(|later, other| when.received < later.sent && shows(one, other)))
     }
 
-    /// A read shows the key as it was before a write that had been acknowledged.
-    fn misses_a_write(&self, reads: impl Fn(Touch) -> bool) -> bool {
-        self.in_turn(|set, read| {
-            let is_older =
-                shown(read).map_or(is_missing(read), |pair| told(set).is_some_and(|seq| pair.seq <= seq && !is_of(set, pair)));
-            told(set).is_some() && reads(read) && is_older
-        })
+    fn removes(&self) -> bool {
+        self.any(|_, touch| matches!(touch, Touch::Remove { .. } | Touch::Clear))
     }
+
+    /// One of these reads shows the key as it was before another operation that was over when the read was sent; what that one
+    /// set or saw was seen again afterwards, or was not.
+    fn is_behind(&self, reads: impl Fn(Touch) -> bool, again: bool) -> bool {
+        !self.removes()
+            && self.in_turn(|one, read| {
+                let Some((value, seq)) = one.holds() else { return false };
+                let is_older = is_missing(read) || read.holds().is_some_and(|(_, shown)| shown < seq);
+                reads(read) && !read.changes() && is_older && self.lasting.contains(&value) == again
+            })
+    }
+}
+
+fn is_refusal(touch: Touch) -> bool {
+    matches!(touch, Touch::Conflict { .. })
 }
 
 fn expects(touch: Touch) -> Option<i64> {
@@ -110,35 +120,19 @@ fn told(touch: Touch) -> Option<i64> {
     }
 }
 
-fn removes(touch: Touch) -> bool {
-    matches!(touch, Touch::Remove { .. } | Touch::Clear)
-}
-
 fn is_missing(touch: Touch) -> bool {
-    touch == Touch::Missing || shown(touch).is_some_and(|pair| pair.value == EMPTY)
-}
-
-fn shown(touch: Touch) -> Option<Pair> {
-    match touch {
-        Touch::Seen(pair) | Touch::Conflict { told: pair, .. } => Some(pair),
-        _ => None,
-    }
-}
-
-fn is_of(set: Touch, pair: Pair) -> bool {
-    set.sets() == Some(pair.value)
+    touch == Touch::Missing || touch.shown() == Some(EMPTY)
 }
 
 /// Names what these operations of a key show.
 pub(super) fn of_witness(history: &RacedHistory, register: &Register<'_>, witness: &[u32]) -> Anomaly {
     let operations =
         witness.iter().map(|place| (register.under_way[*place as usize], register.touches[*place as usize])).collect();
-    let was_seen_later = last_set(register, witness).is_some_and(|(value, received)| {
-        let mut all = register.under_way.iter().zip(&register.touches);
-        all.any(|(when, touch)| when.sent > received && touch.shown() == Some(value))
-    });
+    let end = witness.iter().map(|place| register.under_way[*place as usize].received).filter(|end| *end != NEVER).max();
+    let later = register.under_way.iter().zip(&register.touches).filter(|(when, _)| end.is_some_and(|end| when.sent > end));
+    let lasting: HashSet<ValueNumber> = later.filter_map(|(_, touch)| touch.shown()).collect();
     let phantoms = phantoms(register);
-    let seen = Seen { operations, phantoms: &phantoms, was_seen_later };
+    let seen = Shown { operations, phantoms: &phantoms, lasting: &lasting };
     let name = NAMES.iter().find(|(_, shows)| shows(&seen)).map_or("", |(name, _)| *name);
     let witnessed = witness.iter().map(|place| witnessed(history, register, *place as usize));
     Anomaly {
@@ -147,14 +141,6 @@ pub(super) fn of_witness(history: &RacedHistory, register: &Register<'_>, witnes
         key: register.message.keys[register.key as usize].clone(),
         witness: witnessed.collect(),
     }
-}
-
-/// What the last acknowledged set wrote, and when it was acknowledged.
-fn last_set(register: &Register<'_>, witness: &[u32]) -> Option<(ValueNumber, u64)> {
-    witness.iter().rev().find_map(|place| match register.touches[*place as usize] {
-        Touch::Set { value, told: Some(_), .. } => Some((value, register.under_way[*place as usize].received)),
-        _ => None,
-    })
 }
 
 /// Values that calls were told not to have set.

@@ -134,6 +134,12 @@ pub fn judge(history: &RacedHistory) -> RaceVerdict {
     verdict
 }
 
+/// Whether these answers to the open clauses explain a history; `None` where the search was given up.
+pub fn is_explained(history: &RacedHistory, assumed: Assumed) -> Option<bool> {
+    let explained = explain(history, assumed, 0);
+    if explained.faults() > 0 { Some(false) } else { Some(true).filter(|_| explained.undecided == 0) }
+}
+
 /// The answers that leave the least unexplained; the first that leave nothing.
 fn best_explained(history: &RacedHistory) -> Explained {
     let mut best: Option<Explained> = None;

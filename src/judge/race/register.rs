@@ -89,6 +89,15 @@ impl Touch {
         }
     }
 
+    /// The pair that it was told the key holds, as it set it or saw it.
+    pub fn holds(self) -> Option<(ValueNumber, i64)> {
+        match self {
+            Touch::Set { value, told: Some(seq), .. } => Some((value, seq)),
+            Touch::Seen(pair) | Touch::Conflict { told: pair, .. } if pair.value != EMPTY => Some((pair.value, pair.seq)),
+            _ => None,
+        }
+    }
+
     /// The value that it set, or may have set.
     pub fn sets(self) -> Option<ValueNumber> {
         match self {
@@ -214,8 +223,15 @@ impl Assumed {
             Gone::Reset if at.is_rumour && expects.is_none() && self.cleared == Gone::Reset => None,
             Gone::Reset => Some(KeyAt::absent(SeqKnown::Is(0))),
             Gone::Tombstone => {
-                let later = before.or_later();
-                Some(KeyAt::absent(told.and_then(|told| later.when_told(told)).unwrap_or(later)))
+                let (later, grown) = (before.or_later(), before.grown(self.counter, None)?);
+                match told {
+                    // A delete need not tell its Seq, nor count; a Seq beyond the next is another write's.
+                    Some(told) if later.fits(told) => {
+                        let is_next = before.fits(told) || grown.fits(told);
+                        is_next.then_some(KeyAt::absent(SeqKnown::Is(told)))
+                    }
+                    _ => Some(KeyAt::absent(later)),
+                }
             }
         }
     }

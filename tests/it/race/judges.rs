@@ -1,0 +1,116 @@
+//! The judge of races against two others, which know nothing of it: one that tries all orders, and the checker of `todc-utils`.
+//! Both carry the calls out on the model itself.
+
+use msgext::api::{KeyResult, MemberCalls, Reply, code};
+use msgext::judge::race::is_explained;
+use msgext::judge::race::raced::{Identity, RacedHistory};
+use msgext::judge::race::register::Assumed;
+use msgext::model::Rules;
+use msgext::model::contents::Contents;
+use msgext::random::Random;
+use todc_utils::linearizability::WGLChecker;
+use todc_utils::linearizability::history::{Action, History};
+use todc_utils::specifications::Specification;
+
+use super::history::{ADMIN, APP, Made, Shape, empty, exchanges, lawful, operator, shift, spoil};
+
+const HISTORIES: usize = 100_000;
+const MSG_KEY: &str = "1_2_3";
+
+/// A message on the model, and calls that have to get the replies that they got.
+struct OnTheModel;
+
+impl Specification for OnTheModel {
+    type State = Contents;
+    type Operation = Made;
+
+    fn init() -> Contents {
+        empty(MSG_KEY)
+    }
+
+    fn apply(made: &Made, before: &Contents) -> (bool, Contents) {
+        let mut contents = before.clone();
+        let reply = contents.apply(&Rules::default(), APP, &operator(made.by_member), &made.call);
+        (made.reply.as_ref().is_none_or(|told| same(told, &reply)), contents)
+    }
+}
+
+/// What a key was told matters, not the words. Which Seq a refusal shows of a key that was never set is left open (SEQ-12).
+fn same(told: &Reply, right: &Reply) -> bool {
+    let shows_none = |result: &KeyResult| result.code == code::SEQ_CONFLICT && result.extension.value.is_empty();
+    let is_same = |(told, right): (&KeyResult, &KeyResult)| {
+        told == right || shows_none(told) && shows_none(right) && right.extension.seq == 0
+    };
+    let [of_told, of_right] = [told, right].map(|reply| reply.results.as_deref().unwrap_or_default());
+    told.code == right.code && of_told.len() == of_right.len() && of_told.iter().zip(of_right).all(is_same)
+}
+
+/// Calls without a reply came, or did not: every choice is a history of its own.
+fn completions(made: &[Made]) -> Vec<Vec<Made>> {
+    let mut all = vec![Vec::new()];
+    for one in made {
+        let with = |history: &Vec<Made>| history.iter().cloned().chain([one.clone()]).collect();
+        let came: Vec<Vec<Made>> = all.iter().map(with).collect();
+        all = if one.reply.is_some() { came } else { all.into_iter().chain(came).collect() };
+    }
+    all
+}
+
+fn by_checker(made: &[Made]) -> bool {
+    completions(made).into_iter().any(|made| {
+        if made.is_empty() {
+            return true;
+        }
+        let end = made.iter().map(|one| one.received).max().unwrap_or_default() + 1;
+        let mut actions = Vec::new();
+        for (process, one) in made.iter().enumerate() {
+            actions.push((one.sent, 0, process, Action::Call(one.clone())));
+            let received = if one.reply.is_some() { one.received } else { end };
+            actions.push((received, 1, process, Action::Response(one.clone())));
+        }
+        actions.sort_by_key(|(time, kind, process, _)| (*time, *kind, *process));
+        let actions = actions.into_iter().map(|(.., process, action)| (process, action)).collect();
+        WGLChecker::<OnTheModel>::is_linearizable(History::from_actions(actions))
+    })
+}
+
+/// Tries every order that the times allow.
+fn by_force(left: &[Made], contents: &Contents) -> bool {
+    let end = left.iter().filter(|one| one.reply.is_some()).map(|one| one.received).min();
+    let Some(end) = end else { return true };
+    (0..left.len()).filter(|at| left[*at].sent <= end).any(|at| {
+        let (fits, after) = OnTheModel::apply(&left[at], contents);
+        let rest: Vec<Made> = left.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, one)| one.clone()).collect();
+        fits && by_force(&rest, &after)
+    })
+}
+
+fn by_this(made: &[Made]) -> Option<bool> {
+    let identity = Identity { admin: ADMIN.to_owned(), member_calls: MemberCalls::Identifier };
+    let exchanges = exchanges(made);
+    is_explained(&RacedHistory::read(&exchanges, &identity, [MSG_KEY]), Assumed::DOCUMENTED)
+}
+
+#[test]
+fn three_judges_agree_on_every_small_history_lawful_or_not() {
+    let (mut random, mut unlawful) = (Random::seeded(11), 0);
+    for number in 0..HISTORIES {
+        // A call on several keys has one moment on the model, which no key by itself can show. And which Seq a delete tells is left
+        // open, so that one at another time may have told the same.
+        let (keys, kind) = (1 + number % 2, number % 3);
+        let mix = [88, if kind == 0 { 8 } else { 0 }, if keys == 1 { 4 } else { 0 }];
+        let shape = Shape { clients: 3, calls: 2 + random.below(6), keys, most_kvs: 1, mix, lost_in: 10 };
+        let mut made = lawful(&mut random, &Rules::default(), shape, MSG_KEY);
+        match kind {
+            0 => {}
+            1 => spoil(&mut random, &mut made),
+            _ => shift(&mut random, &mut made),
+        }
+        let judged = by_this(&made).expect("a small history is decided");
+        assert!(judged || kind > 0, "a lawful history is unexplained: {made:#?}");
+        assert_eq!(judged, by_checker(&made), "{number}: {made:#?}");
+        assert_eq!(judged, by_force(&made, &empty(MSG_KEY)), "{number}: {made:#?}");
+        unlawful += usize::from(!judged);
+    }
+    assert!((HISTORIES / 10..HISTORIES / 2).contains(&unlawful), "{unlawful}");
+}
