@@ -4,6 +4,7 @@
 pub(crate) mod client;
 mod compose;
 pub mod conform;
+pub(crate) mod descriptors;
 pub(crate) mod ground;
 mod line;
 pub mod load;

@@ -62,7 +62,7 @@ impl FromStr for Race {
         let wrong = || ParseRaceError(text.to_owned());
         let (word, window) = text.split_once(':').ok_or_else(wrong)?;
         let (_, kind) = RaceKind::WORDS.iter().find(|(known, _)| *known == word).ok_or_else(wrong)?;
-        let Span(window) = window.parse().map_err(|_| wrong())?;
+        let Span(window) = window.parse().map_err(|()| wrong())?;
         if window.is_zero() || window > Duration::from_mins(1) { Err(wrong()) } else { Ok(Race { kind: *kind, window }) }
     }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod check;
 pub mod conform;
+pub(crate) mod extent;
 mod kind;
 pub(crate) mod load;
 pub mod race;

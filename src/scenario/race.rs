@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::extent::Extent;
 use super::kind::{FileKind, misplaced};
-use super::load::Extent;
 use super::{Caller, schema};
 use crate::yaml::reader::{Read, read_file};
 use crate::yaml::source::{Problem, SourceFile};

@@ -45,8 +45,11 @@ fn could_not_test(args: &[&str], key: &str, says: &str) {
 }
 
 /// What a command that tests a target is given here to be short.
-const SHORT: [(&str, &[&str]); 2] =
-    [("run", &["--filter", "id:set-first-*", "--rate", "none"]), ("load", &["--rate", "100/s", "--calls", "10"])];
+const SHORT: [(&str, &[&str]); 3] = [
+    ("run", &["--filter", "id:set-first-*", "--rate", "none"]),
+    ("load", &["--rate", "100/s", "--calls", "10"]),
+    ("race", &["--operations", "100", "--messages", "2", "--rate", "none"]),
+];
 
 /// Names of the files in the folder of a command's newest run.
 fn left_behind(folder: &Path, command: &str) -> Vec<String> {
@@ -134,6 +137,7 @@ impl Endless {
         fs::write(folder.path().join("long.yaml"), LONG).expect("a file can be written");
         let more: &[&str] = match command {
             "run" => &["long.yaml", "--member-calls", "none"],
+            "race" => &["--messages", "2", "--operations", "10000000", "--rate", "100/s"],
             _ => &["--rate", "100/s", "--for", "60m"],
         };
         let running = Running::start(folder.path(), &test_at(command, &relay.url, more));

@@ -18,6 +18,9 @@ use msgext::verdict::Verdict;
 
 use crate::support::conform::{conform, conform_target, suite, told};
 
+/// Questions that only calls side by side can answer.
+const RACES: [&str; 2] = ["request", "clear"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_endpoint_passes_with_every_must_and_should_clause() {
     let planned = suite();
@@ -26,7 +29,7 @@ async fn the_documented_endpoint_passes_with_every_must_and_should_clause() {
     for clause in summary.clauses.iter().filter(|clause| clause.level != Level::Open) {
         assert_eq!(clause.verdict, Verdict::Pass, "{}", clause.id);
     }
-    for (question, clause) in spec::bundled().questions() {
+    for (question, clause) in spec::bundled().questions().filter(|(question, _)| !RACES.contains(question)) {
         assert_eq!(summary.readings.get(question), clause.readings.first().map(|answer| &answer.name), "{question}");
     }
 }
@@ -36,7 +39,8 @@ async fn every_reading_alone_passes_and_is_named() {
     let planned = suite();
     // The first answer of each question is the documented endpoint's, which passes above.
     let first = |reading: &&Reading| READINGS.iter().find(|other| other.question == reading.question).map(|first| first.answer);
-    let wrong: Vec<String> = stream::iter(READINGS.iter().filter(|reading| first(reading) != Some(reading.answer)))
+    let others = READINGS.iter().filter(|reading| first(reading) != Some(reading.answer) && !RACES.contains(&reading.question));
+    let wrong: Vec<String> = stream::iter(others)
         .map(|reading| with_reading(&planned, reading))
         .buffer_unordered(2)
         .filter_map(|wrong| async { wrong })

@@ -17,10 +17,11 @@ use super::files::Output;
 use super::number::whole;
 use super::target::{Named, span};
 use super::terminal::width;
+use crate::drive::descriptors::make_room;
 use crate::drive::ground::Ground;
 use crate::drive::load::run::{Watcher, run as carry_out};
 use crate::drive::load::search::{Terms, search};
-use crate::drive::load::{LoadError, LoadGround, make_room};
+use crate::drive::load::{LoadError, LoadGround};
 use crate::drive::probe::Found;
 use crate::drive::target::TargetPlace;
 use crate::judge::load::measured::Measured;
@@ -160,7 +161,7 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
     };
     // The embedded endpoint has its ends of the connections in this process, too.
     let ends = if served.is_some() { 2 } else { 1 };
-    make_room(plan.connections.get(), ends).map_err(|error| failed(named, &error))?;
+    make_room(plan.connections.get(), ends).map_err(|error| failed(named, &error.into()))?;
     let mut ground = runtime.block_on(async {
         let ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
         LoadGround::prepare(ground, url, plan, threads(args, plan, terms), stop).await
@@ -196,7 +197,7 @@ fn threads(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>) -> u32 {
 fn failed(named: &Named, error: &LoadError) -> Failure {
     let message = format!("{}: {error}", named.name);
     match error {
-        LoadError::NoMembers | LoadError::Descriptors { .. } => Failure::usage(message),
+        LoadError::NoMembers | LoadError::Descriptors(_) => Failure::usage(message),
         LoadError::Ground(error) => Failure::of_ground(error, message),
         _ => Failure::could_not_test(message),
     }

@@ -9,9 +9,10 @@ use crate::cli::number::{count, whole};
 use crate::cli::plan::named;
 use crate::cli::target::{DEFAULT_TIMEOUT, span};
 use crate::scenario::Caller;
+use crate::scenario::extent::Extent;
 use crate::scenario::load::check::Check;
 use crate::scenario::load::lint::{MOST_CALLS, MOST_CONNECTIONS, MOST_MESSAGES};
-use crate::scenario::load::{Arrivals, BUNDLED, Choice, Extent, Mix, Phase, Plan, Rate, RateOrMax, Spacing, Traffic, load};
+use crate::scenario::load::{Arrivals, BUNDLED, Choice, Mix, Phase, Plan, Rate, RateOrMax, Spacing, Traffic, load};
 use crate::yaml::source::SourceFile;
 
 /// How long `--rate` is sent where nothing else is said.

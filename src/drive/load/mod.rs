@@ -31,13 +31,13 @@ use super::messages::Message;
 use super::stop::Stop;
 use super::target::ReadBack;
 use crate::api::MemberCalls;
+use crate::drive::descriptors::TooFewDescriptors;
 use crate::judge::load::findings::Findings;
 use crate::judge::load::ledger::{Difference, Ledger};
 use crate::judge::load::measured;
 use crate::scenario::load::Plan;
 use crate::scenario::{Caller, EmbeddedSetup};
 use render::Templates;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wire::{Tls, TlsSetupError};
 
 /// The next of a name's addresses is tried so long after the one before, where none has taken a connection by then.
@@ -52,10 +52,8 @@ pub enum LoadError {
     Ground(#[from] GroundError),
     #[error("the plan calls as a member, and the target takes no member calls: let it call as admin (--as admin)")]
     NoMembers,
-    #[error(
-        "{needed} file descriptors are needed for {connections} connections, and the system allows {allowed}: raise the limit (ulimit -n), or take fewer connections (--connections)"
-    )]
-    Descriptors { connections: u32, needed: u64, allowed: u64 },
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     #[error("{host} has no address: {cause}")]
     NoAddress { host: String, cause: io::Error },
     #[error("no address of {host} takes a connection: {cause}")]
@@ -144,25 +142,6 @@ impl<'a> LoadGround<'a> {
             findings.take(&mut differences, None, || None);
         }
         Some(count)
-    }
-}
-
-/// Descriptors beside those of a run's connections: files, timers, the connections of the probe.
-const OTHER_DESCRIPTORS: u64 = 100;
-
-/// Makes room for so many connections, of each so many ends, where the system lets this process raise its own limit.
-pub fn make_room(connections: u32, ends: u64) -> Result<(), LoadError> {
-    let needed = u64::from(connections) * ends + OTHER_DESCRIPTORS;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
-    let raised = Rlimit { current: Some(limit.maximum.map_or(needed, |most| most.min(needed))), ..limit };
-    // What counts is what is allowed afterwards.
-    let _ = setrlimit(Resource::Nofile, raised);
-    match getrlimit(Resource::Nofile).current {
-        Some(allowed) if allowed < needed => Err(LoadError::Descriptors { connections, needed, allowed }),
-        _ => Ok(()),
     }
 }
 

@@ -8,8 +8,8 @@ use super::search::{NEVER, Search, Sought, UnderWay};
 
 /// Steps of the search over one message.
 const BUDGET: u64 = 50_000;
-/// With fewer calls that could have been seen half done, nothing is said of those that were not.
-const ENOUGH: usize = 50;
+/// With fewer calls that could have been seen half done, nothing is said of those that were not: a moment between two keys is short.
+const ENOUGH: usize = 500;
 
 /// What comes to several keys.
 #[derive(Clone, Copy, PartialEq, Eq)]

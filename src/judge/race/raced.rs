@@ -71,13 +71,7 @@ impl RacedHistory {
         identity: &Identity,
         fresh: impl IntoIterator<Item = &'e str>,
     ) -> RacedHistory {
-        let mut history = RacedHistory {
-            messages: Vec::new(),
-            values: vec![String::new()],
-            others: 0,
-            by_msg_key: HashMap::new(),
-            numbers: HashMap::from([(String::new(), EMPTY)]),
-        };
+        let mut history = RacedHistory::of(Vec::new());
         for msg_key in fresh {
             history.message(msg_key).is_fresh = true;
         }
@@ -89,6 +83,17 @@ impl RacedHistory {
             message.tell_older();
         }
         history
+    }
+
+    /// A history of messages that were read one by one; of their values it knows the numbers only.
+    pub fn of(messages: Vec<RacedMessage>) -> RacedHistory {
+        RacedHistory {
+            messages,
+            values: vec![String::new()],
+            others: 0,
+            by_msg_key: HashMap::new(),
+            numbers: HashMap::from([(String::new(), EMPTY)]),
+        }
     }
 
     /// The message with that key; a new one if there is none yet.

@@ -117,9 +117,9 @@ impl<S: Clone + Eq + Hash> Search<S> {
         self.events.fill(all);
         // Clearing costs as much as the set once held.
         if self.seen.capacity() > 64 * (all.len() + 16) {
-            self.seen = HashSet::new()
+            self.seen = HashSet::new();
         } else {
-            self.seen.clear()
+            self.seen.clear();
         }
         self.frames.clear();
         self.choices.clear();

@@ -20,7 +20,7 @@ pub fn build(
 ) -> Report {
     let shown = verdict.anomalies.iter().flat_map(|anomaly| &anomaly.witness);
     let secrets = Secrets::of(secrets, shown.filter_map(|witnessed| exchanges.get(witnessed.exchange as usize)));
-    let observed = verdict.readings.iter().filter_map(|(question, _)| spec.question(question));
+    let observed = verdict.readings.keys().filter_map(|question| spec.question(question));
     let mut clauses: Vec<ClauseEntry> = observed.map(|clause| entry(spec, &clause.id, &Verdict::Pass, &secrets)).collect();
     clauses.push(entry(spec, CLAUSE, &verdict.of_clause(), &secrets));
     Report {

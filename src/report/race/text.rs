@@ -9,7 +9,7 @@ use crate::report::table::{DIM, TextTable};
 use crate::report::text::{RED, heading, verdict};
 
 /// Columns of the time in a picture.
-const COLUMNS: f64 = 24.0;
+const COLUMNS: usize = 24;
 /// So many anomalies are drawn; the JSON report has the rest.
 const DRAWN: usize = 3;
 
@@ -44,7 +44,7 @@ fn picture(out: &mut dyn io::Write, anomaly: &AnomalyEntry, width: Option<usize>
     let ends = anomaly.timeline.iter().filter_map(|call| call.received_us);
     let end = ends.chain(anomaly.timeline.iter().map(|call| call.sent_us)).fold(1.0, f64::max);
     let rows = anomaly.timeline.iter().map(|call| [bar(call, end), format!("client {}", call.client), call.told.clone()]);
-    let scale = [format!("{:<1$}", "0", COLUMNS as usize - 1), format!("{end:.0} us"), String::new()];
+    let scale = [format!("{:<1$}", "0", COLUMNS - 1), format!("{end:.0} us"), String::new()];
     TextTable::new(std::iter::once(scale).chain(rows)).write(out, width)?;
     writeln!(out)
 }
@@ -52,8 +52,8 @@ fn picture(out: &mut dyn io::Write, anomaly: &AnomalyEntry, width: Option<usize>
 /// `  ├───┤`: from the sending to the reply; one without a reply goes on.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a few columns")]
 fn bar(call: &TimelineEntry, end: f64) -> String {
-    let place = |time: f64| ((time / end) * (COLUMNS - 1.0)).round() as usize;
-    let (from, to) = (place(call.sent_us), call.received_us.map_or(COLUMNS as usize, place));
+    let place = |time: f64| ((time / end) * (COLUMNS - 1) as f64).round() as usize;
+    let (from, to) = (place(call.sent_us), call.received_us.map_or(COLUMNS, place));
     let closing = if call.received_us.is_some() { "┤" } else { "→" };
     let middle = "─".repeat(to.saturating_sub(from + 1));
     let bar = if to > from { format!("├{middle}{closing}") } else { "│".to_owned() };

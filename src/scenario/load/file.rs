@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, Visitor};
 use serde_json::Value as Json;
 
 use super::check::Check;
 use super::{Choice, Rate, Spacing};
+use crate::scenario::extent::Extent;
 use crate::scenario::{Caller, schema};
 use crate::yaml::span::Span;
 
@@ -173,10 +173,6 @@ pub enum RateOrMax {
 #[derive(Clone, Debug)]
 pub(super) struct CheckText(pub(super) Check);
 
-/// The least and the most of something: a number, or `{from: 1, to: 20}`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Extent(pub u32, pub u32);
-
 /// Reads a text that has a form of its own.
 fn read_text<'de, D: Deserializer<'de>, T>(
     deserializer: D,
@@ -222,32 +218,6 @@ impl<'de> Deserialize<'de> for CheckText {
     }
 }
 
-impl<'de> Deserialize<'de> for Extent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Extent, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Ends {
-            from: u32,
-            to: u32,
-        }
-        struct ExtentVisitor;
-        impl<'de> Visitor<'de> for ExtentVisitor {
-            type Value = Extent;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, or { from: 1, to: 20 }")
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Extent, E> {
-                let number = u32::try_from(number).map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))?;
-                Ok(Extent(number, number))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Extent, A::Error> {
-                let Ends { from, to } = Ends::deserialize(MapAccessDeserializer::new(map))?;
-                if from > to { Err(de::Error::custom("`from` is more than `to`")) } else { Ok(Extent(from, to)) }
-            }
-        }
-        deserializer.deserialize_any(ExtentVisitor)
-    }
-}
 macro_rules! text_schema {
     ($($type:ident: $json:tt)*) => {$(
         impl JsonSchema for $type {
@@ -265,9 +235,6 @@ text_schema! {
     RateText: {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?/[0-9.]*(ns|us|µs|ms|s|m|h)$", "description": "A rate: 200/s, 12000/m, 200/1s."}
     RateOrMax: {"type": "string", "pattern": r"^(max|[0-9]+(\.[0-9]+)?/[0-9.]*(ns|us|µs|ms|s|m|h))$", "description": "A rate, or max."}
     CheckText: {"type": "string", "description": "p99 response < 50ms; refused = 0; accepted rate >= 199/s; codes.60007 >= 1."}
-    Extent: {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "object", "additionalProperties": false, "required": ["from", "to"],
-        "properties": {"from": {"type": "integer", "minimum": 0}, "to": {"type": "integer", "minimum": 0}}}],
-        "description": "A number, or { from: …, to: … }."}
 }
 
 /// The schema of a plan file.

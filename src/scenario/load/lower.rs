@@ -10,9 +10,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::{BurstFile, Extent, PhaseFile, PlanFile, RateOrMax, RateText, TrafficFile};
+use super::file::{BurstFile, PhaseFile, PlanFile, RateOrMax, RateText, TrafficFile};
 use super::{Arrivals, Choice, Limits, Mix, Phase, Plan, Rate, Spacing, Traffic};
 use crate::scenario::Caller;
+use crate::scenario::extent::Extent;
 use crate::scenario::kind::{FileKind, misplaced};
 use crate::yaml::reader::{self, Read, read_file};
 use crate::yaml::source::{Problem, SourceFile, child_path, item_path};

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use check::Check;
-pub use file::{BUNDLED, Extent, RateOrMax, schema};
+pub use file::{BUNDLED, RateOrMax, schema};
 pub use lower::load;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use msgext::api::call::PATH;
-use msgext::api::{Call, Extension, HttpRequest, KeyResult, Kv, Operation, Reply};
+use msgext::api::{Call, HttpRequest, Kv, Operation, Reply};
 use msgext::history::{Exchange, HttpReply, Loss, Outcome};
 use msgext::model::Rules;
 use msgext::model::contents::{Contents, StoredMessage};
@@ -112,36 +112,6 @@ fn choose(random: &mut Random, shape: Shape, by_member: bool, latest: &[i64], nu
     });
     let kvs = (operation != Operation::Clear).then(|| kvs.collect());
     Call { from: Some(SENDER.to_owned()), to: RECIPIENT.to_owned(), msg_key: msg_key.to_owned(), operation, kvs }
-}
-
-/// Changes what one call was told, to something that might have been told at another time.
-pub fn spoil(random: &mut Random, made: &mut [Made]) {
-    let one = random.below(made.len());
-    // A refusal may well show a key that is not there with the value that was sent (SEQ-12).
-    let others = made.iter().enumerate().filter(|(other, _)| *other != one);
-    let set: Vec<String> = others.flat_map(|(_, one)| one.call.pairs()).filter_map(|kv| kv.value.clone()).collect();
-    let Some(Reply { results: Some(results), .. }) = &mut made[one].reply else { return };
-    if set.is_empty() || results.is_empty() || made[one].call.operation != Operation::Set {
-        return;
-    }
-    let at = random.below(results.len());
-    let KeyResult { code, extension: Extension { value, seq, .. } } = &mut results[at];
-    match random.below(3) {
-        // A refusal that shows something else; one that shows nothing may show anything (SEQ-12).
-        0 if *code != 0 && !value.is_empty() => value.clone_from(&set[random.below(set.len())]),
-        1 if *code != 0 && !value.is_empty() => *seq = (*seq + 1 - 2 * random.below(2) as i64).max(1),
-        // Done, with another Seq.
-        _ if *code == 0 => *seq = (*seq + 1 - 2 * random.below(2) as i64).max(1),
-        _ => {}
-    }
-}
-
-/// Moves the calls of one client in time, so that one that had seen another may now be over before it was sent.
-pub fn shift(random: &mut Random, made: &mut [Made]) {
-    let (client, by) = (made[random.below(made.len())].client, random.below(60) as u64);
-    for one in made.iter_mut().filter(|one| one.client == client) {
-        (one.sent, one.received) = (one.sent + by, one.received + by);
-    }
 }
 
 /// The exchanges that they are made of.

@@ -1,7 +1,7 @@
 //! The judge of races against two others, which know nothing of it: one that tries all orders, and the checker of `todc-utils`.
 //! Both carry the calls out on the model itself.
 
-use msgext::api::{KeyResult, MemberCalls, Reply, code};
+use msgext::api::{Extension, KeyResult, MemberCalls, Operation, Reply, code};
 use msgext::judge::race::is_explained;
 use msgext::judge::race::raced::{Identity, RacedHistory};
 use msgext::judge::race::register::Assumed;
@@ -12,7 +12,7 @@ use todc_utils::linearizability::WGLChecker;
 use todc_utils::linearizability::history::{Action, History};
 use todc_utils::specifications::Specification;
 
-use super::history::{ADMIN, APP, Made, Shape, empty, exchanges, lawful, operator, shift, spoil};
+use super::history::{ADMIN, APP, Made, Shape, empty, exchanges, lawful, operator};
 
 const HISTORIES: usize = 100_000;
 const MSG_KEY: &str = "1_2_3";
@@ -83,6 +83,36 @@ fn by_force(left: &[Made], contents: &Contents) -> bool {
         let rest: Vec<Made> = left.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, one)| one.clone()).collect();
         fits && by_force(&rest, &after)
     })
+}
+
+/// Changes what one call was told, to something that might have been told at another time.
+fn spoil(random: &mut Random, made: &mut [Made]) {
+    let one = random.below(made.len());
+    // A refusal may well show a key that is not there with the value that was sent (SEQ-12).
+    let others = made.iter().enumerate().filter(|(other, _)| *other != one);
+    let set: Vec<String> = others.flat_map(|(_, one)| one.call.pairs()).filter_map(|kv| kv.value.clone()).collect();
+    let Some(Reply { results: Some(results), .. }) = &mut made[one].reply else { return };
+    if set.is_empty() || results.is_empty() || made[one].call.operation != Operation::Set {
+        return;
+    }
+    let at = random.below(results.len());
+    let KeyResult { code, extension: Extension { value, seq, .. } } = &mut results[at];
+    match random.below(3) {
+        // A refusal that shows something else; one that shows nothing may show anything (SEQ-12).
+        0 if *code != 0 && !value.is_empty() => value.clone_from(&set[random.below(set.len())]),
+        1 if *code != 0 && !value.is_empty() => *seq = (*seq + [1, -1][random.below(2)]).max(1),
+        // Done, with another Seq.
+        _ if *code == 0 => *seq = (*seq + [1, -1][random.below(2)]).max(1),
+        _ => {}
+    }
+}
+
+/// Moves the calls of one client in time, so that one that had seen another may now be over before it was sent.
+fn shift(random: &mut Random, made: &mut [Made]) {
+    let (client, by) = (made[random.below(made.len())].client, random.below(60) as u64);
+    for one in made.iter_mut().filter(|one| one.client == client) {
+        (one.sent, one.received) = (one.sent + by, one.received + by);
+    }
 }
 
 fn by_this(made: &[Made]) -> Option<bool> {

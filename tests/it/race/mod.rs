@@ -1,4 +1,5 @@
 //! Races: the judge against others, and the command against endpoints that lose atomicity.
 
+mod command;
 pub(crate) mod history;
 mod judges;
