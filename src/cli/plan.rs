@@ -10,10 +10,10 @@ use crate::report::snippet::{self, Texts};
 use crate::yaml::source::{Problem, SourceFile};
 
 /// What reads a plan from a path and a text.
-type Reader<P> = fn(&str, &str) -> (Arc<SourceFile>, Result<P, Vec<Problem>>);
+type PlanReader<P> = fn(&str, &str) -> (Arc<SourceFile>, Result<P, Vec<Problem>>);
 
 /// The plan of that name among those that are built in (name, path and text), or in that file; every problem is told.
-pub fn named<P>(name: &str, bundled: &[(&str, &str, &str)], load: Reader<P>) -> Result<(P, Arc<SourceFile>), Failure> {
+pub fn named<P>(name: &str, bundled: &[(&str, &str, &str)], load: PlanReader<P>) -> Result<(P, Arc<SourceFile>), Failure> {
     let (path, text) = match bundled.iter().find(|(known, ..)| *known == name) {
         Some((_, path, text)) => ((*path).to_owned(), (*text).to_owned()),
         None if files::is_there(Path::new(name)) => files::read(Path::new(name))?,

@@ -22,7 +22,7 @@ use crate::api::{HttpRequest, call, http};
 use crate::drive::target::Accounts;
 use crate::host::fault::Fault;
 use crate::host::latency::AddedLatency;
-use crate::host::race::{ParseRaceError, Race};
+use crate::host::race::{ParseRaceError, RaceFlaw};
 use crate::host::record::Record;
 use crate::host::server::{Behaviour, bind, serve};
 use crate::judge::text::printable;
@@ -93,7 +93,7 @@ pub struct ServeArgs {
 /// What writes suffer.
 #[derive(Clone, Copy, Debug)]
 enum Flaw {
-    Race(Race),
+    Race(RaceFlaw),
     /// One acknowledged write of so many is lost.
     LostAck(u64),
 }

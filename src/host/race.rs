@@ -17,7 +17,7 @@ use crate::yaml::span::Span;
 
 /// How a write loses its atomicity, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Race {
+pub struct RaceFlaw {
     pub kind: RaceKind,
     pub window: Duration,
 }
@@ -55,15 +55,15 @@ impl RaceKind {
 #[error("`{0}` is no race: write KIND:SPAN, as in check-then-set:50us, with KIND one of {words}", words = words())]
 pub struct ParseRaceError(String);
 
-impl FromStr for Race {
+impl FromStr for RaceFlaw {
     type Err = ParseRaceError;
 
-    fn from_str(text: &str) -> Result<Race, ParseRaceError> {
+    fn from_str(text: &str) -> Result<RaceFlaw, ParseRaceError> {
         let wrong = || ParseRaceError(text.to_owned());
         let (word, window) = text.split_once(':').ok_or_else(wrong)?;
         let (_, kind) = RaceKind::WORDS.iter().find(|(known, _)| *known == word).ok_or_else(wrong)?;
         let Span(window) = window.parse().map_err(|()| wrong())?;
-        if window.is_zero() || window > Duration::from_mins(1) { Err(wrong()) } else { Ok(Race { kind: *kind, window }) }
+        if window.is_zero() || window > Duration::from_mins(1) { Err(wrong()) } else { Ok(RaceFlaw { kind: *kind, window }) }
     }
 }
 
@@ -145,7 +145,7 @@ impl SharedModel {
     }
 
     /// Carries out a write with this flaw.
-    pub fn race(&self, rules: &Rules, write: &PendingWrite, race: Race) -> Response {
+    pub fn race(&self, rules: &Rules, write: &PendingWrite, race: RaceFlaw) -> Response {
         let Some(mut copy) = self.copy(rules, write) else { return self.write(rules, write) };
         match race.kind {
             RaceKind::CheckThenSet | RaceKind::MapCopy => {

@@ -23,7 +23,7 @@ use tokio::time::sleep;
 use super::alarm::{self, Alarm};
 use super::fault::{Fault, FaultKind, SpoiltCommand};
 use super::latency::AddedLatency;
-use super::race::{Race, SharedModel};
+use super::race::{RaceFlaw, SharedModel};
 use super::record::Record;
 use crate::model::verified::Verified;
 use crate::model::{Begun, Model, Request, Response, Setup, prepare};
@@ -42,7 +42,7 @@ pub struct Behaviour {
     pub latency: AddedLatency,
     pub faults: Vec<Fault>,
     /// How writes lose their atomicity.
-    pub race: Option<Race>,
+    pub race: Option<RaceFlaw>,
     /// Where set calls are taken down.
     pub record: Option<Arc<Record>>,
 }

@@ -71,7 +71,11 @@ impl FileKind {
         let marked = KINDS.iter().find(|kind| has(kind.mark) && (kind.kind != FileKind::Clauses || most < 2));
         let likeliest = || KINDS.iter().find(|kind| most > 0 && fields(kind) == most);
         let misspelt = || {
-            let near = |kind: &&KindOfFile| source.top().any(|field| suggest::nearest(field, kind.all_fields()).is_some());
+            // Any two letters are near to `as`.
+            let telling = |field: &&str| field.len() > 2;
+            let near = |kind: &&KindOfFile| {
+                source.top().any(|field| suggest::nearest(field, kind.all_fields().filter(telling)).is_some())
+            };
             KINDS.iter().find(near)
         };
         marked.or_else(likeliest).or_else(misspelt).map(|kind| kind.kind)

@@ -374,16 +374,22 @@ fn check_takes_good_files_and_tells_every_problem_of_bad_ones() {
 fn each_command_knows_a_file_of_another_kind_and_names_the_command_that_takes_it() {
     let plan = r#"{"title": "t", "messages": 4, "phases": [{"name": "a", "rate": "20/s", "for": "1s"}]}"#;
     let target = "url: singapore\nsdkappid: 1\nadmin: a\n";
+    let race = "title: t\nclients: 2\nmessages: 1\noperations: 9\n";
     for (text, kind, own) in [
         (plan, "this is a load plan: msgext load f.yaml", "load"),
+        (race, "this is a race plan: msgext race f.yaml", "race"),
         (WRONG, "this is a file of scenarios: msgext run f.yaml", "run"),
         (target, "this is a target file: msgext run --target f.yaml", "target"),
     ] {
         // A byte order mark changes nothing.
         let marked = format!("\u{feff}---\n{text}");
         msgext_with(("f.yaml", &marked), None, &["check", "f.yaml"]).exits(0);
-        let commands: [(&str, &[&str]); 3] =
-            [("run", &["run", "f.yaml"]), ("load", &["load", "f.yaml"]), ("target", &["run", "--target", "f.yaml"])];
+        let commands: [(&str, &[&str]); 4] = [
+            ("run", &["run", "f.yaml"]),
+            ("load", &["load", "f.yaml"]),
+            ("race", &["race", "f.yaml"]),
+            ("target", &["run", "--target", "f.yaml"]),
+        ];
         for (command, args) in commands.into_iter().filter(|(command, _)| *command != own) {
             let ran = msgext_with(("f.yaml", &marked), Some(KEY), args).exits(2);
             assert!(ran.stderr.contains(kind) && ran.stderr.matches("error").count() == 2, "{command}: {}", ran.stderr);

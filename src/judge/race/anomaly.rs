@@ -34,7 +34,7 @@ pub struct Witnessed {
 }
 
 /// What a name asks of the operations of a witness.
-type Shows = fn(&Shown<'_>) -> bool;
+type Shows = fn(&Symptoms<'_>) -> bool;
 
 /// The names, the surest first.
 const NAMES: &[(&str, Shows)] = &[
@@ -62,7 +62,7 @@ const NAMES: &[(&str, Shows)] = &[
 ];
 
 /// The operations of a witness.
-struct Shown<'a> {
+struct Symptoms<'a> {
     operations: Vec<(UnderWay, Touch)>,
     /// Values that nobody was told to have set, and some were told not to have.
     phantoms: &'a HashSet<ValueNumber>,
@@ -70,7 +70,7 @@ struct Shown<'a> {
     lasting: &'a HashSet<ValueNumber>,
 }
 
-impl Shown<'_> {
+impl Symptoms<'_> {
     fn any(&self, shows: impl Fn(UnderWay, Touch) -> bool) -> bool {
         self.operations.iter().any(|(when, touch)| shows(*when, *touch))
     }
@@ -132,7 +132,7 @@ pub(super) fn of_witness(history: &RacedHistory, register: &Register<'_>, witnes
     let later = register.under_way.iter().zip(&register.touches).filter(|(when, _)| end.is_some_and(|end| when.sent > end));
     let lasting: HashSet<ValueNumber> = later.filter_map(|(_, touch)| touch.shown()).collect();
     let phantoms = phantoms(register);
-    let seen = Shown { operations, phantoms: &phantoms, lasting: &lasting };
+    let seen = Symptoms { operations, phantoms: &phantoms, lasting: &lasting };
     let name = NAMES.iter().find(|(_, shows)| shows(&seen)).map_or("", |(name, _)| *name);
     let witnessed = witness.iter().map(|place| witnessed(history, register, *place as usize));
     Anomaly {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::raced::{KeyTouch, RacedHistory, RacedMessage};
+use super::raced::{KeyTouch, RacedCall, RacedHistory, RacedMessage};
 use super::register::{Assumed, KeyAt, Touch};
-use super::search::{NEVER, Search, Sought, UnderWay};
+use super::search::{NEVER, OrderSearch, Sought, UnderWay};
 
 /// Steps of the search over one message.
 const BUDGET: u64 = 50_000;
@@ -18,9 +18,21 @@ enum Several {
     Clear,
 }
 
+impl Several {
+    /// `None` for what only reads: that others see a call at one moment is what the clauses leave open, and so one read is one.
+    fn of(call: &RacedCall) -> Option<Several> {
+        let reads = |named: &KeyTouch| matches!(named.touch, Touch::Seen(_) | Touch::Missing);
+        match call.rest {
+            Some(Touch::Clear) => Some(Several::Clear),
+            _ if call.touches.iter().all(reads) => None,
+            _ => Some(Several::Request),
+        }
+    }
+}
+
 /// The answers that this history decides; a message whose keys have an order each, but none in common, was seen half done.
 pub(super) fn readings(history: &RacedHistory, assumed: Assumed) -> BTreeMap<&'static str, &'static str> {
-    let mut search = Search::new(BUDGET);
+    let mut search = OrderSearch::new(BUDGET);
     let (mut half_done, mut chances) = ([false; 2], [0; 2]);
     let kinds = [Several::Request, Several::Clear];
     for message in &history.messages {
@@ -28,7 +40,11 @@ pub(super) fn readings(history: &RacedHistory, assumed: Assumed) -> BTreeMap<&'s
         if message.keys.len() < 2 || is_explained(message, assumed, &kinds, &mut search) != Some(false) {
             continue;
         }
-        // The other kind alone explains it: this one was not seen to be at one moment.
+        // Reads that do not come at one moment say nothing of the calls.
+        if is_explained(message, assumed, &[], &mut search) != Some(true) {
+            continue;
+        }
+        // What does not come at one moment however the other kind comes.
         let alone = kinds.map(|kind| is_explained(message, assumed, &[kind], &mut search));
         half_done[0] |= alone[0] == Some(false);
         half_done[1] |= alone[1] == Some(false);
@@ -42,27 +58,32 @@ pub(super) fn readings(history: &RacedHistory, assumed: Assumed) -> BTreeMap<&'s
 }
 
 /// Whether the message has an order in which calls of these kinds come at one moment; `None` where the search was given up.
-fn is_explained(message: &RacedMessage, assumed: Assumed, whole: &[Several], search: &mut Search<Vec<KeyAt>>) -> Option<bool> {
+fn is_explained(
+    message: &RacedMessage,
+    assumed: Assumed,
+    whole: &[Several],
+    search: &mut OrderSearch<Vec<KeyAt>>,
+) -> Option<bool> {
     let (mut under_way, mut touches): (Vec<UnderWay>, Vec<Vec<KeyTouch>>) = (Vec::new(), Vec::new());
     for call in &message.calls {
-        let rest = (0..).zip(&message.keys).map(|(key, _)| key).filter(|key| call.touches.iter().all(|named| named.key != *key));
-        let rest = call.rest.into_iter().flat_map(|touch| rest.clone().map(move |key| (key, touch)));
-        let rest = rest.map(|(key, touch)| KeyTouch { key, touch, is_certain: call.when.is_certain });
+        let is_named = |key: u32| call.touches.iter().any(|named| named.key == key);
+        let others = (0..).zip(&message.keys).map(|(key, _)| key).filter(|key| !is_named(*key));
+        let is_certain = call.when.is_certain;
+        let rest = others.filter_map(|key| call.rest.map(|touch| KeyTouch { key, touch, is_certain }));
         let all: Vec<KeyTouch> = call.touches.iter().copied().chain(rest).collect();
-        let kind = if call.rest == Some(Touch::Clear) { Several::Clear } else { Several::Request };
-        // A read's pages are no request of which the clause speaks, and a call that is known in part has no one moment.
-        let changes = all.iter().any(|named| named.touch.changes());
-        let is_known = all.iter().all(|named| named.is_certain == call.when.is_certain);
-        if changes && is_known && whole.contains(&kind) {
-            under_way.push(call.when);
+        let is_read = all.iter().all(|named| !named.touch.changes());
+        // A call that is known in part has no one moment.
+        let is_known = all.iter().all(|named| named.is_certain == is_certain);
+        if is_known && Several::of(call).is_none_or(|kind| whole.contains(&kind)) {
+            under_way.push(UnderWay { is_read, ..call.when });
             touches.push(all);
-        } else {
-            for named in all {
-                let lost = UnderWay { received: NEVER, is_certain: false, ..call.when };
-                let is_read = !named.touch.changes();
-                under_way.push(UnderWay { is_read, ..if named.is_certain { call.when } else { lost } });
-                touches.push(vec![named]);
-            }
+            continue;
+        }
+        for named in all {
+            let lost = UnderWay { received: NEVER, is_certain: false, ..call.when };
+            let is_read = !named.touch.changes();
+            under_way.push(UnderWay { is_read, ..if named.is_certain { call.when } else { lost } });
+            touches.push(vec![named]);
         }
     }
     let first = if message.is_fresh { KeyAt::FRESH } else { KeyAt::UNKNOWN };

@@ -15,11 +15,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::judge::text::counted;
 use crate::model::rules::{Counter, Gone};
+use crate::spec::Spec;
 use crate::verdict::{Overall, Verdict};
 pub use anomaly::{Anomaly, Witnessed};
 use raced::{RacedHistory, RacedMessage};
 use register::{Assumed, EMPTY, KeyAt, Touch, ValueNumber};
-use search::{NEVER, Search, Sought, UnderWay};
+use search::{NEVER, OrderSearch, Sought, UnderWay};
 
 /// The clause that is judged.
 pub const CLAUSE: &str = "SEQ-7";
@@ -58,6 +59,13 @@ impl RaceVerdict {
             Some(true) => Verdict::Pass,
             None => Verdict::Unknown(format!("the search was given up at {}", counted(self.undecided, "key"))),
         }
+    }
+
+    /// Each clause of which the history says something, with what it says.
+    pub fn clauses(&self, spec: &Spec) -> Vec<(String, Verdict)> {
+        let observed = self.readings.keys().filter_map(|question| spec.question(question));
+        let observed = observed.map(|clause| (clause.id.clone(), Verdict::Pass));
+        observed.chain([(CLAUSE.to_owned(), self.of_clause())]).collect()
     }
 
     /// What the whole run comes to, and one line that says why; `incomplete` says why it was cut short, where it was.
@@ -160,7 +168,7 @@ fn best_explained(history: &RacedHistory) -> Explained {
 /// Searches key by key; ends beyond so many faults.
 fn explain(history: &RacedHistory, assumed: Assumed, most: usize) -> Explained {
     let mut explained = Explained { assumed, impossible: Vec::new(), undecided: 0, misnumbered: Vec::new() };
-    let mut search = Search::new(BUDGET);
+    let mut search = OrderSearch::new(BUDGET);
     for (place, message) in history.messages.iter().enumerate() {
         if assumed.counter == Counter::PerMessage {
             explained.misnumbered.extend(stamps::misnumbered(place, message));
@@ -237,7 +245,7 @@ impl Register<'_> {
         self.calls.push(call);
     }
 
-    fn order(&self, assumed: Assumed, search: &mut Search<KeyAt>) -> Sought {
+    fn order(&self, assumed: Assumed, search: &mut OrderSearch<KeyAt>) -> Sought {
         let touch = |operation: u32| self.touches[operation as usize];
         search.order(self.first, &self.under_way, |at, operation| assumed.after(*at, touch(operation)))
     }

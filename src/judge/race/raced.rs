@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::register::{EMPTY, Pair, Touch, ValueNumber};
+use super::register::{EMPTY, PairTold, Touch, ValueNumber};
 use super::search::{NEVER, UnderWay};
 use crate::api::message::{GET_PATH, SEND_PATH, decode_get, decode_send};
 use crate::api::reply::decode_coded;
@@ -121,8 +121,8 @@ impl RacedHistory {
         number
     }
 
-    fn pair(&mut self, value: &str, seq: i64) -> Pair {
-        Pair { value: self.value(value), seq, is_older: false }
+    fn pair(&mut self, value: &str, seq: i64) -> PairTold {
+        PairTold { value: self.value(value), seq, is_older: false }
     }
 
     fn take(&mut self, number: u32, exchange: &Exchange, identity: &Identity) {
@@ -188,7 +188,7 @@ impl RacedHistory {
             _ if is_twice => (Touch::Set { value: EMPTY, expects: None, told: None }, false),
             Some((0, extension)) => (does(Some(extension.seq)), true),
             Some((code::SEQ_CONFLICT, extension)) => {
-                let sent = Pair { value, seq: kv.seq.unwrap_or(0), is_older: false };
+                let sent = PairTold { value, seq: kv.seq.unwrap_or(0), is_older: false };
                 (Touch::Conflict { sent, told: self.pair(&extension.value, extension.seq), deletes }, true)
             }
             Some((code::NOT_FOUND, _)) if deletes => (Touch::Missing, true),

@@ -62,18 +62,18 @@ pub enum Touch {
     Clear,
     /// 23001, with what it carried.
     Conflict {
-        sent: Pair,
-        told: Pair,
+        sent: PairTold,
+        told: PairTold,
         deletes: bool,
     },
     /// A read that told the pair.
-    Seen(Pair),
+    Seen(PairTold),
     /// A read, or a refusal with 23004, that told that there is none.
     Missing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
+pub struct PairTold {
     pub value: ValueNumber,
     pub seq: i64,
     /// No call of the history wrote this value to this key, so that it may have been there before.
@@ -127,7 +127,7 @@ impl KeyAt {
     }
 
     /// The pair is what is told of it here.
-    fn shows(self, pair: Pair) -> Option<KeyAt> {
+    fn shows(self, pair: PairTold) -> Option<KeyAt> {
         let seq = self.seq.when_told(pair.seq)?;
         let fits = match self.held {
             HeldValue::Value(value) => value == pair.value,
@@ -250,7 +250,7 @@ impl Assumed {
 }
 
 /// A refusal for a Seq that does not match.
-fn conflict(at: KeyAt, sent: Pair, told: Pair, deletes: bool) -> Option<KeyAt> {
+fn conflict(at: KeyAt, sent: PairTold, told: PairTold, deletes: bool) -> Option<KeyAt> {
     let shows_none = told.value == EMPTY || told.value == sent.value;
     match at.held {
         HeldValue::Unknown if shows_none => Some(KeyAt::absent(at.seq)),

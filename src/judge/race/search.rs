@@ -39,13 +39,13 @@ pub enum Sought {
 
 /// The search, with what it needs kept from one to the next.
 #[derive(Debug)]
-pub struct Search<S> {
+pub struct OrderSearch<S> {
     /// Steps that one search may take.
     budget: u64,
     events: Events,
     seen: HashSet<(u128, S)>,
     frames: Vec<Frame>,
-    choices: Vec<Choice<S>>,
+    choices: Vec<NextChoice<S>>,
     /// The operations that are placed, in their order, and whether they came at all.
     order: Vec<(u32, bool)>,
     mark: u128,
@@ -60,7 +60,7 @@ struct Frame {
 }
 
 #[derive(Debug)]
-struct Choice<S> {
+struct NextChoice<S> {
     operation: u32,
     comes: bool,
     state: S,
@@ -68,9 +68,9 @@ struct Choice<S> {
     rank: (u8, u64),
 }
 
-impl<S: Clone + Eq + Hash> Search<S> {
-    pub fn new(budget: u64) -> Search<S> {
-        Search {
+impl<S: Clone + Eq + Hash> OrderSearch<S> {
+    pub fn new(budget: u64) -> OrderSearch<S> {
+        OrderSearch {
             budget,
             events: Events::default(),
             seen: HashSet::new(),
@@ -155,7 +155,7 @@ impl<S: Clone + Eq + Hash> Search<S> {
             let one = &all[operation as usize];
             let waits = one.twin.is_some_and(|twin| self.events.is_open(twin));
             if let Some(next) = after(state, operation).filter(|next| !waits && (one.is_certain || next != state)) {
-                self.choices.push(Choice {
+                self.choices.push(NextChoice {
                     operation,
                     comes: true,
                     state: next,
@@ -166,7 +166,7 @@ impl<S: Clone + Eq + Hash> Search<S> {
         }
         // What need not have come did not come, where its time is over.
         if let Some(operation) = self.events.reply(event).filter(|operation| !all[*operation as usize].is_certain) {
-            self.choices.push(Choice { operation, comes: false, state: state.clone(), rank: (2, 0) });
+            self.choices.push(NextChoice { operation, comes: false, state: state.clone(), rank: (2, 0) });
         }
         self.choices[start..].sort_by_key(|choice| std::cmp::Reverse(choice.rank));
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Register;
 use super::register::{Assumed, KeyAt, Touch, ValueNumber};
-use super::search::{Search, Sought, UnderWay};
+use super::search::{OrderSearch, Sought, UnderWay};
 
 /// Steps of a search that only makes a witness smaller.
 const BUDGET: u64 = 20_000;
@@ -16,8 +16,8 @@ const BUDGET: u64 = 20_000;
 /// time, or never. Before the first of them the key may have been in any state.
 pub(super) fn smallest(register: &Register<'_>, assumed: Assumed, stuck: u32) -> Vec<u32> {
     let end = register.under_way[stuck as usize].received;
-    let mut part = Part::until(register, end);
-    let mut search = Search::new(BUDGET);
+    let mut part = Stretch::until(register, end);
+    let mut search = OrderSearch::new(BUDGET);
     if !part.is_impossible(register, assumed, &mut search) {
         return part.held();
     }
@@ -43,37 +43,40 @@ pub(super) fn smallest(register: &Register<'_>, assumed: Assumed, stuck: u32) ->
 
 /// A stretch of a key's history.
 #[derive(Clone)]
-struct Part {
+struct Stretch {
     first: KeyAt,
-    operations: Vec<PartOperation>,
+    operations: Vec<StretchOperation>,
 }
 
 #[derive(Clone, Copy)]
-struct PartOperation {
+struct StretchOperation {
     place: u32,
     /// It is held to what it was told.
     is_held: bool,
 }
 
-impl Part {
-    fn until(register: &Register<'_>, end: u64) -> Part {
+impl Stretch {
+    fn until(register: &Register<'_>, end: u64) -> Stretch {
         let places = (0..).zip(&register.under_way).filter(|(_, when)| when.sent <= end);
-        Part { first: register.first, operations: places.map(|(place, _)| PartOperation { place, is_held: true }).collect() }
+        Stretch {
+            first: register.first,
+            operations: places.map(|(place, _)| StretchOperation { place, is_held: true }).collect(),
+        }
     }
 
     /// What was not over at `start`; what had begun by then is held to nothing.
-    fn after(&self, register: &Register<'_>, start: u64) -> Part {
-        let when = |operation: &PartOperation| register.under_way[operation.place as usize];
+    fn after(&self, register: &Register<'_>, start: u64) -> Stretch {
+        let when = |operation: &StretchOperation| register.under_way[operation.place as usize];
         let later = self.operations.iter().filter(|operation| when(operation).received > start);
-        let operations = later.map(|operation| PartOperation { is_held: when(operation).sent > start, ..*operation });
-        Part { first: KeyAt::UNKNOWN, operations: operations.collect() }
+        let operations = later.map(|operation| StretchOperation { is_held: when(operation).sent > start, ..*operation });
+        Stretch { first: KeyAt::UNKNOWN, operations: operations.collect() }
     }
 
     fn held(&self) -> Vec<u32> {
         self.operations.iter().filter(|operation| operation.is_held).map(|operation| operation.place).collect()
     }
 
-    fn is_impossible(&self, register: &Register<'_>, assumed: Assumed, search: &mut Search<KeyAt>) -> bool {
+    fn is_impossible(&self, register: &Register<'_>, assumed: Assumed, search: &mut OrderSearch<KeyAt>) -> bool {
         let (mut under_way, mut touches): (Vec<UnderWay>, Vec<Touch>) = (Vec::new(), Vec::new());
         for operation in &self.operations {
             let (when, touch) = (register.under_way[operation.place as usize], register.touches[operation.place as usize]);

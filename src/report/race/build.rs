@@ -2,7 +2,7 @@
 
 use super::{AnomalyEntry, Race, TimelineEntry};
 use crate::history::Exchange;
-use crate::judge::race::{Anomaly, CLAUSE, RaceVerdict, Witnessed};
+use crate::judge::race::{Anomaly, RaceVerdict, Witnessed};
 use crate::report::build::{Facts, begun, totals};
 use crate::report::secrets::Secrets;
 use crate::report::{ClauseEntry, Report, curl};
@@ -20,9 +20,8 @@ pub fn build(
 ) -> Report {
     let shown = verdict.anomalies.iter().flat_map(|anomaly| &anomaly.witness);
     let secrets = Secrets::of(secrets, shown.filter_map(|witnessed| exchanges.get(witnessed.exchange as usize)));
-    let observed = verdict.readings.keys().filter_map(|question| spec.question(question));
-    let mut clauses: Vec<ClauseEntry> = observed.map(|clause| entry(spec, &clause.id, &Verdict::Pass, &secrets)).collect();
-    clauses.push(entry(spec, CLAUSE, &verdict.of_clause(), &secrets));
+    let clauses: Vec<ClauseEntry> =
+        verdict.clauses(spec).iter().map(|(id, verdict)| entry(spec, id, verdict, &secrets)).collect();
     Report {
         verdict: overall,
         reason: secrets.told(reason),
