@@ -1,6 +1,7 @@
 //! One `set_key_values` request body as a value.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Path of the command (clause URL-1).
@@ -124,13 +125,15 @@ struct KvBody {
 }
 
 /// How members call (the readings of clause WHO-1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum MemberCalls {
     /// As the `identifier` of the URL, where that is no admin's.
     Identifier,
     /// As `From_Account`, where an admin calls with it.
     FromAccount,
     /// Not at all.
+    #[serde(rename = "none")]
     Nobody,
 }
 

@@ -5,6 +5,7 @@ mod conduct;
 pub mod embedded;
 mod exit;
 mod files;
+mod judge;
 mod list;
 mod load;
 mod number;
@@ -42,6 +43,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     Load(Box<load::LoadArgs>),
     Race(Box<race::RaceArgs>),
+    Judge(judge::JudgeArgs),
     Serve(Box<serve::ServeArgs>),
     List(list::ListArgs),
     Check(check::CheckArgs),
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Judge(args) => judge::run(&args),
         Command::Race(args) => race::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),

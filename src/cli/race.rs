@@ -1,5 +1,6 @@
 //! `msgext race`: concurrent clients, and an order of their calls.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -7,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::embedded;
 use super::exit::{Exit, Failure};
+use super::files::Output;
 use super::number::whole;
 use super::plan::named;
 use super::rate::{RequestRate, request_rate};
@@ -19,7 +21,9 @@ use crate::drive::target::TargetPlace;
 use crate::judge::race::judge;
 use crate::judge::race::raced::{Identity, RacedHistory};
 use crate::model::Rules;
+use crate::report::history::{self, HistoryHead};
 use crate::report::race::{build, text};
+use crate::report::secrets::Secrets;
 use crate::scenario::race::{BUNDLED, MOST_CLIENTS, MOST_OPERATIONS, RacePlan, load};
 use crate::spec;
 use crate::yaml::rate::Rate;
@@ -39,6 +43,9 @@ pub struct RaceArgs {
     /// embedded endpoint
     #[arg(long, value_name = "RATE|none", value_parser = request_rate, help_heading = NO_HEADING)]
     rate: Option<RequestRate>,
+    /// Writes every call with its reply there, a line each, to be judged again (msgext judge)
+    #[arg(long, value_name = "FILE", help_heading = NO_HEADING)]
+    history: Option<PathBuf>,
     #[command(flatten)]
     conduct: ConductArgs,
 }
@@ -89,22 +96,37 @@ pub fn run(args: &RaceArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("--pin has no effect on race, which takes every reading: it goes with run"));
     }
     let conduct = Conduct::begin("race", &args.conduct, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
-    let (report, could_not_test) = match test(args, &plan, &conduct) {
+    let history = args.history.as_deref().map(Output::prepare).transpose()?;
+    let (report, could_not_test, unwritten) = match test(args, &plan, &conduct) {
         Ok((run, found)) => {
             let identity = Identity { admin: conduct.named.target.app.admin.clone(), member_calls: found.member_calls };
-            let history = RacedHistory::read(&run.exchanges, &identity, run.messages.iter().map(String::as_str));
-            let verdict = judge(&history);
+            let raced = RacedHistory::read(&run.exchanges, &identity, run.messages.iter().map(String::as_str));
+            let verdict = judge(&raced);
             let (overall, reason) = verdict.overall(run.cut_short.as_deref());
-            let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), run.elapsed, run.cut_short);
+            let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), run.elapsed, run.cut_short.clone());
             let secrets = conduct.named.secrets();
-            (build::build(&spec::bundled(), &facts, &verdict, (overall, &reason), &run.exchanges, &secrets), None)
+            let report = build::build(&spec::bundled(), ("race", &facts), &verdict, (overall, &reason), &run.exchanges, &secrets);
+            (report, None, history.and_then(|output| record(output, identity, run, &secrets)))
         }
-        Err(failure) => (conduct.untested(&failure.message), Some(failure)),
+        Err(failure) => (conduct.untested(&failure.message), Some(failure), None),
     };
-    conduct.finish(&report, could_not_test, None, |err, report| match &report.race {
+    conduct.finish(&report, could_not_test, unwritten, |err, report| match &report.race {
         Some(race) => text::summary(err, report, race, width()),
         None => Ok(()),
     })
+}
+
+/// Writes the history; gives back why it could not be.
+fn record(output: Output, identity: Identity, run: RaceRun, secrets: &[String]) -> Option<Failure> {
+    let secrets = Secrets::of(secrets, &run.exchanges);
+    let head = HistoryHead {
+        version: history::VERSION,
+        generator: concat!("msgext ", env!("CARGO_PKG_VERSION")).to_owned(),
+        admin: identity.admin,
+        member_calls: identity.member_calls,
+        fresh: run.messages,
+    };
+    output.write(|out| history::write(out, &head, &run.exchanges, &secrets)).err()
 }
 
 /// Runs the clients.

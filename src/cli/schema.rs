@@ -26,6 +26,8 @@ enum SchemaKind {
     Target,
     /// The JSON report
     Report,
+    /// A line of a history
+    History,
 }
 
 pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
@@ -34,6 +36,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Failure> {
         SchemaKind::Load => scenario::load::schema(),
         SchemaKind::Race => scenario::race::schema(),
         SchemaKind::Target => scenario::target::schema(),
+        SchemaKind::History => report::history::schema().to_value(),
         SchemaKind::Report => report::json::schema().to_value(),
     };
     print(|out| {

@@ -6,6 +6,7 @@
 pub mod build;
 pub mod curl;
 pub mod failure;
+pub mod history;
 pub mod json;
 pub mod junit;
 pub mod load;

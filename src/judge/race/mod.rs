@@ -18,7 +18,7 @@ use crate::model::rules::{Counter, Gone};
 use crate::spec::Spec;
 use crate::verdict::{Overall, Verdict};
 pub use anomaly::{Anomaly, Witnessed};
-use raced::{RacedHistory, RacedMessage};
+use raced::{RacedCall, RacedHistory, RacedMessage};
 use register::{Assumed, EMPTY, KeyAt, Touch, ValueNumber};
 use search::{NEVER, OrderSearch, Sought, UnderWay};
 
@@ -29,6 +29,13 @@ pub const CLAUSE: &str = "SEQ-7";
 const BUDGET: u64 = 3_000_000;
 /// More keys than this are not explained one by one.
 const MOST_EXPLAINED: usize = 20;
+
+/// A call that began before the record has ended so long after its beginning, or after twice what its longest call took.
+const LONGEST_CALL_NS: u64 = 1_000_000_000;
+/// So many calls on a key may have been under way when the record began.
+const MOST_UNRECORDED: u32 = 2;
+/// In place of a call: it is not in the record.
+const NOBODYS: u32 = u32::MAX;
 
 /// What a history came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -222,6 +229,9 @@ fn registers(message: &RacedMessage) -> impl Iterator<Item = Register<'_>> {
 fn register(message: &RacedMessage, key: u32) -> Register<'_> {
     let first = if message.is_fresh { KeyAt::FRESH } else { KeyAt::UNKNOWN };
     let mut register = Register { message, key, first, under_way: Vec::new(), touches: Vec::new(), calls: Vec::new() };
+    if !message.is_fresh {
+        register.push_unrecorded();
+    }
     for (place, call) in (0..).zip(&message.calls) {
         let named = call.touches.iter().filter(|named| named.key == key);
         let mut is_named = false;
@@ -239,6 +249,19 @@ fn register(message: &RacedMessage, key: u32) -> Register<'_> {
 }
 
 impl Register<'_> {
+    /// What began before the record may come after its beginning, and is not in it: it leaves the key in a state that nobody knows.
+    fn push_unrecorded(&mut self) {
+        let start = self.message.calls.first().map_or(0, |call| call.when.sent);
+        let took = |call: &RacedCall| call.when.received.saturating_sub(call.when.sent);
+        let took = self.message.calls.iter().filter(|call| call.when.received != NEVER).map(took).max().unwrap_or(0);
+        let end = start.saturating_add(LONGEST_CALL_NS.max(2 * took));
+        for nth in 0..MOST_UNRECORDED {
+            let twin = nth.checked_sub(1);
+            let when = UnderWay { sent: start, received: end, is_certain: false, is_read: false, twin };
+            self.push(when, Touch::Set { value: EMPTY, expects: None, told: None }, NOBODYS);
+        }
+    }
+
     fn push(&mut self, when: UnderWay, touch: Touch, call: u32) {
         self.under_way.push(UnderWay { is_read: !touch.changes(), ..when });
         self.touches.push(touch);
@@ -274,6 +297,9 @@ fn contended(message: &RacedMessage) -> usize {
     for register in registers(message) {
         let mut latest: Option<usize> = None;
         for (operation, when) in register.under_way.iter().enumerate() {
+            if register.calls[operation] == NOBODYS {
+                continue;
+            }
             if let Some(other) = latest.filter(|other| when.sent <= register.under_way[*other].received) {
                 let pair = [operation, other].into_iter().filter(|one| register.touches[*one].changes());
                 contended.extend(pair.map(|one| register.calls[one]));

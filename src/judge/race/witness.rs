@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::Register;
 use super::register::{Assumed, KeyAt, Touch, ValueNumber};
 use super::search::{OrderSearch, Sought, UnderWay};
+use super::{NOBODYS, Register};
 
 /// Steps of a search that only makes a witness smaller.
 const BUDGET: u64 = 20_000;
@@ -19,7 +19,7 @@ pub(super) fn smallest(register: &Register<'_>, assumed: Assumed, stuck: u32) ->
     let mut part = Stretch::until(register, end);
     let mut search = OrderSearch::new(BUDGET);
     if !part.is_impossible(register, assumed, &mut search) {
-        return part.held();
+        return part.held(register);
     }
     // The shortest stretch of time before the end that has no explanation of its own.
     let mut ends: Vec<u64> = register.under_way.iter().map(|when| when.received).filter(|received| *received < end).collect();
@@ -38,7 +38,7 @@ pub(super) fn smallest(register: &Register<'_>, assumed: Assumed, stuck: u32) ->
             part.operations[place].is_held = true;
         }
     }
-    part.held()
+    part.held(register)
 }
 
 /// A stretch of a key's history.
@@ -72,8 +72,9 @@ impl Stretch {
         Stretch { first: KeyAt::UNKNOWN, operations: operations.collect() }
     }
 
-    fn held(&self) -> Vec<u32> {
-        self.operations.iter().filter(|operation| operation.is_held).map(|operation| operation.place).collect()
+    fn held(&self, register: &Register<'_>) -> Vec<u32> {
+        let held = self.operations.iter().filter(|operation| operation.is_held).map(|operation| operation.place);
+        held.filter(|place| register.calls[*place as usize] != NOBODYS).collect()
     }
 
     fn is_impossible(&self, register: &Register<'_>, assumed: Assumed, search: &mut OrderSearch<KeyAt>) -> bool {

@@ -9,10 +9,10 @@ use crate::report::{ClauseEntry, Report, curl};
 use crate::spec::{Level, Spec};
 use crate::verdict::{Overall, Verdict};
 
-/// Builds the report of a race. What `secrets` holds is masked in all of it, and so is every signature that an exchange shows.
+/// Builds the report of a race, by the command that ran or read it. What `secrets` holds is masked in all of it, and so is every signature that an exchange shows.
 pub fn build(
     spec: &Spec,
-    facts: &Facts,
+    (command, facts): (&str, &Facts),
     verdict: &RaceVerdict,
     (overall, reason): (Overall, &str),
     exchanges: &[Exchange],
@@ -29,7 +29,7 @@ pub fn build(
         clauses,
         readings: verdict.readings.iter().map(|(question, answer)| ((*question).to_owned(), (*answer).to_owned())).collect(),
         race: Some(race(verdict, exchanges, &secrets)),
-        ..begun("race", facts, &secrets)
+        ..begun(command, facts, &secrets)
     }
 }
 

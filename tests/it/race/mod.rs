@@ -3,3 +3,4 @@
 mod command;
 pub(crate) mod history;
 mod judges;
+mod recorded;

@@ -1,0 +1,84 @@
+//! `msgext judge`: a history that was recorded, judged again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::conduct::now;
+use super::exit::{Exit, Failure, say};
+use super::files;
+use super::output::OutputArgs;
+use super::terminal::width;
+use crate::api::MemberCalls;
+use crate::judge::race::judge;
+use crate::judge::race::raced::{Identity, RacedHistory};
+use crate::judge::text::{counted, printable};
+use crate::report::Facts;
+use crate::report::history::{self, har};
+use crate::report::race::{build, text};
+use crate::scenario::target::MemberCallsWord;
+use crate::spec;
+
+/// Judges calls that were recorded: is there an order of them that explains every reply?
+#[derive(Debug, clap::Args)]
+pub struct JudgeArgs {
+    /// A history of msgext (--history), or a HAR 1.2 file of a browser or a proxy
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The admin's identifier, which a HAR does not tell [default: administrator]
+    #[arg(long, value_name = "ID")]
+    admin: Option<String>,
+    /// How members call, which a HAR does not tell: identifier, from-account or none [default: identifier]
+    #[arg(long, value_name = "HOW")]
+    member_calls: Option<MemberCallsWord>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
+    let (path, text) = files::read(&args.file)?;
+    let recorded = if har::is_har(&text) { har::read(&text, identity(args)?) } else { of_history(args, &text)? };
+    let recorded = recorded.map_err(|error| Failure::usage(format!("{path}:{error}")))?;
+    let outputs = args.output.prepare("judge")?;
+    let raced = RacedHistory::read(&recorded.exchanges, &recorded.identity, recorded.fresh.iter().map(String::as_str));
+    let verdict = judge(&raced);
+    let (overall, reason) = verdict.overall(None);
+    let facts = Facts {
+        target: path,
+        member_calls: recorded.identity.member_calls.answer().to_owned(),
+        read_back: "unknown".to_owned(),
+        seed: 0,
+        started_unix_s: i64::try_from(now().as_secs()).unwrap_or(i64::MAX),
+        elapsed: recorded.exchanges.iter().map(|exchange| exchange.received).max().unwrap_or(Duration::ZERO),
+        incomplete: None,
+    };
+    let report = build::build(&spec::bundled(), ("judge", &facts), &verdict, (overall, &reason), &recorded.exchanges, &[]);
+    if let Some(race) = &report.race {
+        let _ = text::summary(&mut anstream::stderr().lock(), &report, race, width());
+    }
+    let others = recorded.others + raced.others;
+    if others > 0 {
+        say(format_args!("{} in it that are no call on a message's pairs", counted(others, "exchange")));
+    }
+    let folder = outputs.folder().display().to_string();
+    let mut unwritten = outputs.write(&report);
+    say(format_args!("reports: {}", printable(&folder)));
+    unwritten.pop().map_or(Ok(report.verdict.into()), Err)
+}
+
+/// A history says itself whose calls it holds.
+fn of_history(args: &JudgeArgs, text: &str) -> Result<Result<history::Recorded, history::HistoryError>, Failure> {
+    if args.admin.is_some() || args.member_calls.is_some() {
+        return Err(Failure::usage("--admin and --member-calls go with a HAR: a history of msgext says both itself"));
+    }
+    Ok(history::read(text))
+}
+
+fn identity(args: &JudgeArgs) -> Result<Identity, Failure> {
+    let member_calls = match args.member_calls {
+        None | Some(MemberCallsWord::Identifier) => MemberCalls::Identifier,
+        Some(MemberCallsWord::FromAccount) => MemberCalls::FromAccount,
+        Some(MemberCallsWord::None) => MemberCalls::Nobody,
+        Some(MemberCallsWord::Auto) => return Err(Failure::usage("--member-calls auto: there is no target to ask")),
+    };
+    Ok(Identity { admin: args.admin.clone().unwrap_or_else(|| super::embedded::ADMIN.to_owned()), member_calls })
+}

@@ -1,0 +1,127 @@
+//! Histories that were recorded, and judged again: the verdict is the same, whatever the order of their lines, and what began
+//! before the record is unknown, not wrong.
+
+use std::fs;
+use std::path::Path;
+
+use msgext::random::Random;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::binary::{KEY, Serve, msgext_in, report_of, test_at};
+
+/// A recorded race, and the section of its report.
+fn recorded(flags: &[&str], code: i32) -> (TempDir, Vec<Value>, Value) {
+    let serve = Serve::start(&[flags, &["--app-limit", "none", "--message-limit", "none"]].concat());
+    let short = ["--quiet", "--rate", "none", "--operations", "2400", "--messages", "20", "--history", "h.jsonl"];
+    let ran = msgext_in(tempfile::tempdir().expect("a folder"), Some(KEY), &test_at("race", serve.url(), &short)).exits(code);
+    let race = report_of(ran.folder.path(), "race")["race"].clone();
+    let text = fs::read_to_string(ran.folder.path().join("h.jsonl")).expect("a history");
+    assert!(!text.contains(KEY) && !text.contains("eJw"), "a secret");
+    let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    (ran.folder, lines, race)
+}
+
+/// The section of the report on these lines.
+fn judged(lines: &[Value], code: i32) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(&folder.path().join("h.jsonl"), lines);
+    let ran = msgext_in(folder, None, &["judge", "h.jsonl"]).exits(code);
+    report_of(ran.folder.path(), "judge")["race"].clone()
+}
+
+fn write(path: &Path, lines: &[Value]) {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(path, text).expect("a file can be written");
+}
+
+#[test]
+fn a_history_judged_again_has_the_same_verdict_whatever_the_order_of_its_lines() {
+    for (flags, code) in
+        [(["--latency", "0ms"].as_slice(), 0), (&["--race", "check-then-set:500us"], 1), (&["--fault", "close:40"], 0)]
+    {
+        let (_folder, mut lines, race) = recorded(flags, code);
+        assert_eq!(judged(&lines, code), race, "{flags:?}");
+        Random::seeded(3).shuffle(&mut lines[1..]);
+        assert_eq!(judged(&lines, code), race, "{flags:?}");
+    }
+}
+
+#[test]
+fn what_began_before_a_record_is_unknown_and_what_it_shows_itself_is_judged() {
+    let (_folder, mut lines, _) = recorded(&[], 0);
+    let sent = |line: &Value| line["sent_ns"].as_u64().expect("a time");
+    lines[0]["fresh"] = json!([]);
+    let mut random = Random::seeded(5);
+    for _ in 0..10 {
+        let start = sent(&lines[1 + random.below(lines.len() - 1)]);
+        let head = lines[..1].iter();
+        let cut: Vec<Value> = head.chain(lines[1..].iter().filter(|line| sent(line) >= start)).cloned().collect();
+        let race = judged(&cut, if cut.len() > 40 { 0 } else { 4 });
+        assert_ne!(race["linearizable"], false, "from {start} on: {race}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_history_is_told_with_its_line() {
+    let head = json!({"version": 1, "generator": "x", "admin": "administrator", "member_calls": "identifier"});
+    let exchange = json!({"number": 0, "client": 0, "sent_ns": 1, "received_ns": 2, "method": "POST", "path": "/", "query": [], "request_body": ""});
+    for (text, says) in [
+        (String::new(), "h.jsonl:1: the file is empty"),
+        (format!("{exchange}\n"), "h.jsonl:1: missing field `version`"),
+        (
+            format!("{}\n", json!({"version": 2, "generator": "x", "admin": "a", "member_calls": "none"})),
+            "version 2 of a history",
+        ),
+        (format!("{head}\n{exchange}\n{{\"number\": 1\n"), "h.jsonl:3: "),
+        (format!("{head}\n{exchange}\n{exchange}\n"), "two exchanges have the number 0"),
+        ("{\"log\": {\"entries\": [{}]}}".to_owned(), "this is no HAR 1.2"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("h.jsonl"), &text).expect("a file");
+        let ran = msgext_in(folder, None, &["judge", "h.jsonl"]).exits(2);
+        assert!(ran.stderr.contains(says), "{text}: {}", ran.stderr);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("h.jsonl"), format!("{head}\n{exchange}\n")).expect("a file");
+    let ran = msgext_in(folder, None, &["judge", "h.jsonl"]).exits(4);
+    assert!(ran.stderr.contains("1 exchange in it"), "{}", ran.stderr);
+}
+
+/// One call as a proxy would export it.
+fn entry(at_ms: u64, seq: i64, value: &str, told: &Value) -> Value {
+    let body = json!({"From_Account": "s", "To_Account": "r", "MsgKey": "1_2_3", "OperateType": 1,
+        "ExtensionList": [{"Key": "k", "Value": value, "Seq": seq}]});
+    let reply = json!({"ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "ExtensionList": [told]});
+    let url = "https://gateway.example/im/v4/openim_msg_ext_http_svc/set_key_values?identifier=s&usersig=eJw-secret";
+    json!({
+        "startedDateTime": format!("2026-01-01T00:00:{:02}.{:03}Z", at_ms / 1000, at_ms % 1000), "time": 4.5,
+        "request": {"method": "POST", "url": url, "postData": {"mimeType": "application/json", "text": body.to_string()}},
+        "response": {"status": 200, "content": {"text": reply.to_string()}},
+    })
+}
+
+#[test]
+fn a_har_is_judged_and_what_is_no_call_in_it_is_counted() {
+    let done = |value: &str, seq: i64| json!({"ErrorCode": 0, "Extension": {"Key": "k", "Value": value, "Seq": seq}});
+    let other = json!({"startedDateTime": "2026-01-01T00:00:00.000Z", "time": 1,
+        "request": {"method": "GET", "url": "https://example/index.html"}, "response": {"status": 200}});
+    let har = |calls: Vec<Value>| {
+        let entries = [vec![other.clone()], calls].concat();
+        json!({"log": {"version": "1.2", "entries": entries}})
+    };
+    let judged = |har: &Value, code: i32| {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("a.har"), har.to_string()).expect("a file");
+        msgext_in(folder, None, &["judge", "a.har"]).exits(code)
+    };
+    // Two members that overlap, some time after the record began: one is refused with what the other set, or both are done.
+    let before = entry(10, 3, "z", &done("z", 4));
+    let first = entry(2010, 4, "a", &done("a", 5));
+    let refused = json!({"ErrorCode": 23001, "Extension": {"Key": "k", "Value": "a", "Seq": 5}});
+    let third = entry(2030, 5, "c", &done("c", 6));
+    let ran = judged(&har(vec![before.clone(), first.clone(), entry(2011, 4, "b", &refused), third.clone()]), 0);
+    assert!(ran.stderr.contains("1 exchange in it that are no call") && !ran.stderr.contains("eJw-secret"), "{}", ran.stderr);
+    let ran = judged(&har(vec![before, first, entry(2011, 4, "b", &done("b", 5)), third]), 1);
+    assert!(ran.stderr.contains("two winners of one Seq"), "{}", ran.stderr);
+}
