@@ -54,16 +54,15 @@ impl<W: io::Write> IntervalLines<W> {
     }
 
     /// One interval, which began so long after the run's start: a line for each timing of which there is anything, and for
-    /// each class where there are several. `scope`, such as a phase's name, stands before each tag.
+    /// each class, so that a class's lines add up to all of its calls. `scope`, such as a phase's name, stands before each tag.
     pub fn write(&mut self, scope: Option<&str>, at: Duration, length: Duration, tally: &Tally) -> io::Result<()> {
         // A tag with one of these would be left out, and the phase's line taken for a second's.
         let scope = scope.map(|scope| format!("{}-", printable(scope).replace([' ', ','], "_"))).unwrap_or_default();
         let (response, service) = (tally.response(None), tally.service(None));
         let timings = [("lag", &tally.lag), ("wait", &tally.wait), ("service", &service), ("response", &response)];
         timings.into_iter().try_for_each(|(tag, latency)| self.line(&format!("{scope}{tag}"), at, length, latency))?;
-        let classes: Vec<Class> = Class::ALL.into_iter().filter(|class| tally.of(*class) > 0).collect();
-        classes.iter().filter(|_| classes.len() > 1).try_for_each(|class| {
-            let (service, response) = (&tally.service[*class as usize], &tally.response[*class as usize]);
+        Class::ALL.into_iter().try_for_each(|class| {
+            let (service, response) = (&tally.service[class as usize], &tally.response[class as usize]);
             self.line(&format!("{scope}service-{}", class.word()), at, length, service)?;
             self.line(&format!("{scope}response-{}", class.word()), at, length, response)
         })
@@ -137,8 +136,8 @@ mod tests {
         assert!(read.is_sorted_by_key(|(_, at, ..)| *at), "{text}");
         assert_eq!(read.len(), text.lines().filter(|line| line.starts_with("Tag=")).count());
         let of = |tag: &str| read.iter().filter(|(own, ..)| own == tag).collect::<Vec<_>>();
-        assert_eq!((of("response").len(), of("response-accepted").len(), of("response-refused").len()), (2, 1, 1));
-        assert_eq!((of("hold-response").len(), of("hold-response-accepted").len()), (1, 0));
+        assert_eq!((of("response").len(), of("response-accepted").len(), of("response-refused").len()), (2, 2, 1));
+        assert_eq!((of("hold-response").len(), of("hold-response-accepted").len()), (1, 1));
         assert_eq!(of(r"hot__then\ncold-response").len(), 1);
         assert_eq!((of("lag").len(), of("wait").len(), of("response-lost").len()), (2, 2, 0));
         assert_eq!(&of("response")[0].3, first.response[0].histogram());
