@@ -132,6 +132,11 @@ scenarios:
                 "/scenarios/0/steps/0/set/kvs/0",
                 "kee",
             ),
+            (
+                "scenarios: [{id: a, title: t, clauses: [SEQ-1], steps: [{set: {expect: {cod: 0}}}]}]",
+                "/scenarios/0/steps/0/set/expect",
+                "cod",
+            ),
         ] {
             let instance: Value = serde_yaml::from_str(yaml).expect("YAML");
             let errors: Vec<_> = validator.iter_errors(&instance).collect();
