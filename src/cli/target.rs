@@ -16,6 +16,7 @@ use crate::drive::target::{
 };
 use crate::model::Rules;
 use crate::report::snippet;
+use crate::scenario::LONGEST_TIMEOUT;
 use crate::scenario::target::{self, MemberCallsWord, MessagesFile, REGIONS, ReadBackWord, TargetFile, WithoutPlanFile};
 use crate::spec::{self, Profile};
 use crate::yaml::span::{EXAMPLES, Span};
@@ -49,7 +50,7 @@ pub struct TargetArgs {
     #[arg(long, value_name = "QUESTION=ANSWER")]
     pin: Vec<String>,
     /// How long one exchange may take (the service's own limit is 3 s) [default: 10s, or what a load plan says]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
+    #[arg(long, value_name = "SPAN", value_parser = span_to(LONGEST_TIMEOUT))]
     timeout: Option<Duration>,
 }
 
@@ -199,6 +200,14 @@ fn check_answer(question: &str, answer: &str) -> Result<(), Failure> {
 pub fn span(text: &str) -> Result<Duration, String> {
     let span = text.parse().ok().map(|Span(span)| span).filter(|span| !span.is_zero());
     span.ok_or_else(|| format!("write {EXAMPLES}, and more than nothing"))
+}
+
+/// The same, and no longer than this.
+pub fn span_to(most: Duration) -> impl Fn(&str) -> Result<Duration, String> + Clone {
+    move |text| match span(text)? {
+        span if span <= most => Ok(span),
+        _ => Err(format!("write a span of time of at most {}", Span(most))),
+    }
 }
 
 fn member_calls(arg: MemberCallsWord) -> Option<MemberCalls> {

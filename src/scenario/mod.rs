@@ -12,8 +12,13 @@ mod schema;
 pub(crate) mod target;
 pub mod writer;
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// A reply is waited for no longer, so that what is sent after several time-outs still has a valid signature.
+pub const LONGEST_TIMEOUT: Duration = Duration::from_mins(20);
 
 /// Who makes a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

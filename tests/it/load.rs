@@ -1,11 +1,13 @@
 //! `msgext load` as a user runs it: real processes, real sockets.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::binary::{
-    DEADLINE, KEY, Listener, Ran, Serve, command, end, msgext, msgext_in, read_http, report_of, signal,
+    DEADLINE, KEY, Listener, Ran, Relay, Serve, command, end, is_set, msgext, msgext_in, read_http, report_of, signal,
 };
 
 /// Runs a load against an endpoint with the app of `serve`.
@@ -195,6 +197,33 @@ fn a_search_finds_where_a_limit_refuses_and_says_that_it_is_one() {
     let [passes, fails] = ["passes_at", "fails_at"].map(|name| capacity[name].as_f64().expect("a rate"));
     assert!((50.0..=105.0).contains(&passes) && (passes..=200.0).contains(&fails), "{}", ran.stderr);
     assert_eq!(capacity["curve"].as_array().map(Vec::len), report["load"]["phases"].as_array().map(Vec::len));
+}
+
+#[test]
+fn each_trial_of_a_search_signs_anew_and_no_call_of_a_run_does() {
+    let serve = free_of_limits(&[]);
+    let signatures = |more: &[&str]| {
+        let seen: Arc<Mutex<BTreeSet<Vec<u8>>>> = Arc::default();
+        let of_sets = Arc::clone(&seen);
+        let relay = Relay::changing(serve.url(), move |request, reply| {
+            let sent = request.split(|byte| *byte == b'&').find(|part| part.starts_with(b"usersig="));
+            if is_set(request) {
+                of_sets.lock().expect("unpoisoned").insert(sent.expect("a signature").to_vec());
+            }
+            Some(reply)
+        });
+        let as_admin = ["--as", "admin", "--member-calls", "none", "--connections", "2", "--messages", "4"];
+        let ran = load(&relay.url, &[more, as_admin.as_slice()].concat());
+        let of_sets = seen.lock().expect("unpoisoned").len();
+        (report(&ran)["load"]["phases"].as_array().expect("phases").len(), of_sets)
+    };
+    // Trials of more than a second begin in different seconds, and a signature says in which it was made. The probe's own set
+    // has one more, unless it was made in the second in which the load began.
+    let search = ["--find-capacity", "--slo", "lost = 0", "--start-rate", "10/s", "--max-rate", "20/s"];
+    let (trials, signed) = signatures(&[search.as_slice(), &["--trial", "1100ms", "--confirm", "1100ms"]].concat());
+    assert!(trials > 1 && (trials..=trials + 1).contains(&signed), "{trials} {signed}");
+    let (phases, signed) = signatures(&["--rate", "20/s", "--for", "3s"]);
+    assert!(phases == 1 && (1..=2).contains(&signed), "{phases} {signed}");
 }
 
 #[test]

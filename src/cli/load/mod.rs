@@ -15,7 +15,7 @@ use super::embedded;
 use super::exit::{Exit, Failure, say};
 use super::files::Output;
 use super::number::whole;
-use super::target::{Named, span};
+use super::target::{Named, span_to};
 use super::terminal::width;
 use crate::drive::descriptors::make_room;
 use crate::drive::ground::Ground;
@@ -31,6 +31,7 @@ use crate::model::Rules;
 use crate::report::load::{build, text};
 use crate::report::snippet::Texts;
 use crate::scenario::load::check::Check;
+use crate::scenario::load::lint::LONGEST_PLAN;
 use crate::scenario::load::{Plan, Rate};
 use crate::spec;
 use metrics::Metrics;
@@ -76,10 +77,10 @@ struct SearchArgs {
     #[arg(long, value_name = "RATE", value_parser = Rate::of_argument)]
     max_rate: Option<Rate>,
     /// How long each trial is [default: 3s]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
+    #[arg(long, value_name = "SPAN", value_parser = span_to(LONGEST_PLAN))]
     trial: Option<Duration>,
     /// How long the last trial is, which confirms the answer [default: 20s]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
+    #[arg(long, value_name = "SPAN", value_parser = span_to(LONGEST_PLAN))]
     confirm: Option<Duration>,
 }
 

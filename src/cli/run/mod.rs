@@ -4,6 +4,7 @@ mod progress;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use progress::RunProgress;
 
@@ -30,7 +31,6 @@ use crate::yaml::rate::Rate;
 
 /// The request budget on a real target, where none is given: a quarter below the app's limit of 200.
 const DEFAULT_RATE: Rate = Rate::a_second(150);
-
 /// Checks a target against the documentation, scenario by scenario
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one flag of the command line")]

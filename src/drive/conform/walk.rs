@@ -396,10 +396,13 @@ impl<'a> Walk<'a> {
     async fn parallel(&mut self, parallel: &ReadyParallel) -> Result<(), WalkEnd> {
         let memory = self.memory.clone();
         let mut calls = Vec::new();
+        // Composed after the last turn: a signature is of that moment.
+        for _ in 0..parallel.times * parallel.calls.len() {
+            self.line.session.budget.turn().await;
+        }
         for _ in 0..parallel.times {
             for call in &parallel.calls {
                 let Composed { request, sent } = self.compose(call)?;
-                self.line.session.budget.turn().await;
                 calls.push((call, request, sent));
             }
         }

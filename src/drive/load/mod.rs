@@ -17,26 +17,25 @@ mod writer;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::select_ok;
 use reqwest::Url;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
+use super::compose::Composer;
 use super::ground::{Ground, GroundError};
-use super::line::Line;
 use super::messages::Message;
 use super::stop::Stop;
-use super::target::ReadBack;
+use super::target::{ReadBack, Target};
 use crate::api::MemberCalls;
 use crate::drive::descriptors::TooFewDescriptors;
 use crate::judge::load::findings::Findings;
 use crate::judge::load::ledger::{Difference, Ledger};
 use crate::judge::load::measured;
+use crate::scenario::Caller;
 use crate::scenario::load::Plan;
-use crate::scenario::{Caller, EmbeddedSetup};
 use render::Templates;
 use wire::{Tls, TlsSetupError};
 
@@ -72,7 +71,6 @@ pub struct LoadGround<'a> {
     messages: Vec<Message>,
     /// One for each worker; they go from run to run.
     ledgers: Vec<Ledger>,
-    templates: Arc<Templates>,
 }
 
 impl<'a> LoadGround<'a> {
@@ -93,12 +91,25 @@ impl<'a> LoadGround<'a> {
         let keys = plan.traffics().map(|traffic| traffic.keys).max().unwrap_or(1);
         let ledger = |number| Ledger::new(messages.len(), keys as usize, u64::from(number), u64::from(threads));
         let ledgers = (0..threads).map(ledger).collect();
-        let templates = Arc::new(templates(&ground, url, &callers, &messages).await);
-        Ok(LoadGround { ground, url, address, messages, ledgers, templates })
+        Ok(LoadGround { ground, url, address, messages, ledgers })
     }
 
     pub fn threads(&self) -> usize {
         self.ledgers.len()
+    }
+
+    /// The unchanging parts of every request of a run that begins now. Each run has signatures of its own: a search may go on for
+    /// longer than they last.
+    fn templates(&self, plan: &Plan) -> Templates {
+        let now_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let Target { app, accounts, .. } = self.ground.target;
+        let composer = Composer { app, without_plan: None, accounts, member_calls: self.ground.found.member_calls, now_s };
+        let host = match (self.url.host_str(), self.url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (host, _) => host.unwrap_or_default().to_owned(),
+        };
+        let callers: Vec<Caller> = callers(plan).into_iter().collect();
+        Templates::new(&composer, &callers, &self.messages, &host, self.url.path().trim_end_matches('/'))
     }
 
     /// How connections are secured, where the target's URL asks for it.
@@ -143,18 +154,6 @@ impl<'a> LoadGround<'a> {
         }
         Some(count)
     }
-}
-
-/// The unchanging parts of every request.
-async fn templates(ground: &Ground<'_>, url: &Url, callers: &BTreeSet<Caller>, messages: &[Message]) -> Templates {
-    let (session, _launched) = ground.session(EmbeddedSetup::default()).await;
-    let line = Line::open(&session, "load");
-    let host = match (url.host_str(), url.port()) {
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (host, _) => host.unwrap_or_default().to_owned(),
-    };
-    let callers: Vec<Caller> = callers.iter().copied().collect();
-    Templates::new(&line.composer(), &callers, messages, &host, url.path().trim_end_matches('/'))
 }
 
 fn callers(plan: &Plan) -> BTreeSet<Caller> {

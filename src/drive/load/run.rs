@@ -74,7 +74,7 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
     let threads = ground.threads();
     let common = Arc::new(Common {
         choosers: plan.traffics().map(|traffic| Chooser::new(traffic, ground.ground.seed)).collect(),
-        templates: Arc::clone(&ground.templates),
+        templates: Arc::new(ground.templates(plan)),
         plan: plan.clone(),
         address: ground.address,
         tls: ground.tls()?,

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{Arrivals, Choice, Mix, Plan, Traffic};
-use crate::scenario::Caller;
+use crate::scenario::{Caller, LONGEST_TIMEOUT};
 
-/// Nearly a day: a signature lasts no longer, and no histogram has to.
-const LONGEST: Duration = Duration::from_hours(23);
+/// Nearly a day: a signature lasts no longer, from before the connections are opened until the last call is given up, and no
+/// histogram has to.
+pub const LONGEST_PLAN: Duration = Duration::from_hours(23);
 pub const MOST_CALLS: u64 = 10_000_000_000;
 const MOST_SHARES: u32 = 1_000_000;
 /// More have no ports on one address, or nearly so.
@@ -88,6 +89,12 @@ impl Plan {
             ("/phases", !sends, "no phase sends anything".to_owned(), "write one with a rate or a burst"),
             ("/timeout", self.timeout.is_zero(), "no reply comes in no time".to_owned(), "write a time-out above zero"),
             (
+                "/timeout",
+                self.timeout > LONGEST_TIMEOUT,
+                format!("a reply is waited for {:?}", self.timeout),
+                "write 20m, or less",
+            ),
+            (
                 "/connections",
                 self.connections.get() > MOST_CONNECTIONS,
                 format!("a run has at most {MOST_CONNECTIONS} connections"),
@@ -99,7 +106,7 @@ impl Plan {
                 format!("a run has at most {MOST_MESSAGES} messages"),
                 "take fewer",
             ),
-            ("/phases", duration > LONGEST, format!("the plan lasts {duration:?}"), "a plan lasts at most 23 hours"),
+            ("/phases", duration > LONGEST_PLAN, format!("the plan lasts {duration:?}"), "a plan lasts at most 23 hours"),
             (
                 "/phases",
                 calls > MOST_CALLS as f64,
