@@ -1,5 +1,6 @@
 //! Findings and verdicts: what a judge says of a history.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -91,7 +92,74 @@ pub struct ScenarioOutcome {
     pub verdict: Verdict,
     pub findings: Vec<Finding>,
     pub observations: Vec<Observation>,
-    /// Every exchange, in the order in which they were sent, the making of messages and reading back included.
+    /// Exchanges in the order in which they were sent, the making of messages and reading back included: those that findings
+    /// point at, and all others until [`ScenarioOutcome::let_go`].
     pub exchanges: Vec<Exchange>,
+    pub requests: RequestCount,
     pub elapsed: Duration,
+}
+
+/// Requests that were sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestCount {
+    /// Those that were sent again among them.
+    pub sent: u64,
+    pub retries: u64,
+}
+
+impl RequestCount {
+    pub fn of(exchanges: &[Exchange]) -> RequestCount {
+        let retries = exchanges.iter().map(|exchange| u64::from(exchange.retries)).sum();
+        RequestCount { sent: exchanges.len() as u64 + retries, retries }
+    }
+}
+
+impl ScenarioOutcome {
+    /// Lets go of every exchange that no finding shows: a run that goes on for long has had millions.
+    pub fn let_go(&mut self) {
+        let shown: BTreeSet<usize> = self.findings.iter().filter_map(|finding| finding.exchange).collect();
+        for place in self.findings.iter_mut().filter_map(|finding| finding.exchange.as_mut()) {
+            *place = shown.range(..*place).count();
+        }
+        let mut places = 0..;
+        self.exchanges.retain(|_| places.next().is_some_and(|place| shown.contains(&place)));
+        self.exchanges.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::HttpRequest;
+    use crate::history::{Loss, Outcome};
+
+    fn exchange(retries: u32) -> Exchange {
+        let outcome = Outcome::Lost(Loss::TimedOut);
+        let [method, path] = [const { String::new() }; 2];
+        let request = HttpRequest { method, path, query: Vec::new(), headers: Vec::new(), body: Vec::new() };
+        Exchange { client: 0, request, outcome, due: Duration::ZERO, sent: Duration::ZERO, received: Duration::ZERO, retries }
+    }
+
+    fn finding(exchange: Option<usize>) -> Finding {
+        let [clause, place, subject, expected, actual] = [const { String::new() }; 5];
+        Finding { clause, place, subject, expected, actual, note: None, exchange }
+    }
+
+    #[test]
+    fn what_no_finding_shows_is_let_go_of_and_what_one_shows_stays_its_own_and_counted() {
+        let exchanges: Vec<Exchange> = (0..6).map(exchange).collect();
+        let mut outcome = ScenarioOutcome {
+            id: "a".to_owned(),
+            verdict: Verdict::Fail,
+            findings: [Some(4), None, Some(1), Some(4)].map(finding).into(),
+            observations: Vec::new(),
+            requests: RequestCount::of(&exchanges),
+            exchanges,
+            elapsed: Duration::ZERO,
+        };
+        outcome.let_go();
+        let shown = |finding: &Finding| finding.exchange.map(|place| outcome.exchanges[place].retries);
+        assert_eq!(outcome.findings.iter().map(shown).collect::<Vec<_>>(), [Some(4), None, Some(1), Some(4)]);
+        assert_eq!((outcome.exchanges.len(), outcome.requests), (2, RequestCount { sent: 6 + 15, retries: 15 }));
+    }
 }

@@ -165,7 +165,11 @@ impl Composer<'_> {
         match how {
             UserSig::Valid => app.sign(&claims),
             UserSig::Empty => String::new(),
-            UserSig::Damaged => app.sign(&claims).chars().rev().collect(),
+            UserSig::Damaged => {
+                let damaged: String = app.sign(&claims).chars().rev().collect();
+                app.signatures.keep(&damaged);
+                damaged
+            }
             UserSig::Forged => {
                 let forger = App { secret_key: "a key that is not the app's".into(), ..app.clone() };
                 forger.sign(&claims)

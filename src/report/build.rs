@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::bound;
 use super::secrets::{MASK, Secrets};
 use super::{
     AgainstEntry, ClauseEntry, ContradictionEntry, Counts, ExchangeEntry, FilePlace, FindingEntry, Report, ScenarioEntry, Totals,
@@ -13,7 +14,7 @@ use crate::history::{self, Cut, Outcome};
 use crate::judge::conform::summary::{self, Sighting, Summary};
 use crate::scenario::conform::plan::Planned;
 use crate::spec::{Level, Profile, Spec};
-use crate::verdict::{self, Overall, ScenarioOutcome};
+use crate::verdict::{self, Overall, RequestCount, ScenarioOutcome};
 
 /// A body longer than this is cut.
 const MAX_BODY_BYTES: usize = 4096;
@@ -97,13 +98,14 @@ pub fn build(
     let secrets = Secrets::new(secrets, outcomes);
     let by_id: HashMap<&str, &ScenarioOutcome> = outcomes.iter().map(|outcome| (outcome.id.as_str(), outcome)).collect();
     let incomplete = facts.facts.incomplete.as_deref();
-    let scenarios: Vec<ScenarioEntry> = planned
+    let mut scenarios: Vec<ScenarioEntry> = planned
         .iter()
         .map(|planned| match by_id.get(planned.id.as_str()) {
             Some(outcome) => scenario(spec, planned, outcome, &secrets),
             None => scenario(spec, planned, &unreached(planned, incomplete), &secrets),
         })
         .collect();
+    bound::shorten(&mut scenarios);
     let clauses: Vec<ClauseEntry> = summary.clauses.iter().map(|verdict| clause(spec, verdict, &secrets)).collect();
 
     Report {
@@ -122,7 +124,6 @@ pub fn build(
 
 /// One scenario's part of the report, for those who print it before the run has ended.
 pub fn scenario(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, secrets: &Secrets) -> ScenarioEntry {
-    let retries = outcome.exchanges.iter().map(|exchange| u64::from(exchange.retries)).sum();
     ScenarioEntry {
         id: outcome.id.clone(),
         title: planned.scenario.title.clone(),
@@ -130,8 +131,8 @@ pub fn scenario(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, secre
         why: outcome.verdict.why().map(|why| secrets.told(why)),
         clauses: summary::clauses_of(spec, planned).into_iter().collect(),
         findings: outcome.findings.iter().map(|found| finding(spec, planned, outcome, found, secrets)).collect(),
-        requests: outcome.exchanges.len() as u64 + retries,
-        retries,
+        requests: outcome.requests.sent,
+        retries: outcome.requests.retries,
         elapsed_ms: milliseconds(outcome.elapsed),
         place: place(planned, &planned.place),
     }
@@ -144,6 +145,7 @@ fn unreached(planned: &Planned, incomplete: Option<&str>) -> ScenarioOutcome {
         findings: Vec::new(),
         observations: Vec::new(),
         exchanges: Vec::new(),
+        requests: RequestCount::default(),
         elapsed: Duration::ZERO,
     }
 }

@@ -13,7 +13,7 @@ use crate::history::{Exchange, HttpReply, Outcome};
 use crate::judge::conform::summary::summarise;
 use crate::scenario::conform::plan::Planned;
 use crate::spec::{Profile, Spec};
-use crate::verdict::{Finding, Observation, ScenarioOutcome, Verdict};
+use crate::verdict::{Finding, Observation, RequestCount, ScenarioOutcome, Verdict};
 use crate::yaml::source::SourceFile;
 
 pub(super) const FILE: &str = "scenarios/conformance/seq.yaml";
@@ -117,8 +117,16 @@ pub(super) fn planned(id: &str, clause: &str) -> Planned {
 }
 
 pub(super) fn outcome(id: &str, verdict: Verdict) -> ScenarioOutcome {
-    let (findings, observations, exchanges) = (vec![], vec![], vec![]);
-    ScenarioOutcome { id: id.to_owned(), verdict, findings, observations, exchanges, elapsed: Duration::from_millis(20) }
+    let (findings, observations, exchanges, requests) = (vec![], vec![], vec![], RequestCount::default());
+    ScenarioOutcome {
+        id: id.to_owned(),
+        verdict,
+        findings,
+        observations,
+        exchanges,
+        requests,
+        elapsed: Duration::from_millis(20),
+    }
 }
 
 pub(super) fn failed(id: &str, clause: &str, expected: &str, actual: &str) -> ScenarioOutcome {
@@ -134,7 +142,8 @@ pub(super) fn failed(id: &str, clause: &str, expected: &str, actual: &str) -> Sc
     let other =
         Finding { subject: "ErrorCode".to_owned(), expected: "0".to_owned(), actual: "10002".to_owned(), ..finding.clone() };
     let exchanges = vec![exchange(br#"{"ActionStatus":"OK","ErrorCode":0}"#)];
-    ScenarioOutcome { findings: vec![finding, other], exchanges, ..outcome(id, Verdict::Fail) }
+    let requests = RequestCount::of(&exchanges);
+    ScenarioOutcome { findings: vec![finding, other], exchanges, requests, ..outcome(id, Verdict::Fail) }
 }
 
 pub(super) fn exchange(reply: &[u8]) -> Exchange {

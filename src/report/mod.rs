@@ -3,6 +3,7 @@
 //! [`Report`] has types of its own, so that the JSON stays the same when the inside changes. Nothing here prints or knows
 //! the time, and no secret gets in: see [`secrets`].
 
+mod bound;
 pub mod build;
 pub mod curl;
 pub mod failure;

@@ -5,9 +5,13 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 
 use msgext::host::fault::FaultKind;
+use msgext::model::Rules;
+use msgext::scenario::conform::plan;
+use msgext::spec;
 use serde_json::Value;
 
 use crate::support::binary::{KEY, Listener, Ran, Relay, Serve, msgext, ok, read_http, run_at, verdicts};
+use crate::support::conform::conform;
 
 /// A few scenarios that need members, admins and reading back, and end soon.
 const FEW: [&str; 5] = ["--timeout", "500ms", "--rate", "none", "--filter=id:set-first-*,id:set-with-*,id:seq-zero-*"];
@@ -219,4 +223,24 @@ fn a_target_that_only_makes_messages_never_passes() {
         assert_eq!(report["verdict"] == "fail", ran.code == 1, "{name}: {}", report["reason"]);
         assert!(ran.stderr.len() < 20_000, "{name}: {} bytes of stderr", ran.stderr.len());
     });
+}
+
+#[tokio::test]
+async fn of_the_rounds_of_a_repetition_no_reply_is_kept_but_those_that_a_finding_shows_and_the_last() {
+    const ROUNDS: &str = "scenarios:
+  - id: rounds
+    title: Rounds
+    clauses: [SET-1]
+    steps:
+      - repeat: {times: 5, do: [{set: {kvs: [{key: k, value: v}], should: {HTTP-4: {keys: {k: {value: w}}}}}}]}
+";
+    let (planned, problems) = plan::load(vec![("rounds.yaml".to_owned(), ROUNDS.to_owned())], &spec::bundled());
+    assert_eq!(problems, []);
+    let (run, _) = conform(&planned, Rules::default()).await;
+    let outcome = &run.outcomes[0];
+    let exchanges = serde_json::to_value(&outcome.exchanges).expect("JSON");
+    let kept = |exchange: &Value| exchange["outcome"]["Replied"]["body"].as_array().is_some_and(|body| !body.is_empty());
+    // The first made the message, and all five rounds differ alike: that is one finding.
+    assert_eq!(exchanges.as_array().expect("a list").iter().map(kept).collect::<Vec<_>>(), [false, true, false, false, false, true]);
+    assert_eq!(outcome.findings.iter().map(|finding| finding.exchange).collect::<Vec<_>>(), [Some(1)]);
 }

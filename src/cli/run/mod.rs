@@ -15,7 +15,7 @@ use crate::cli::rate::{RequestRate, request_rate};
 use crate::cli::target::Named;
 use crate::cli::terminal::width;
 use crate::cli::{embedded, files};
-use crate::drive::conform::{self, ConformOptions, Event, counts};
+use crate::drive::conform::{self, ConformOptions, Event};
 use crate::drive::stop::Stop;
 use crate::judge::conform::summary::summarise;
 use crate::judge::text::{counted, printable};
@@ -113,7 +113,7 @@ fn plan(args: &RunArgs, spec: &Spec, seed: u64) -> Result<Vec<Planned>, Failure>
 
 fn options(args: &RunArgs, seed: u64) -> ConformOptions {
     let rate = RequestRate::budget(args.rate, args.conduct.target.is_embedded(), DEFAULT_RATE);
-    ConformOptions { rate, fast: args.fast, fail_fast: args.fail_fast, strict: args.strict, seed }
+    ConformOptions { rate, fast: args.fast, fail_fast: args.fail_fast, strict: args.strict, keeps_exchanges: false, seed }
 }
 
 /// Runs the plan to a report. Where the target could not be tested there is a report too, and the failure beside it.
@@ -132,7 +132,8 @@ fn conform(
     progress.end();
     let report = |facts: Facts, outcomes: &[ScenarioOutcome], caller: Option<&str>| {
         let summary = summarise(spec, plan, outcomes, caller, pinned, options.strict, facts.incomplete.as_deref());
-        let (requests, retries) = counts(outcomes);
+        let requests = outcomes.iter().map(|outcome| outcome.requests.sent).sum();
+        let retries = outcomes.iter().map(|outcome| outcome.requests.retries).sum();
         let facts = RunFacts { facts, requests, retries, strict: options.strict, pinned: pinned.clone() };
         build::build(spec, &facts, plan, outcomes, &summary, &conduct.named.secrets())
     };
@@ -152,7 +153,7 @@ fn conform(
 /// Prints every request of the plan, sent to the embedded endpoint in the target's name.
 fn dry_run(spec: &Spec, plan: &[Planned], named: &Named, options: &ConformOptions) -> Result<Exit, Failure> {
     let (target, place) = (&named.target, embedded::place_for(&named.target));
-    let options = ConformOptions { rate: None, ..options.clone() };
+    let options = ConformOptions { rate: None, keeps_exchanges: true, ..options.clone() };
     let run = runtime()?
         .block_on(conform::run(spec, plan, target, &place, &options, &Stop::default(), &|_| {}))
         .map_err(|error| Failure::could_not_test(error.to_string()))?;

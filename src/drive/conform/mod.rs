@@ -16,7 +16,7 @@ use crate::api::MemberCalls;
 use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
 use crate::spec::Spec;
-use crate::verdict::{ScenarioOutcome, Verdict};
+use crate::verdict::{RequestCount, ScenarioOutcome, Verdict};
 use crate::yaml::rate::Rate;
 use walk::walk;
 
@@ -25,6 +25,7 @@ const SIDE_BY_SIDE: usize = 16;
 
 /// What the user chose of a run.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one choice of the user's")]
 pub struct ConformOptions {
     /// The budget of requests over everything; `None` for none.
     pub rate: Option<Rate>,
@@ -34,6 +35,8 @@ pub struct ConformOptions {
     pub fail_fast: bool,
     /// `should` clauses decide too.
     pub strict: bool,
+    /// Keeps every exchange, and not only those that a finding shows.
+    pub keeps_exchanges: bool,
     pub seed: u64,
 }
 
@@ -71,7 +74,7 @@ pub async fn run(
         let failed = &failed;
         async move {
             let over = stop.is_set() || failed.load(Ordering::Relaxed);
-            let outcome = match left_out(planned, ground, options) {
+            let mut outcome = match left_out(planned, ground, options) {
                 Some(why) => untested(planned, Verdict::Skipped(why)),
                 None if over => untested(planned, Verdict::Unknown("the run ended before it".to_owned())),
                 None => {
@@ -86,6 +89,9 @@ pub async fn run(
                 failed.store(true, Ordering::Relaxed);
             }
             events(Event::Ended(planned, &outcome));
+            if !options.keeps_exchanges {
+                outcome.let_go();
+            }
             outcome
         }
     };
@@ -116,6 +122,7 @@ fn untested(planned: &Planned, verdict: Verdict) -> ScenarioOutcome {
         findings: Vec::new(),
         observations: Vec::new(),
         exchanges: Vec::new(),
+        requests: RequestCount::default(),
         elapsed: Duration::ZERO,
     }
 }
@@ -150,11 +157,4 @@ fn left_out(planned: &Planned, ground: &Ground<'_>, options: &ConformOptions) ->
         let needed = planned.scenario.needs_rate.unwrap_or_default();
         format!("it has to send {needed} requests a second, and the budget is {rate} (--rate none lifts it)")
     })
-}
-
-/// Requests sent by a scenario, and how many of them were sent again.
-pub fn counts(outcomes: &[ScenarioOutcome]) -> (u64, u64) {
-    let exchanges = || outcomes.iter().flat_map(|outcome| &outcome.exchanges);
-    let retries: u64 = exchanges().map(|exchange| u64::from(exchange.retries)).sum();
-    (exchanges().count() as u64 + retries, retries)
 }

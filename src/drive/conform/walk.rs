@@ -25,7 +25,7 @@ use crate::scenario::conform::plan::Planned;
 use crate::scenario::conform::ready::{Act, ReadyCall, ReadyPair, ReadyParallel, ReadyPeek, ReadyRepeat, ReadyStep, When};
 use crate::scenario::conform::text::Seq;
 use crate::spec::Spec;
-use crate::verdict::{Finding, Observation, ScenarioOutcome};
+use crate::verdict::{Finding, Observation, RequestCount, ScenarioOutcome};
 
 /// Runs one scenario to its end.
 pub async fn walk(spec: &Spec, planned: &Planned, session: &Session<'_>) -> ScenarioOutcome {
@@ -41,6 +41,7 @@ pub async fn walk(spec: &Spec, planned: &Planned, session: &Session<'_>) -> Scen
         verdict: verdict(spec, &walk.findings, end, nothing_to_retry),
         findings: walk.findings,
         observations: walk.observations,
+        requests: RequestCount::of(&walk.line.exchanges),
         exchanges: walk.line.exchanges,
         elapsed: session.clock.now().saturating_sub(start),
     }
@@ -328,9 +329,11 @@ impl<'a> Walk<'a> {
             if let Some(every) = repeat.every.filter(|_| round > 1) {
                 self.line.session.clock.wait(every).await;
             }
+            let last = self.last_exchange().unwrap_or_default();
             if self.round(repeat, round).await? {
                 return self.rounds_done(repeat, round as u64 - 1, true, start);
             }
+            self.forget(last);
         }
         self.rounds_done(repeat, repeat.times as u64, false, start)
     }
@@ -356,6 +359,19 @@ impl<'a> Walk<'a> {
                 self.conclude(vec![at.below("/until").finding("until", expected, "it never came")])
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Lets go of what replies said that no finding shows, but for the last. Of rounds there may be a million.
+    fn forget(&mut self, from: usize) {
+        let last = self.last_exchange().unwrap_or_default();
+        for place in from..last {
+            let shown = self.findings.iter().any(|finding| finding.exchange == Some(place));
+            if let Outcome::Replied(reply) = &mut self.line.exchanges[place].outcome
+                && !shown
+            {
+                reply.body = Vec::new();
+            }
         }
     }
 

@@ -317,7 +317,7 @@ mod tests {
     use serde_yaml::with::singleton_map_recursive;
 
     use super::*;
-    use crate::verdict::{Finding, Observation};
+    use crate::verdict::{Finding, Observation, RequestCount};
     use crate::yaml::source::SourceFile;
 
     fn spec() -> Spec {
@@ -342,8 +342,8 @@ mod tests {
     }
 
     fn outcome(id: &str, verdict: Verdict) -> ScenarioOutcome {
-        let (findings, observations, exchanges) = (vec![], vec![], vec![]);
-        ScenarioOutcome { id: id.to_owned(), verdict, findings, observations, exchanges, elapsed: Duration::ZERO }
+        let (findings, observations, exchanges, requests) = (vec![], vec![], vec![], RequestCount::default());
+        ScenarioOutcome { id: id.to_owned(), verdict, findings, observations, exchanges, requests, elapsed: Duration::ZERO }
     }
 
     fn failed(id: &str, clause: &str) -> ScenarioOutcome {
