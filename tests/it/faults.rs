@@ -241,6 +241,9 @@ async fn of_the_rounds_of_a_repetition_no_reply_is_kept_but_those_that_a_finding
     let exchanges = serde_json::to_value(&outcome.exchanges).expect("JSON");
     let kept = |exchange: &Value| exchange["outcome"]["Replied"]["body"].as_array().is_some_and(|body| !body.is_empty());
     // The first made the message, and all five rounds differ alike: that is one finding.
-    assert_eq!(exchanges.as_array().expect("a list").iter().map(kept).collect::<Vec<_>>(), [false, true, false, false, false, true]);
+    assert_eq!(
+        exchanges.as_array().expect("a list").iter().map(kept).collect::<Vec<_>>(),
+        [false, true, false, false, false, true]
+    );
     assert_eq!(outcome.findings.iter().map(|finding| finding.exchange).collect::<Vec<_>>(), [Some(1)]);
 }

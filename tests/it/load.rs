@@ -159,6 +159,21 @@ fn an_interrupt_ends_a_run_whose_metrics_told_of_it_and_keeps_what_was_measured(
 }
 
 #[test]
+fn what_falls_due_as_a_run_is_interrupted_is_sent_where_a_connection_is_free() {
+    let serve = free_of_limits(&[]);
+    for round in 0..4 {
+        let going = Going::start(serve.url(), &["--rate", "500/s", "--for", "60s", "--connections", "150", "--messages", "150"]);
+        going.accepted(50);
+        // It finds calls that are due, and that it has to end, at the same time.
+        for sent in ["-STOP", "-TERM", "-CONT"] {
+            signal(sent, &going.child);
+        }
+        let (code, said, report) = going.end();
+        assert_eq!((code, &report["load"]["total"]["unsent"]), (Some(4), &0.into()), "{round}: {said}");
+    }
+}
+
+#[test]
 fn a_generator_that_stood_still_blames_itself_and_not_the_target() {
     let serve = free_of_limits(&[]);
     let going = Going::start(serve.url(), &["--rate", "200/s", "--for", "5s", "--check", "p99 response < 50ms"]);

@@ -160,6 +160,7 @@ impl Worker {
             }
             self.pass(now);
             let worked = self.release() || !events.is_empty();
+            self.obey(now);
             if self.pacer.is_over(self.zero.offset(now), self.slots.in_flight()) {
                 break;
             }
@@ -256,11 +257,15 @@ impl Worker {
         while let Some(slot) = self.slots.open_next(now) {
             self.open(slot, now);
         }
-        if self.common.stop.is_set() || self.common.aborted.load(Ordering::Relaxed) {
-            self.pacer.stop(at);
-        }
         while let Some(due) = self.pacer.out_of_patience(at) {
             self.recorder.unsent(due);
+        }
+    }
+
+    /// Ends the run where that is asked for, once whatever is due was sent: what is left then had no connection.
+    fn obey(&mut self, now: Timestamp) {
+        if self.common.stop.is_set() || self.common.aborted.load(Ordering::Relaxed) {
+            self.pacer.stop(self.zero.offset(now));
         }
     }
 
