@@ -1,11 +1,12 @@
 //! One HTTP exchange at a time, looked at closely: no proxy, no redirect, no silent retry, nothing unbounded.
 
 use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_ENCODING, HeaderValue};
 use reqwest::{Method, Url};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, InvalidMessage};
 use rustls_platform_verifier::ConfigVerifierExt as _;
 
 use crate::api::HttpRequest;
@@ -133,12 +134,23 @@ fn loss(error: &reqwest::Error) -> Loss {
 
 /// The innermost error, whose words never hold the URL and so never a `UserSig`.
 fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = match error.source() {
+    let mut cause: &(dyn std::error::Error + 'static) = match error.source() {
         Some(source) => source,
         None => return "unknown cause".to_owned(),
     };
     while let Some(source) = cause.source() {
         cause = source;
     }
+    if answers_without_tls(cause) {
+        return "the port answers, but not in TLS: is it http:// that it speaks?".to_owned();
+    }
     cause.to_string()
+}
+
+fn answers_without_tls(cause: &(dyn std::error::Error + 'static)) -> bool {
+    // An I/O error does not name what it wraps as its source.
+    match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(within) => answers_without_tls(within),
+        None => matches!(cause.downcast_ref(), Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))),
+    }
 }

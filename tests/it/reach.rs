@@ -145,6 +145,20 @@ fn findings(report: &Value) -> Vec<[String; 4]> {
 }
 
 #[test]
+fn a_port_without_tls_is_told_so_in_plain_words() {
+    let serve = serve();
+    for args in [RUN.as_slice(), LOAD.as_slice()] {
+        let (code, report) = ran(args, &serve.url().replace("http://", "https://"), None);
+        let reason = report["reason"].as_str().expect("a reason");
+        assert!(
+            code == 3 && reason.ends_with("the port answers, but not in TLS: is it http:// that it speaks?"),
+            "{code} {reason}"
+        );
+        assert_eq!(ran(args, serve.url(), None).0, 0, "{args:?}");
+    }
+}
+
+#[test]
 fn a_reply_in_a_coding_that_nobody_asked_for_breaks_http_2_and_is_named() {
     let (serve, plain) = (serve(), serve());
     let to = upstream(&serve);
