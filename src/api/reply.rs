@@ -119,6 +119,12 @@ pub fn decode_coded(body: &[u8], coding: Option<&str>) -> (Option<Reply>, Vec<De
     (reply, defects)
 }
 
+/// The code at the top, for those who ask nothing else: what [`decode`] reads, at a fraction of its cost.
+pub fn top_code(body: &[u8]) -> Option<i64> {
+    let value: &RawValue = serde_json::from_slice(body).ok()?;
+    serde_json::from_str(ReplyFields::of(value)?.get("ErrorCode")?.get()).ok()
+}
+
 fn decode_body(body: &[u8], coding: Option<&str>, defects: &mut Vec<Defect>) -> Option<Reply> {
     let mut whole = |expected, actual| {
         let (expected, actual) = coding.map_or((expected, actual), |coding| ("JSON", coded(coding)));
@@ -277,6 +283,24 @@ mod tests {
         let reply = reply.expect("a reply");
         assert_eq!(reply.result("k2").expect("k2").extension.value, "v1234");
         assert_eq!(reply.result("k2").expect("k2").code, 23001);
+    }
+
+    #[test]
+    fn the_top_code_alone_is_the_one_that_the_whole_reply_has() {
+        let bodies = [
+            DOCUMENTED,
+            r#"{"ActionStatus":"FAIL","ErrorCode":10002}"#,
+            r#"{"ErrorCode":1,"ErrorCode":60007}"#,
+            r#"{"ErrorCode":"10002"}"#,
+            r#"{"ErrorCode":1e400}"#,
+            r#"{"ActionStatus":"OK"}"#,
+            "[10002]",
+            r#"{"ErrorCode":10002"#,
+            "",
+        ];
+        let codes = bodies.map(|body| top_code(body.as_bytes()));
+        assert_eq!(codes, bodies.map(|body| decode(body.as_bytes()).0.map(|reply| reply.code)));
+        assert_eq!(codes, [Some(0), Some(10002), Some(60007), None, None, None, None, None, None]);
     }
 
     #[test]

@@ -12,8 +12,7 @@ use super::readback::{Pages, ReadError};
 use super::target::{Clock, MessageSource, ReadBack, Target};
 use crate::api::MemberCalls;
 use crate::api::message::{GET_PATH, SEND_PATH, decode_send, get_body};
-use crate::api::reply::decode;
-use crate::api::{HttpRequest, code};
+use crate::api::{HttpRequest, code, reply};
 use crate::history::{Exchange, Loss, Outcome};
 use crate::judge::conform::pairs::Pairs;
 use crate::random::Random;
@@ -191,7 +190,7 @@ impl<'a> Line<'a> {
 /// The top-level code of a reply, where there is one.
 fn top_code(outcome: &Outcome) -> Option<i64> {
     match outcome {
-        Outcome::Replied(http) => decode(&http.body).0.map(|reply| reply.code),
+        Outcome::Replied(http) => reply::top_code(&http.body),
         Outcome::Lost(_) => None,
     }
 }

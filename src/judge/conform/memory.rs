@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Sent;
-use crate::api::{Operation, Reply, code};
+use crate::api::{KeyResult, Operation, Reply, code};
 
 /// What a scenario knows of its messages, from replies alone.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +55,10 @@ impl Memory {
             }
             return;
         }
-        for result in reply.results.iter().flatten() {
+        // A result for a key that the call did not name is a finding, and nothing that anyone would read back. What a raw call
+        // names only its author knows.
+        let is_named = |result: &&KeyResult| sent.operation.is_none() || sent.kvs.iter().any(|kv| kv.key == result.extension.key);
+        for result in reply.results.iter().flatten().filter(is_named) {
             let (seq, slot) = (result.extension.seq, (sent.message.clone(), result.extension.key.clone()));
             let floor = self.keys.get(&slot).and_then(|known| known.floor);
             let known = match (sent.operation, result.code) {
@@ -85,10 +88,10 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Extension, KeyResult};
+    use crate::api::{Extension, Kv};
 
     fn sent(operation: Operation) -> Sent {
-        Sent { message: "m".into(), operation: Some(operation), kvs: vec![] }
+        Sent { message: "m".into(), operation: Some(operation), kvs: vec![Kv { key: "k".into(), value: None, seq: None }] }
     }
 
     fn reply(code: i64, value: &str, seq: i64) -> Reply {
@@ -102,6 +105,15 @@ mod tests {
         memory.learn(&sent(Operation::Set), &reply(0, "v", 3));
         assert_eq!((memory.latest("m", "k"), memory.floor("m", "k"), memory.holds_any("m")), (3, Some(3), true));
         assert_eq!(memory.latest("other", "k"), 0);
+    }
+
+    #[test]
+    fn a_key_that_the_call_did_not_name_is_not_learnt_unless_nobody_knows_what_it_names() {
+        for (operation, keys) in [(Some(Operation::Set), vec![]), (Some(Operation::Delete), vec![]), (None, vec!["k"])] {
+            let mut memory = Memory::default();
+            memory.learn(&Sent { message: "m".into(), operation, kvs: Vec::new() }, &reply(23001, "v", 3));
+            assert_eq!(memory.keys("m"), keys, "{operation:?}");
+        }
     }
 
     #[test]
