@@ -176,7 +176,7 @@ pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
     pub(crate) fn start(folder: &Path, args: &[&str]) -> Running {
-        let mut command = command();
+        let mut command = interruptible();
         command.args(args).current_dir(folder).env("MSGEXT_SECRET_KEY", KEY);
         Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary can be run"))
     }
