@@ -66,7 +66,7 @@ pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
 }
 
 /// A history says itself whose calls it holds.
-fn of_history(args: &JudgeArgs, text: &str) -> Result<Result<history::Recorded, history::HistoryError>, Failure> {
+fn of_history(args: &JudgeArgs, text: &str) -> Result<Result<history::RecordedHistory, history::HistoryError>, Failure> {
     if args.admin.is_some() || args.member_calls.is_some() {
         return Err(Failure::usage("--admin and --member-calls go with a HAR: a history of msgext says both itself"));
     }

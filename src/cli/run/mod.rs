@@ -4,7 +4,6 @@ mod progress;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use progress::RunProgress;
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use url::Url;
 
-use super::{HistoryError, Recorded, is_signature, usual_headers};
+use super::{HistoryError, RecordedHistory, is_signature, usual_headers};
 use crate::api::message::{GET_PATH, SEND_PATH};
 use crate::api::{HttpRequest, call};
 use crate::history::{Exchange, HttpReply, Loss, Outcome};
@@ -90,13 +90,13 @@ pub fn is_har(text: &str) -> bool {
 }
 
 /// Reads the calls of this service, whose callers a HAR does not tell: `identity` says who they are.
-pub fn read(text: &str, identity: Identity) -> Result<Recorded, HistoryError> {
+pub fn read(text: &str, identity: Identity) -> Result<RecordedHistory, HistoryError> {
     let har: Har = serde_json::from_str(text)
         .map_err(|error| HistoryError { line: error.line(), what: format!("{error}; this is no HAR 1.2") })?;
     let start = har.log.entries.iter().map(|entry| entry.started_date_time).min().unwrap_or_default();
     let all = har.log.entries.len();
     let exchanges: Vec<Exchange> = har.log.entries.iter().filter_map(|entry| exchange(entry, start)).collect();
-    Ok(Recorded { identity, fresh: Vec::new(), others: all - exchanges.len(), exchanges })
+    Ok(RecordedHistory { identity, fresh: Vec::new(), others: all - exchanges.len(), exchanges })
 }
 
 fn exchange(entry: &HarEntry, start: Timestamp) -> Option<Exchange> {

@@ -62,7 +62,7 @@ pub struct HistoryEntry {
 
 /// A history that was read, or the part of a file that is one.
 #[derive(Debug)]
-pub struct Recorded {
+pub struct RecordedHistory {
     pub identity: Identity,
     pub fresh: Vec<String>,
     pub exchanges: Vec<Exchange>,
@@ -139,7 +139,7 @@ fn usual_headers() -> Vec<(String, String)> {
 }
 
 /// Reads a history; the order of its exchanges is of no matter.
-pub fn read(text: &str) -> Result<Recorded, HistoryError> {
+pub fn read(text: &str) -> Result<RecordedHistory, HistoryError> {
     let mut lines = (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty());
     let (line, first) = lines.next().ok_or(HistoryError { line: 1, what: "the file is empty".to_owned() })?;
     let head: HistoryHead = parsed(line, first, "the first line says whose calls these are")?;
@@ -153,7 +153,7 @@ pub fn read(text: &str) -> Result<Recorded, HistoryError> {
     if let Some(pair) = entries.array_windows::<2>().find(|[one, other]| one.number == other.number) {
         return Err(HistoryError { line: 1, what: format!("two exchanges have the number {}", pair[0].number) });
     }
-    Ok(Recorded {
+    Ok(RecordedHistory {
         identity: Identity { admin: head.admin, member_calls: head.member_calls },
         fresh: head.fresh,
         exchanges: entries.into_iter().map(exchange).collect(),

@@ -31,8 +31,8 @@ fn judged(lines: &[Value], code: i32) -> Value {
 }
 
 fn write(path: &Path, lines: &[Value]) {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    fs::write(path, text).expect("a file can be written");
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    fs::write(path, lines.join("\n") + "\n").expect("a file can be written");
 }
 
 #[test]
