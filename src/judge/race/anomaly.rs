@@ -42,9 +42,8 @@ const NAMES: &[(&str, Shows)] = &[
     ("two winners of one Seq", |seen| seen.pair(|one, other| expects(one).is_some() && expects(one) == expects(other))),
     ("Seq given twice", |seen| seen.pair(|one, other| told(one).is_some() && told(one) == told(other))),
     ("write undone by an earlier clear", |seen| {
-        let clears = |when: UnderWay| seen.any(|clear, touch| touch == Touch::Clear && clear.received < when.sent);
-        seen.any(|when, set| told(set).is_some() && clears(when))
-            && seen.in_turn(|set, read| told(set).is_some() && is_missing(read))
+        let undone = |one: Touch| !one.changes() && one.holds().is_some_and(|(value, _)| seen.after_clear.contains(&value));
+        !seen.removes() && seen.in_turn(|one, read| undone(one) && is_missing(read))
     }),
     ("Seq gone back", |seen| {
         !seen.removes() && seen.in_turn(|one, other| told(one).zip(told(other)).is_some_and(|(first, later)| later < first))
@@ -68,6 +67,8 @@ struct Symptoms<'a> {
     phantoms: &'a HashSet<ValueNumber>,
     /// Values that were seen when all of these were over.
     lasting: &'a HashSet<ValueNumber>,
+    /// Values that were set after a clear had been acknowledged.
+    after_clear: &'a HashSet<ValueNumber>,
 }
 
 impl Symptoms<'_> {
@@ -131,8 +132,8 @@ pub(super) fn of_witness(history: &RacedHistory, register: &Register<'_>, witnes
     let end = witness.iter().map(|place| register.under_way[*place as usize].received).filter(|end| *end != NEVER).max();
     let later = register.under_way.iter().zip(&register.touches).filter(|(when, _)| end.is_some_and(|end| when.sent > end));
     let lasting: HashSet<ValueNumber> = later.filter_map(|(_, touch)| touch.shown()).collect();
-    let phantoms = phantoms(register);
-    let seen = Symptoms { operations, phantoms: &phantoms, lasting: &lasting };
+    let (phantoms, after_clear) = (phantoms(register), after_clear(register));
+    let seen = Symptoms { operations, phantoms: &phantoms, lasting: &lasting, after_clear: &after_clear };
     let name = NAMES.iter().find(|(_, shows)| shows(&seen)).map_or("", |(name, _)| *name);
     let witnessed = witness.iter().map(|place| witnessed(history, register, *place as usize));
     Anomaly {
@@ -151,6 +152,14 @@ fn phantoms(register: &Register<'_>) -> HashSet<ValueNumber> {
         phantoms.remove(&value);
     }
     phantoms
+}
+
+/// Values that were set after the first clear had been acknowledged.
+fn after_clear(register: &Register<'_>) -> HashSet<ValueNumber> {
+    let all = || register.under_way.iter().zip(&register.touches);
+    let first = all().filter(|(_, touch)| **touch == Touch::Clear).map(|(when, _)| when.received).min();
+    let later = all().filter(|(when, _)| first.is_some_and(|cleared| when.sent > cleared));
+    later.filter_map(|(_, touch)| touch.sets()).collect()
 }
 
 fn witnessed(history: &RacedHistory, register: &Register<'_>, place: usize) -> Witnessed {

@@ -3,4 +3,5 @@
 mod command;
 pub(crate) mod history;
 mod judges;
+mod names;
 mod recorded;
