@@ -16,18 +16,18 @@ fn made(nth: u64, operation: Operation, seq: Option<i64>, value: &str, reply: Op
     Made { client: 0, by_member: seq.is_some(), call, reply, sent: 100 * nth + 10, received: 100 * nth + 90 }
 }
 
-fn told(code: i64, value: &str, seq: i64) -> Option<Reply> {
+fn told(code: i64, value: &str, seq: i64) -> Reply {
     let extension = Extension { key: "k".to_owned(), value: value.to_owned(), seq };
-    Some(Reply::accepted(Some(vec![KeyResult { code, extension }])))
+    Reply::accepted(Some(vec![KeyResult { code, extension }]))
 }
 
 fn set(nth: u64, seq: Option<i64>, value: &str, given: i64) -> Made {
-    made(nth, Operation::Set, seq, value, told(0, value, given))
+    made(nth, Operation::Set, seq, value, Some(told(0, value, given)))
 }
 
 /// A refusal, which shows what the key holds.
 fn shows(nth: u64, value: &str, seq: i64) -> Made {
-    made(nth, Operation::Set, Some(99), "never", told(code::SEQ_CONFLICT, value, seq))
+    made(nth, Operation::Set, Some(99), "never", Some(told(code::SEQ_CONFLICT, value, seq)))
 }
 
 fn lost(nth: u64, value: &str) -> Made {
