@@ -99,28 +99,34 @@ impl Conduct {
         unwritten: Option<Failure>,
         tell: impl FnOnce(&mut dyn Write, &Report) -> io::Result<()>,
     ) -> Result<Exit, Failure> {
-        let folder = self.outputs.folder().display().to_string();
         let is_tested = could_not_test.is_none();
         if is_tested {
             let _ = tell(&mut anstream::stderr().lock(), report);
         }
         let could_not_test =
             could_not_test.map(|Failure { exit, message }| Failure { exit, message: self.secrets().scrub(&message) });
-        let mut failures: Vec<Failure> = could_not_test.into_iter().chain(unwritten).collect();
-        failures.extend(self.outputs.write(report));
-        if is_tested {
-            say(format_args!("reports: {}", printable(&folder)));
-        }
-        let last = failures.pop();
-        for failure in &failures {
-            told(failure);
-        }
-        last.map_or(Ok(report.verdict.into()), Err)
+        let failures: Vec<Failure> = could_not_test.into_iter().chain(unwritten).collect();
+        close(self.outputs, report, failures, is_tested)
     }
 
     fn secrets(&self) -> Secrets {
         Secrets::of(&self.named.secrets(), [])
     }
+}
+
+/// Writes the reports, and tells what went wrong, and where they are if anything was tested. The exit code follows from the report,
+/// or from the last failure.
+pub fn close(outputs: Outputs, report: &Report, mut failures: Vec<Failure>, is_tested: bool) -> Result<Exit, Failure> {
+    let folder = outputs.folder().display().to_string();
+    failures.extend(outputs.write(report));
+    if is_tested {
+        say(format_args!("reports: {}", printable(&folder)));
+    }
+    let last = failures.pop();
+    for failure in &failures {
+        told(failure);
+    }
+    last.map_or(Ok(report.verdict.into()), Err)
 }
 
 /// Since 1970.

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::conduct::now;
+use super::conduct::{close, now};
 use super::exit::{Exit, Failure, say};
 use super::files;
 use super::output::OutputArgs;
+use super::target::member_calls;
 use super::terminal::width;
-use crate::api::MemberCalls;
 use crate::judge::race::judge;
 use crate::judge::race::raced::{Identity, RacedHistory};
-use crate::judge::text::{counted, printable};
+use crate::judge::text::counted;
 use crate::report::Facts;
 use crate::report::history::{self, har};
 use crate::report::race::{build, text};
@@ -59,10 +59,7 @@ pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
     if others > 0 {
         say(format_args!("{} in it that are no call on a message's pairs", counted(others, "exchange")));
     }
-    let folder = outputs.folder().display().to_string();
-    let mut unwritten = outputs.write(&report);
-    say(format_args!("reports: {}", printable(&folder)));
-    unwritten.pop().map_or(Ok(report.verdict.into()), Err)
+    close(outputs, &report, Vec::new(), true)
 }
 
 /// A history says itself whose calls it holds.
@@ -74,11 +71,7 @@ fn of_history(args: &JudgeArgs, text: &str) -> Result<Result<history::RecordedHi
 }
 
 fn identity(args: &JudgeArgs) -> Result<Identity, Failure> {
-    let member_calls = match args.member_calls {
-        None | Some(MemberCallsWord::Identifier) => MemberCalls::Identifier,
-        Some(MemberCallsWord::FromAccount) => MemberCalls::FromAccount,
-        Some(MemberCallsWord::None) => MemberCalls::Nobody,
-        Some(MemberCallsWord::Auto) => return Err(Failure::usage("--member-calls auto: there is no target to ask")),
-    };
+    let member_calls = member_calls(args.member_calls.unwrap_or(MemberCallsWord::Identifier));
+    let member_calls = member_calls.ok_or_else(|| Failure::usage("--member-calls auto: there is no target to ask"))?;
     Ok(Identity { admin: args.admin.clone().unwrap_or_else(|| super::embedded::ADMIN.to_owned()), member_calls })
 }

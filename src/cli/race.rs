@@ -21,15 +21,12 @@ use crate::drive::target::TargetPlace;
 use crate::judge::race::judge;
 use crate::judge::race::raced::{Identity, RacedHistory};
 use crate::model::Rules;
+use crate::report::build::GENERATOR;
 use crate::report::history::{self, HistoryHead};
 use crate::report::race::{build, text};
 use crate::report::secrets::Secrets;
 use crate::scenario::race::{BUNDLED, MOST_CLIENTS, MOST_OPERATIONS, RacePlan, load};
 use crate::spec;
-use crate::yaml::rate::Rate;
-
-/// The request budget on a real target, where none is given: below four fifths of the app's limit of 200.
-const DEFAULT_RATE: Rate = Rate::a_second(150);
 
 /// Threads of the embedded endpoint: calls come to it side by side.
 const SERVING: usize = 4;
@@ -121,7 +118,7 @@ fn record(output: Output, identity: Identity, run: RaceRun, secrets: &[String]) 
     let secrets = Secrets::of(secrets, &run.exchanges);
     let head = HistoryHead {
         version: history::VERSION,
-        generator: concat!("msgext ", env!("CARGO_PKG_VERSION")).to_owned(),
+        generator: GENERATOR.to_owned(),
         admin: identity.admin,
         member_calls: identity.member_calls,
         fresh: run.messages,
@@ -137,7 +134,7 @@ fn test(args: &RaceArgs, plan: &RacePlan, conduct: &Conduct) -> Result<(RaceRun,
     let place = served.as_ref().map_or_else(|| named.place.clone(), |served| TargetPlace::Remote(served.url.clone()));
     // The embedded endpoint has its ends of the connections in this process, too.
     make_room(plan.clients, if is_embedded { 2 } else { 1 }).map_err(|error| Failure::usage(error.to_string()))?;
-    let rate = RequestRate::budget(args.rate, is_embedded, DEFAULT_RATE);
+    let rate = RequestRate::budget(args.rate, is_embedded);
     let progress = progress(args.conduct.quiet, plan);
     let run = runtime.block_on(async {
         let ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;

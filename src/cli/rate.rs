@@ -7,6 +7,9 @@ use crate::yaml::rate::Rate;
 /// Time between two requests. One that was signed waits for those of all scenarios beside it, several times where it is sent again.
 const MOST_BETWEEN: Duration = Duration::from_mins(1);
 
+/// The budget on a real target, where none is given: a quarter below the app's limit of 200.
+pub const USUAL: Rate = Rate::a_second(150);
+
 /// A budget, or none.
 #[derive(Clone, Copy, Debug)]
 pub enum RequestRate {
@@ -15,13 +18,13 @@ pub enum RequestRate {
 }
 
 impl RequestRate {
-    /// The budget of a run; the embedded endpoint needs none, and any other gets `usual` where nothing is said.
-    pub fn budget(asked: Option<RequestRate>, is_embedded: bool, usual: Rate) -> Option<Rate> {
+    /// The budget of a run; the embedded endpoint needs none.
+    pub fn budget(asked: Option<RequestRate>, is_embedded: bool) -> Option<Rate> {
         match asked {
             Some(RequestRate::Limited(rate)) => Some(rate),
             Some(RequestRate::Unlimited) => None,
             None if is_embedded => None,
-            None => Some(usual),
+            None => Some(USUAL),
         }
     }
 }

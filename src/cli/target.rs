@@ -210,7 +210,8 @@ pub fn span_to(most: Duration) -> impl Fn(&str) -> Result<Duration, String> + Cl
     }
 }
 
-fn member_calls(arg: MemberCallsWord) -> Option<MemberCalls> {
+/// `None` finds out.
+pub fn member_calls(arg: MemberCallsWord) -> Option<MemberCalls> {
     match arg {
         MemberCallsWord::Identifier => Some(MemberCalls::Identifier),
         MemberCallsWord::FromAccount => Some(MemberCalls::FromAccount),

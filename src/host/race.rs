@@ -151,11 +151,10 @@ impl SharedModel {
             RaceKind::CheckThenSet | RaceKind::MapCopy => {
                 let reply = write.apply(rules, &mut copy);
                 wait(race.window);
-                if let Some(store) = self.lock().store(rules, write) {
-                    let done = if race.kind == RaceKind::MapCopy { Vec::new() } else { written(write, &reply) };
-                    if race.kind == RaceKind::MapCopy || !done.is_empty() || write.call.operation == Operation::Clear {
-                        store.take(rules, &copy, &done);
-                    }
+                let done = written(write, &reply);
+                let takes_all = race.kind == RaceKind::MapCopy || write.call.operation == Operation::Clear;
+                if let Some(store) = self.lock().store(rules, write).filter(|_| takes_all || !done.is_empty()) {
+                    store.take(rules, &copy, if takes_all { &[] } else { &done });
                 }
                 write.answer(rules, reply)
             }

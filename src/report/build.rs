@@ -16,6 +16,9 @@ use crate::scenario::conform::plan::Planned;
 use crate::spec::{Level, Profile, Spec};
 use crate::verdict::{self, Overall, RequestCount, ScenarioOutcome};
 
+/// What makes reports and histories.
+pub const GENERATOR: &str = concat!("msgext ", env!("CARGO_PKG_VERSION"));
+
 /// A body longer than this is cut.
 const MAX_BODY_BYTES: usize = 4096;
 
@@ -50,7 +53,7 @@ pub struct RunFacts {
 pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
     Report {
         version: VERSION,
-        generator: concat!("msgext ", env!("CARGO_PKG_VERSION")).to_owned(),
+        generator: GENERATOR.to_owned(),
         command: command.to_owned(),
         verdict: Overall::Inconclusive,
         reason: String::new(),
@@ -106,7 +109,9 @@ pub fn build(
         })
         .collect();
     bound::shorten(&mut scenarios);
-    let clauses: Vec<ClauseEntry> = summary.clauses.iter().map(|verdict| clause(spec, verdict, &secrets)).collect();
+    let judged = summary.clauses.iter();
+    let clauses: Vec<ClauseEntry> =
+        judged.map(|judged| clause(spec, &judged.id, &judged.verdict, judged.scenarios.clone(), &secrets)).collect();
 
     Report {
         verdict: summary.overall,
@@ -213,16 +218,23 @@ fn body(bytes: &[u8], secrets: &Secrets) -> String {
     format!("{}… [cut here; {}{more} bytes in all]", &text[..end], bytes.len())
 }
 
-fn clause(spec: &Spec, verdict: &summary::ClauseVerdict, secrets: &Secrets) -> ClauseEntry {
-    let clause = spec.clause(&verdict.id);
+/// What the spec says of a clause, and what a run does.
+pub(super) fn clause(
+    spec: &Spec,
+    id: &str,
+    verdict: &verdict::Verdict,
+    scenarios: Vec<String>,
+    secrets: &Secrets,
+) -> ClauseEntry {
+    let clause = spec.clause(id);
     ClauseEntry {
-        id: verdict.id.clone(),
-        level: verdict.level,
+        id: id.to_owned(),
+        level: clause.map_or(Level::Must, |clause| clause.level),
         section: clause.map(|clause| clause.section.clone()).unwrap_or_default(),
         statement: clause.map(|clause| clause.statement.clone()).unwrap_or_default(),
-        verdict: (&verdict.verdict).into(),
-        why: verdict.verdict.why().map(|why| secrets.told(why)),
-        scenarios: verdict.scenarios.clone(),
+        verdict: verdict.into(),
+        why: verdict.why().map(|why| secrets.told(why)),
+        scenarios,
     }
 }
 

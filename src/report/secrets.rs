@@ -121,7 +121,7 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
-fn is_usersig(name: &str) -> bool {
+pub(super) fn is_usersig(name: &str) -> bool {
     name.eq_ignore_ascii_case("usersig")
 }
 

@@ -15,6 +15,7 @@ use super::embedded;
 use super::exit::{Exit, Failure, say};
 use super::files::Output;
 use super::number::whole;
+use super::rate::USUAL;
 use super::target::{Named, span_to};
 use super::terminal::width;
 use crate::drive::descriptors::make_room;
@@ -38,8 +39,6 @@ use metrics::Metrics;
 use plan::PlanArgs;
 use watch::Watch;
 
-/// Messages are made at this rate on a real target: a quarter below the app's limit of 200.
-const MAKING: Rate = Rate::a_second(150);
 /// A thread is given so many calls a second at most, where there are cores for more.
 const CALLS_A_THREAD: f64 = 40_000.0;
 
@@ -155,7 +154,7 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
     let served = if args.conduct.target.is_embedded() { Some(embedded::serve(Rules::default(), 1)?) } else { None };
     let (place, rate) = match &served {
         Some(served) => (TargetPlace::Remote(served.url.clone()), None),
-        None => (named.place.clone(), Some(MAKING)),
+        None => (named.place.clone(), Some(USUAL)),
     };
     let TargetPlace::Remote(url) = &place else {
         return Err(Failure::could_not_test("load needs a target that has an address"));

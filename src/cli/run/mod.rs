@@ -26,10 +26,7 @@ use crate::scenario::conform::filter::Filter;
 use crate::scenario::conform::plan::{self, Planned};
 use crate::spec::{self, Spec};
 use crate::verdict::ScenarioOutcome;
-use crate::yaml::rate::Rate;
 
-/// The request budget on a real target, where none is given: a quarter below the app's limit of 200.
-const DEFAULT_RATE: Rate = Rate::a_second(150);
 /// Checks a target against the documentation, scenario by scenario
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one flag of the command line")]
@@ -111,7 +108,7 @@ fn plan(args: &RunArgs, spec: &Spec, seed: u64) -> Result<Vec<Planned>, Failure>
 }
 
 fn options(args: &RunArgs, seed: u64) -> ConformOptions {
-    let rate = RequestRate::budget(args.rate, args.conduct.target.is_embedded(), DEFAULT_RATE);
+    let rate = RequestRate::budget(args.rate, args.conduct.target.is_embedded());
     ConformOptions { rate, fast: args.fast, fail_fast: args.fail_fast, strict: args.strict, keeps_exchanges: false, seed }
 }
 

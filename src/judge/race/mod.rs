@@ -157,19 +157,18 @@ pub fn is_explained(history: &RacedHistory, assumed: Assumed) -> Option<bool> {
 
 /// The answers that leave the least unexplained; the first that leave nothing.
 fn best_explained(history: &RacedHistory) -> Explained {
-    let mut best: Option<Explained> = None;
-    for assumed in Assumed::all() {
-        let most = best.as_ref().map_or(usize::MAX, Explained::faults);
-        let explained = explain(history, assumed, most);
-        let rank = |explained: &Explained| (explained.faults(), explained.undecided);
-        if best.as_ref().is_none_or(|best| rank(&explained) < rank(best)) {
-            best = Some(explained);
-        }
-        if best.as_ref().is_some_and(|best| rank(best) == (0, 0)) {
+    let rank = |explained: &Explained| (explained.faults(), explained.undecided);
+    let mut best = explain(history, Assumed::DOCUMENTED, usize::MAX);
+    for assumed in Assumed::all().filter(|assumed| *assumed != Assumed::DOCUMENTED) {
+        if rank(&best) == (0, 0) {
             break;
         }
+        let explained = explain(history, assumed, best.faults());
+        if rank(&explained) < rank(&best) {
+            best = explained;
+        }
     }
-    best.unwrap_or_else(|| explain(history, Assumed::DOCUMENTED, usize::MAX))
+    best
 }
 
 /// Searches key by key; ends beyond so many faults.
@@ -206,18 +205,23 @@ fn anomalies(history: &RacedHistory, explained: &Explained) -> Vec<Anomaly> {
 /// The answers that this history decides: those without which it would have no explanation.
 fn readings(history: &RacedHistory, held: Assumed) -> BTreeMap<&'static str, &'static str> {
     let excluded = |other: Assumed| explain(history, other, 0).faults() > 0;
-    let (counters, gone) = ([Counter::PerKey, Counter::PerMessage], [Gone::Tombstone, Gone::Reset]);
-    let others = |same: fn(Assumed, Assumed) -> bool| Assumed::all().filter(move |other| !same(*other, held));
     let mut decided = atomic::readings(history, held);
-    let mut told = |question, answer: Option<&'static str>, same: fn(Assumed, Assumed) -> bool| {
-        if others(same).all(excluded) {
-            decided.extend(answer.map(|answer| (question, answer)));
+    let mut told = |question, answer, same: fn(Assumed, Assumed) -> bool| {
+        if Assumed::all().filter(|other| !same(*other, held)).all(excluded) {
+            decided.insert(question, answer);
         }
     };
-    let at = |all: [&'static str; 2], is_second: bool| Some(all[usize::from(is_second)]);
-    told("seq", at(["per-key", "per-message"], held.counter == counters[1]), |a, b| a.counter == b.counter);
-    told("deleted-key", at(["tombstone", "reset"], held.deleted == gone[1]), |a, b| a.deleted == b.deleted);
-    told("cleared-key", at(["tombstone", "reset"], held.cleared == gone[1]), |a, b| a.cleared == b.cleared);
+    let counter = match held.counter {
+        Counter::PerKey => "per-key",
+        Counter::PerMessage => "per-message",
+    };
+    let gone = |gone: Gone| match gone {
+        Gone::Tombstone => "tombstone",
+        Gone::Reset => "reset",
+    };
+    told("seq", counter, |a, b| a.counter == b.counter);
+    told("deleted-key", gone(held.deleted), |a, b| a.deleted == b.deleted);
+    told("cleared-key", gone(held.cleared), |a, b| a.cleared == b.cleared);
     decided
 }
 

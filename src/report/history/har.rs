@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use url::Url;
 
-use super::{HistoryError, RecordedHistory, is_signature, usual_headers};
+use super::{HistoryError, RecordedHistory, usual_headers};
 use crate::api::message::{GET_PATH, SEND_PATH};
 use crate::api::{HttpRequest, call};
 use crate::history::{Exchange, HttpReply, Loss, Outcome};
 use crate::judge::race::raced::Identity;
-use crate::report::secrets::MASK;
+use crate::report::secrets::{MASK, is_usersig};
 
 /// Times in a HAR are told in milliseconds: each call may have begun a little later, and its reply come a little later, too.
 const COARSE: Duration = Duration::from_millis(1);
@@ -110,7 +110,7 @@ fn exchange(entry: &HarEntry, start: Timestamp) -> Option<Exchange> {
         (Ok(status @ 1..), Some(body)) => Outcome::Replied(HttpReply { status, body, cut: None, coding: None }),
         _ => Outcome::Lost(Loss::Closed("no reply was recorded".to_owned())),
     };
-    let masked = |name: &str, value: &str| if is_signature(name) { MASK.to_owned() } else { value.to_owned() };
+    let masked = |name: &str, value: &str| if is_usersig(name) { MASK.to_owned() } else { value.to_owned() };
     let request = HttpRequest {
         method: entry.request.method.clone(),
         path: path.to_owned(),

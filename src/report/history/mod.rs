@@ -11,7 +11,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::secrets::{MASK, Secrets};
+use super::secrets::{MASK, Secrets, is_usersig};
 use crate::api::{HttpRequest, MemberCalls};
 use crate::history::{Exchange, HttpReply, Loss, Outcome};
 use crate::judge::race::raced::Identity;
@@ -99,7 +99,7 @@ fn entry(number: u32, exchange: &Exchange, secrets: &Secrets) -> HistoryEntry {
         }
         Outcome::Lost(loss) => (None, None, Some(secrets.told(&loss.to_string()))),
     };
-    let shown = |name: &str, value: &str| if is_signature(name) { MASK.to_owned() } else { secrets.scrub(value) };
+    let shown = |name: &str, value: &str| if is_usersig(name) { MASK.to_owned() } else { secrets.scrub(value) };
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     HistoryEntry {
         number,
@@ -126,11 +126,6 @@ pub fn schema() -> Schema {
         Exchange(HistoryEntry),
     }
     schemars::schema_for!(HistoryLine)
-}
-
-/// Whether a parameter of the query is the call's signature.
-fn is_signature(name: &str) -> bool {
-    name.eq_ignore_ascii_case("usersig")
 }
 
 /// What a call sends in any case, and no history has to say.

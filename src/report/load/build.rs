@@ -8,7 +8,7 @@ use crate::judge::load::ledger::Difference;
 use crate::judge::load::limits::ClauseOutcome;
 use crate::judge::load::measured::Measured;
 use crate::judge::load::verdict::LoadVerdict;
-use crate::report::build::{Facts, begun, exchange, milliseconds, totals};
+use crate::report::build::{self, Facts, begun, exchange, milliseconds, totals};
 use crate::report::secrets::Secrets;
 use crate::report::{ClauseEntry, FilePlace, FindingEntry, Report, ScenarioEntry, curl};
 use crate::spec::{Level, Spec};
@@ -95,22 +95,14 @@ fn figures(measured: &Measured, verdict: &LoadVerdict, secrets: &Secrets) -> Loa
 }
 
 fn clause(spec: &Spec, outcome: &ClauseOutcome, measured: &Measured, secrets: &Secrets) -> ClauseEntry {
-    let known = spec.clause(&outcome.clause);
     let found = measured.findings.counts.get(&outcome.clause).copied().unwrap_or(0);
     let is_tested = measured.plan.limits.is_some() && outcome.clause.starts_with("LIM-");
-    let phases = measured.plan.phases.iter().filter(|_| is_tested);
-    ClauseEntry {
-        id: outcome.clause.to_string(),
-        level: known.map_or(Level::Must, |clause| clause.level),
-        section: known.map(|clause| clause.section.clone()).unwrap_or_default(),
-        statement: known.map(|clause| clause.statement.clone()).unwrap_or_default(),
-        verdict: (&outcome.verdict).into(),
-        why: match outcome.verdict.why() {
-            None if found > 1 => Some(format!("{found} findings")),
-            why => why.map(|why| secrets.told(why)),
-        },
-        scenarios: phases.map(|phase| phase.name.clone()).collect(),
+    let phases = measured.plan.phases.iter().filter(|_| is_tested).map(|phase| phase.name.clone()).collect();
+    let mut entry = build::clause(spec, &outcome.clause, &outcome.verdict, phases, secrets);
+    if entry.why.is_none() && found > 1 {
+        entry.why = Some(format!("{found} findings"));
     }
+    entry
 }
 
 /// Each phase, and what was read back after them where that was not as it had to be.

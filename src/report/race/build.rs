@@ -3,11 +3,11 @@
 use super::{AnomalyEntry, Race, TimelineEntry};
 use crate::history::Exchange;
 use crate::judge::race::{Anomaly, RaceVerdict, Witnessed};
-use crate::report::build::{Facts, begun, totals};
+use crate::report::build::{self, Facts, begun, totals};
 use crate::report::secrets::Secrets;
 use crate::report::{ClauseEntry, Report, curl};
-use crate::spec::{Level, Spec};
-use crate::verdict::{Overall, Verdict};
+use crate::spec::Spec;
+use crate::verdict::Overall;
 
 /// Builds the report of a race, by the command that ran or read it. What `secrets` holds is masked in all of it, and so is every signature that an exchange shows.
 pub fn build(
@@ -21,7 +21,7 @@ pub fn build(
     let shown = verdict.anomalies.iter().flat_map(|anomaly| &anomaly.witness);
     let secrets = Secrets::of(secrets, shown.filter_map(|witnessed| exchanges.get(witnessed.exchange as usize)));
     let clauses: Vec<ClauseEntry> =
-        verdict.clauses(spec).iter().map(|(id, verdict)| entry(spec, id, verdict, &secrets)).collect();
+        verdict.clauses(spec).iter().map(|(id, verdict)| build::clause(spec, id, verdict, Vec::new(), &secrets)).collect();
     Report {
         verdict: overall,
         reason: secrets.told(reason),
@@ -65,18 +65,5 @@ fn call(witnessed: &Witnessed, start: u64, exchanges: &[Exchange], secrets: &Sec
         received_us: witnessed.received.map(since),
         told: secrets.told(&witnessed.told),
         curl: exchange.map(|exchange| curl::line(&exchange.request, secrets)).unwrap_or_default(),
-    }
-}
-
-fn entry(spec: &Spec, id: &str, verdict: &Verdict, secrets: &Secrets) -> ClauseEntry {
-    let clause = spec.clause(id);
-    ClauseEntry {
-        id: id.to_owned(),
-        level: clause.map_or(Level::Must, |clause| clause.level),
-        section: clause.map(|clause| clause.section.clone()).unwrap_or_default(),
-        statement: clause.map(|clause| clause.statement.clone()).unwrap_or_default(),
-        verdict: verdict.into(),
-        why: verdict.why().map(|why| secrets.told(why)),
-        scenarios: Vec::new(),
     }
 }
