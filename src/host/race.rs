@@ -132,7 +132,7 @@ impl SharedModel {
     }
 
     fn clear_each(&self, rules: &Rules, write: &PendingWrite) -> Response {
-        let keys = self.lock().store(rules, write).map(|store| store.live_keys()).unwrap_or_default();
+        let keys = self.lock().store(rules, write).map(|store| store.keys()).unwrap_or_default();
         for key in &keys {
             if let Some(store) = self.lock().store(rules, write) {
                 store.remove(rules, std::slice::from_ref(key));

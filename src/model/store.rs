@@ -88,8 +88,12 @@ impl Store {
         }
     }
 
-    /// The keys that are set.
-    pub fn live_keys(&self) -> Vec<String> {
+    /// The keys that are, or were, set.
+    pub fn keys(&self) -> Vec<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    fn live_keys(&self) -> Vec<String> {
         let live = self.entries.iter().filter(|(_, pair)| pair.value.is_some());
         live.map(|(key, _)| key.clone()).collect()
     }
@@ -140,18 +144,21 @@ impl Store {
             ClearReach::AllButLast => live.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default(),
             ClearReach::Listed => live.into_iter().filter(|key| listed.iter().any(|kv| kv.key == *key)).collect(),
         };
+        if rules.seq.cleared_key == Gone::Reset {
+            self.entries.retain(|_, entry| entry.value.is_some());
+        }
         self.remove(rules, &gone);
         gone
     }
 
-    /// Removes these keys as a clear does.
+    /// Removes these keys as a clear does, and comes to no other.
     pub fn remove(&mut self, rules: &Rules, gone: &[String]) {
         self.counter += 1;
         if rules.seq.counter == Counter::PerMessage {
             self.clear_seq = self.counter;
         }
         match rules.seq.cleared_key {
-            Gone::Reset => self.entries.retain(|key, entry| entry.value.is_some() && !gone.contains(key)),
+            Gone::Reset => self.entries.retain(|key, _| !gone.contains(key)),
             Gone::Tombstone => {
                 for key in gone {
                     if let Some(entry) = self.entries.get_mut(key) {
@@ -324,4 +331,34 @@ fn kept(how: ValueKept, value: &str) -> String {
 
 fn ascii(text: &str) -> String {
     text.chars().map(|character| if character.is_ascii() { character } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member_sets(store: &mut Store, rules: &Rules, key: &str, seq: i64) -> i64 {
+        let kv = Kv { key: key.to_owned(), value: Some("v".to_owned()), seq: Some(seq) };
+        let result = store.set(rules, &Operator::Account("m".to_owned()), &kv, 1);
+        if result.code == 0 { result.extension.seq } else { -1 }
+    }
+
+    /// A clear that comes to one key after another comes to each of them once.
+    #[test]
+    fn what_removes_one_key_leaves_the_tombstone_of_another() {
+        let rules = Rules::default();
+        let deleted = || {
+            let mut store = Store::default();
+            assert_eq!(["gone", "kept"].map(|key| member_sets(&mut store, &rules, key, 0)), [1, 1]);
+            let kv = Kv { key: "gone".to_owned(), value: None, seq: Some(1) };
+            assert_eq!(store.delete(&rules, &Operator::Admin, &kv, 0, 1).extension.seq, 2);
+            store
+        };
+        let mut removed = deleted();
+        removed.remove(&rules, &["kept".to_owned()]);
+        assert_eq!([0, 2].map(|seq| member_sets(&mut removed, &rules, "gone", seq)), [-1, 3]);
+        let mut cleared = deleted();
+        cleared.clear(&rules, &[]);
+        assert_eq!([2, 0].map(|seq| member_sets(&mut cleared, &rules, "gone", seq)), [-1, 1]);
+    }
 }
