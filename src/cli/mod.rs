@@ -5,6 +5,7 @@ mod conduct;
 pub mod embedded;
 mod exit;
 mod files;
+mod fuzz;
 mod judge;
 mod list;
 mod load;
@@ -43,6 +44,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     Load(Box<load::LoadArgs>),
     Race(Box<race::RaceArgs>),
+    Fuzz(Box<fuzz::FuzzArgs>),
     Judge(judge::JudgeArgs),
     Serve(Box<serve::ServeArgs>),
     List(list::ListArgs),
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Race(args) => race::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),

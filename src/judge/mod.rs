@@ -1,6 +1,7 @@
 //! History or measurement in, findings and verdicts out: pure judges. Never a socket, a clock or a print.
 
 pub mod conform;
+pub mod fuzz;
 pub(crate) mod limiter;
 pub(crate) mod load;
 pub mod race;

@@ -7,6 +7,7 @@ mod bound;
 pub mod build;
 pub mod curl;
 pub mod failure;
+pub mod fuzz;
 pub mod history;
 pub mod json;
 pub mod junit;
@@ -77,6 +78,8 @@ pub struct Report {
     pub load: Option<load::Load>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<race::Race>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuzz: Option<fuzz::Fuzz>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@
 pub(crate) mod check;
 pub mod conform;
 pub(crate) mod extent;
+pub mod fuzz;
 mod kind;
 pub(crate) mod load;
 pub mod race;

@@ -5,6 +5,7 @@ mod cli;
 mod conduct;
 mod faults;
 mod foreign;
+mod fuzz;
 mod hostile;
 mod interrupts;
 mod load;

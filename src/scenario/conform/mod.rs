@@ -67,6 +67,16 @@ pub struct Scenario {
     pub steps: Vec<Step>,
 }
 
+impl Scenario {
+    /// Leaves out every step but the first so many, and the clauses and messages that no step names any more.
+    pub fn keep_steps(&mut self, count: usize) {
+        self.steps.truncate(count);
+        let names = |name: &String| self.steps.iter().map(Step::names).any(|(clause, message)| [clause, message].contains(&Some(name)));
+        self.clauses.retain(names);
+        self.messages.retain(|message, _| names(message));
+    }
+}
+
 /// One thing that happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -110,10 +120,27 @@ impl Step {
         }
     }
 
-    fn call(&self) -> Option<&CallStep> {
+    /// The call that it is, where it is one.
+    pub fn call(&self) -> Option<&CallStep> {
         match self {
             Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => Some(call),
             Step::Peek(_) | Step::Wait(_) | Step::Repeat(_) | Step::Parallel(_) => None,
+        }
+    }
+
+    pub fn call_mut(&mut self) -> Option<&mut CallStep> {
+        match self {
+            Step::Set(call) | Step::Delete(call) | Step::Clear(call) | Step::Raw(call) => Some(call),
+            Step::Peek(_) | Step::Wait(_) | Step::Repeat(_) | Step::Parallel(_) => None,
+        }
+    }
+
+    /// The clause and the message that it names itself.
+    pub fn names(&self) -> (Option<&str>, Option<&str>) {
+        match (self, self.call()) {
+            (Step::Peek(peek), _) => (peek.clause.as_deref(), peek.message.as_deref()),
+            (_, Some(call)) => (call.clause.as_deref(), call.message.as_deref()),
+            (_, None) => (None, None),
         }
     }
 }

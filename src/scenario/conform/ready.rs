@@ -148,7 +148,7 @@ impl ReadyPair {
 }
 
 /// `k`, or `k1`, `k2`, … up to `times`.
-pub(super) fn numbered(key: &str, times: Option<usize>) -> impl Iterator<Item = String> {
+pub fn numbered(key: &str, times: Option<usize>) -> impl Iterator<Item = String> {
     let alone = times.is_none().then(|| key.to_owned());
     alone.into_iter().chain((1..=times.unwrap_or_default()).map(move |number| format!("{key}{number}")))
 }
@@ -177,7 +177,7 @@ pub fn acts(steps: &[ReadyStep]) -> Vec<&Act> {
 }
 
 /// The steps of the scenario that stands at `place`.
-pub(super) fn ready(scenario: &Scenario, place: &str) -> Vec<ReadyStep> {
+pub fn ready(scenario: &Scenario, place: &str) -> Vec<ReadyStep> {
     Lowering { scenario }.steps(&scenario.steps, &child_path(place, "steps"))
 }
 

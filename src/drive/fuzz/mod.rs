@@ -1,0 +1,291 @@
+//! Random sequences of calls, each run as the scenario that the oracle makes of it; what differs is made smaller.
+
+pub mod oracle;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::conform::walk::walk;
+use super::ground::Ground;
+use super::stop::Stop;
+use super::target::{MessageSource, ReadBack};
+use crate::api::MemberCalls;
+use crate::judge::fuzz::{FuzzDifference, Fuzzed, broken};
+use crate::random::Random;
+use crate::scenario::conform::Scenario;
+use crate::scenario::conform::plan::Planned;
+use crate::scenario::fuzz::{FuzzCase, FuzzScope, cases};
+use crate::spec::Spec;
+use crate::verdict::{ScenarioOutcome, Verdict};
+use crate::yaml::source::SourceFile;
+use oracle::{Oracle, QUESTIONS};
+
+/// So often a case is run again to make it smaller.
+const MOST_TRIES: u32 = 400;
+/// More unknown cases than these, and than decided ones: the target does not answer well enough to be searched.
+const MOST_UNKNOWN: u64 = 20;
+
+/// What the user chose.
+#[derive(Clone, Debug)]
+pub struct FuzzOptions {
+    /// Cases to be decided.
+    pub cases: u64,
+    /// Ends the search after so long.
+    pub within: Option<Duration>,
+    /// Cases that run at the same time.
+    pub jobs: usize,
+    /// Clauses that are found broken, after which the search ends.
+    pub differences: usize,
+}
+
+/// Searches a target; `questions` are scenarios that see how it reads what the documentation leaves open, `told` hears of each
+/// case that was decided.
+pub async fn run(
+    ground: &Ground<'_>,
+    spec: &Spec,
+    questions: &[Planned],
+    options: &FuzzOptions,
+    stop: &Stop,
+    told: &dyn Fn(),
+) -> Fuzzed {
+    let search = &FuzzSearch::begin(ground, spec, questions, stop).await;
+    let numbers = stream::iter(1_u64..).take_while(|_| ready(search.goes_on(options)));
+    numbers
+        .for_each_concurrent(options.jobs, |number| async move {
+            tokio::select! {
+                () = search.case(number, told) => {}
+                () = stop.wait() => {}
+            }
+        })
+        .await;
+    search.fuzzed.take()
+}
+
+/// A search under way. What it has come to is only ever held between two awaits.
+struct FuzzSearch<'a> {
+    ground: &'a Ground<'a>,
+    spec: &'a Spec,
+    stop: &'a Stop,
+    oracle: Oracle,
+    strategy: BoxedStrategy<FuzzCase>,
+    /// Where a scenario is said to stand that stands in no file yet.
+    source: Arc<SourceFile>,
+    /// Cases that were begun and are not unknown.
+    begun: Cell<u64>,
+    fuzzed: RefCell<Fuzzed>,
+}
+
+/// A case as it was run.
+type Walked = (Scenario, ScenarioOutcome);
+
+impl<'a> FuzzSearch<'a> {
+    async fn begin(ground: &'a Ground<'a>, spec: &'a Spec, questions: &[Planned], stop: &'a Stop) -> FuzzSearch<'a> {
+        let found = ground.found;
+        let members = found.member_calls != MemberCalls::Nobody;
+        let own_messages = !matches!(ground.target.messages, MessageSource::Listed(_));
+        let mut search = FuzzSearch {
+            ground,
+            spec,
+            stop,
+            oracle: Oracle::new(&BTreeMap::new(), false, false),
+            strategy: cases(FuzzScope { members, own_messages, internal_errors: ground.is_embedded() }),
+            source: Arc::new(SourceFile::new(String::new(), String::new())),
+            begun: Cell::new(0),
+            fuzzed: RefCell::default(),
+        };
+        let readings = if members { search.learn(questions).await } else { BTreeMap::new() };
+        let can_read_back = found.read_back != ReadBack::Impossible;
+        search.oracle = Oracle::new(&readings, can_read_back, ground.target.without_plan.is_some());
+        search.fuzzed.borrow_mut().readings = readings;
+        search
+    }
+
+    /// The answers that the target gives to the oracle's questions; none to one that it answers twice.
+    async fn learn(&self, questions: &[Planned]) -> BTreeMap<String, String> {
+        let asks = |planned: &&Planned| QUESTIONS.iter().any(|question| planned.questions().contains(question));
+        let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for planned in questions.iter().filter(asks) {
+            let outcome = tokio::select! {
+                outcome = self.walk(planned) => outcome,
+                () = self.stop.wait() => break,
+            };
+            for observation in outcome.observations {
+                seen.entry(observation.reading).or_default().insert(observation.answer);
+            }
+        }
+        let one = |(question, answers): (String, BTreeSet<String>)| {
+            let answer = answers.into_iter().collect::<Vec<_>>();
+            <[String; 1]>::try_from(answer).ok().map(|[answer]| (question, answer))
+        };
+        seen.into_iter().filter(|(question, _)| QUESTIONS.contains(&question.as_str())).filter_map(one).collect()
+    }
+
+    fn goes_on(&self, options: &FuzzOptions) -> bool {
+        let mut fuzzed = self.fuzzed.borrow_mut();
+        fuzzed.cut_short = if self.stop.is_set() {
+            Some("interrupted".to_owned())
+        } else if fuzzed.unknown > MOST_UNKNOWN.max(fuzzed.cases) {
+            Some(format!("of {} cases {} are unknown", fuzzed.cases + fuzzed.unknown, fuzzed.unknown))
+        } else {
+            None
+        };
+        let is_over = options.within.is_some_and(|within| self.ground.elapsed() >= within)
+            || fuzzed.differences.len() >= options.differences
+            || self.begun.get() >= options.cases
+            || fuzzed.cut_short.is_some();
+        self.begun.set(self.begun.get() + u64::from(!is_over));
+        !is_over
+    }
+
+    async fn case(&self, number: u64, told: &dyn Fn()) {
+        let mut runner = self.runner(number);
+        let name = format!("fuzz-{}-{number}", self.ground.seed);
+        let (tree, walked) = loop {
+            let Ok(tree) = self.strategy.new_tree(&mut runner) else { return };
+            if let Some(walked) = self.walk_case(&name, &tree.current()).await {
+                break (tree, walked);
+            }
+        };
+        let difference = self.clause(&walked.1).map(str::to_owned);
+        let is_decided = difference.is_some() || matches!(walked.1.verdict, Verdict::Pass | Verdict::Fail);
+        {
+            let mut fuzzed = self.fuzzed.borrow_mut();
+            fuzzed.cases += u64::from(is_decided);
+            fuzzed.unknown += u64::from(!is_decided);
+            fuzzed.why_unknown = walked.1.verdict.why().map(str::to_owned).or(fuzzed.why_unknown.take());
+            self.begun.set(self.begun.get() - u64::from(!is_decided));
+            if let Verdict::Pass = walked.1.verdict {
+                fuzzed.held.extend(walked.0.clauses.iter().cloned());
+            }
+        }
+        if is_decided {
+            told();
+        }
+        if let Some(clause) = difference.filter(|clause| self.is_new(clause, &walked)) {
+            let smallest = self.smallest(&name, tree, walked, &clause).await;
+            if let Some(first) = self.fuzzed.borrow_mut().differences.iter_mut().find(|first| first.clause(self.spec) == clause) {
+                *first = FuzzDifference { others: first.others, ..smallest };
+            }
+        }
+    }
+
+    /// Whether it is the first to break this clause: whoever comes next finds it there.
+    fn is_new(&self, clause: &str, walked: &Walked) -> bool {
+        let mut fuzzed = self.fuzzed.borrow_mut();
+        let first = fuzzed.differences.iter_mut().find(|first| first.clause(self.spec) == clause);
+        let is_new = first.is_none();
+        match first {
+            Some(first) => first.others += 1,
+            None => fuzzed.differences.push(FuzzDifference::new(walked.clone())),
+        }
+        is_new
+    }
+
+    fn runner(&self, number: u64) -> TestRunner {
+        let mut random = Random::named(self.ground.seed, &format!("case {number}"));
+        let seed: Vec<u8> = (0..4).flat_map(|_| random.next_u64().to_le_bytes()).collect();
+        TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+    }
+
+    /// Makes a case smaller for as long as it breaks the same clause.
+    async fn smallest(&self, name: &str, mut tree: impl ValueTree<Value = FuzzCase>, first: Walked, clause: &str) -> FuzzDifference {
+        let mut tries = Tries { search: self, name, clause, left: MOST_TRIES, smallest: first };
+        if !tries.again().await {
+            return FuzzDifference::new(tries.smallest);
+        }
+        let (mut smallest, mut breaks) = (tree.current(), true);
+        while if breaks { tree.simplify() } else { tree.complicate() } {
+            if tries.left == 0 {
+                break;
+            }
+            let case = tree.current();
+            breaks = tries.breaks(&case).await;
+            if breaks {
+                smallest = case;
+            }
+        }
+        // What seemed needed while other steps were larger may go now.
+        for part in (0..smallest.parts()).rev() {
+            let case = smallest.without(part);
+            if tries.breaks(&case).await {
+                smallest = case;
+            }
+        }
+        let came_again = tries.again().await;
+        tries.smallest.0.title = format!("Calls drawn at random, which broke {clause}");
+        FuzzDifference { came_again, ..FuzzDifference::new(tries.smallest) }
+    }
+
+    /// `None` where the oracle leaves nothing of it.
+    async fn walk_case(&self, name: &str, case: &FuzzCase) -> Option<Walked> {
+        let scenario = self.oracle.scenario(name, case)?;
+        let outcome = self.walk_scenario(&scenario).await;
+        Some((scenario, outcome))
+    }
+
+    async fn walk_scenario(&self, scenario: &Scenario) -> ScenarioOutcome {
+        let place = "/scenarios/0".to_owned();
+        self.walk(&Planned::new(scenario.id.clone(), scenario.clone(), Arc::clone(&self.source), place)).await
+    }
+
+    async fn walk(&self, planned: &Planned) -> ScenarioOutcome {
+        let (session, _launched) = self.ground.session(planned.scenario.embedded.clone()).await;
+        let mut outcome = walk(self.spec, planned, &session).await;
+        outcome.let_go();
+        let mut fuzzed = self.fuzzed.borrow_mut();
+        fuzzed.requests += outcome.requests.sent;
+        fuzzed.retries += outcome.requests.retries;
+        outcome
+    }
+
+    fn clause<'o>(&self, outcome: &'o ScenarioOutcome) -> Option<&'o str> {
+        broken(outcome, self.spec)
+    }
+}
+
+/// One difference being made smaller.
+struct Tries<'s> {
+    search: &'s FuzzSearch<'s>,
+    name: &'s str,
+    clause: &'s str,
+    left: u32,
+    smallest: Walked,
+}
+
+impl Tries<'_> {
+    /// Whether the case breaks the clause, too; then it is the smallest so far.
+    async fn breaks(&mut self, case: &FuzzCase) -> bool {
+        if self.left == 0 || self.search.stop.is_set() {
+            return false;
+        }
+        self.left -= 1;
+        let walked = self.search.walk_case(self.name, case).await;
+        let walked = walked.filter(|(_, outcome)| self.search.clause(outcome) == Some(self.clause));
+        let breaks = walked.is_some();
+        self.smallest = walked.map_or_else(|| self.smallest.clone(), upto_the_difference);
+        breaks
+    }
+
+    /// Whether the smallest breaks the clause once more.
+    async fn again(&mut self) -> bool {
+        let outcome = self.search.walk_scenario(&self.smallest.0).await;
+        self.search.clause(&outcome) == Some(self.clause)
+    }
+}
+
+/// What comes after the step that differs has not been done.
+fn upto_the_difference((mut scenario, outcome): Walked) -> Walked {
+    let step = |place: &str| place.strip_prefix("/scenarios/0/steps/")?.split('/').next()?.parse::<usize>().ok();
+    if let Some(last) = outcome.findings.iter().filter_map(|finding| step(&finding.place)).max() {
+        scenario.keep_steps(last + 1);
+    }
+    (scenario, outcome)
+}

@@ -1,0 +1,443 @@
+//! What a case has to come to: the reference model answers each of its calls, and the answers become a scenario's expectations.
+//!
+//! Seqs stay names (`latest`, `stale`), so that model and target may count as they like. What the documentation leaves open, and
+//! no reading has settled, is left out of the case or asked of nobody.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use crate::api::message::{SEND_PATH, decode_get, decode_send, get_body, GET_PATH};
+use crate::api::reply::decode;
+use crate::api::{HttpRequest, Kv, MemberCalls, Operation, Reply, code};
+use crate::drive::compose::{Composed, Composer};
+use crate::drive::messages::{Message, missing_key, send_of};
+use crate::drive::readback::UNREACHABLE_SEQ;
+use crate::drive::target::{Accounts, App, Signatures};
+use crate::judge::conform::Sent;
+use crate::judge::conform::memory::Memory;
+use crate::model::readings::reading;
+use crate::model::rules::Gone;
+use crate::model::{Model, Request, Rules, ServedApp, Setup};
+use crate::random::Random;
+use crate::scenario::conform::ready::{Act, numbered, ready};
+use crate::scenario::conform::text::{Codes, KeyState, Seq, SeqExpect, Text};
+use crate::scenario::conform::{CallStep, Expect, KeyExpect, KvSpec, Peek, Scenario, Step};
+use crate::scenario::fuzz::{FuzzCall, FuzzCase, FuzzStep, MESSAGES, Oddity, OddityAnswer, kind_of};
+use crate::scenario::{Caller, EmbeddedSetup, MessageKind};
+
+/// The questions whose answers it has to know, as far as they can be known.
+pub const QUESTIONS: [&str; 2] = ["deleted-key", "cleared-key"];
+
+/// What a delete of a key that is not there may be answered (clause DEL-4).
+const DELETE_OF_NOTHING: [i64; 3] = [0, code::SEQ_CONFLICT, code::NOT_FOUND];
+
+/// The model, and what the target was seen to do.
+#[derive(Debug)]
+pub struct Oracle {
+    setup: Setup,
+    app: App,
+    without_plan: App,
+    accounts: Accounts,
+    deleted: Option<Gone>,
+    cleared: Option<Gone>,
+    can_read_back: bool,
+    has_plan_less_app: bool,
+}
+
+/// What is known of a key that is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyKnown {
+    Live,
+    Deleted,
+    Cleared,
+    /// A refusal has told its Seq.
+    Told,
+    /// Which Seq it expects is open.
+    Open,
+}
+
+impl Oracle {
+    /// An oracle for a target of these readings.
+    pub fn new(readings: &BTreeMap<String, String>, can_read_back: bool, has_plan_less_app: bool) -> Oracle {
+        let mut rules = Rules::default();
+        (rules.limits.app, rules.limits.message) = (None, None);
+        let seen = QUESTIONS.into_iter().filter_map(|question| reading(question, readings.get(question)?));
+        seen.for_each(|reading| (reading.apply)(&mut rules));
+        let known = |question: &str, gone: Gone| readings.contains_key(question).then_some(gone);
+        let (deleted, cleared) =
+            (known("deleted-key", rules.seq.deleted_key), known("cleared-key", rules.seq.cleared_key));
+        let app = |sdkappid| App {
+            sdkappid,
+            admin: "administrator".to_owned(),
+            secret_key: "the oracle's own".into(),
+            signatures: Signatures::default(),
+        };
+        let served = |sdkappid, has_plan| ServedApp {
+            sdkappid,
+            secret_key: "the oracle's own".to_owned(),
+            admins: vec!["administrator".to_owned()],
+            has_plan,
+        };
+        Oracle {
+            setup: Setup { rules, apps: vec![served(1, true), served(2, false)] },
+            app: app(1),
+            without_plan: app(2),
+            accounts: Accounts::default(),
+            deleted,
+            cleared,
+            can_read_back,
+            has_plan_less_app,
+        }
+    }
+
+    /// The case as a scenario in which every step says what has to come of it. `None` where nothing is left of it.
+    pub fn scenario(&self, id: &str, case: &FuzzCase) -> Option<Scenario> {
+        let mut asked = Asked::new(self);
+        for step in &case.steps {
+            match step {
+                FuzzStep::Call(call) => asked.call(call),
+                FuzzStep::Look(message) => asked.look(message),
+            }
+        }
+        case.last_looks.iter().for_each(|message| asked.look(message));
+        let calls = asked.steps.iter().filter(|step| step.call().is_some()).count();
+        let mut embedded = case.embedded.clone();
+        // Where the endpoint gets too few calls to answer one with 10002, nothing would be tried again.
+        embedded.internal_error_every = embedded.internal_error_every.filter(|every| calls >= *every as usize);
+        (!asked.steps.is_empty()).then(|| Scenario { embedded, ..scenario(id, asked.steps) })
+    }
+
+    fn composer(&self) -> Composer<'_> {
+        Composer {
+            app: &self.app,
+            without_plan: Some(&self.without_plan),
+            accounts: &self.accounts,
+            member_calls: MemberCalls::Identifier,
+            now_s: 0,
+        }
+    }
+}
+
+/// A scenario of these steps, for the clauses that they name.
+fn scenario(id: &str, steps: Vec<Step>) -> Scenario {
+    let mut clauses: Vec<String> = Vec::new();
+    for clause in steps.iter().filter_map(|step| step.names().0) {
+        if !clauses.iter().any(|known| known == clause) {
+            clauses.push(clause.to_owned());
+        }
+    }
+    let is_used = |name: &str| steps.iter().any(|step| step.names().1 == Some(name));
+    let messages = MESSAGES.iter().filter(|(name, ..)| is_used(name)).map(|(name, kind, _)| ((*name).to_owned(), *kind));
+    Scenario {
+        id: id.to_owned(),
+        title: "Calls drawn at random come to what they come to on the reference endpoint".to_owned(),
+        clauses,
+        tags: vec!["fuzz".to_owned()],
+        caller: Caller::default(),
+        messages: messages.collect(),
+        alone: false,
+        needs_rate: None,
+        embedded: EmbeddedSetup::default(),
+        cases: Vec::new(),
+        steps,
+    }
+}
+
+/// A case being asked of the model, call by call.
+struct Asked<'a> {
+    oracle: &'a Oracle,
+    model: Model,
+    random: Random,
+    messages: HashMap<&'static str, Message>,
+    memory: Memory,
+    known: BTreeMap<(&'static str, String), KeyKnown>,
+    /// The messages that were called on.
+    touched: HashSet<&'static str>,
+    /// The clause that the last write of each message speaks for.
+    last_write: HashMap<&'static str, &'static str>,
+    steps: Vec<Step>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(oracle: &'a Oracle) -> Asked<'a> {
+        let mut asked = Asked {
+            oracle,
+            model: Model::new(),
+            random: Random::seeded(0),
+            messages: HashMap::new(),
+            memory: Memory::default(),
+            known: BTreeMap::new(),
+            touched: HashSet::new(),
+            last_write: HashMap::new(),
+            steps: Vec::new(),
+        };
+        for (name, kind, _) in MESSAGES {
+            let message = asked.message(*kind);
+            asked.messages.insert(name, message);
+        }
+        asked
+    }
+
+    fn message(&mut self, kind: MessageKind) -> Message {
+        let (from, to) = (Some(self.oracle.accounts.sender.clone()), self.oracle.accounts.recipient.clone());
+        let Some(send) = send_of(kind, &self.oracle.accounts, 0) else {
+            return Message { from, to, msg_key: missing_key(0) };
+        };
+        let request = self.oracle.composer().plain(SEND_PATH, Caller::Admin, &send.to_json(), &mut self.random);
+        let msg_key = decode_send(&self.answer(&request), None).unwrap_or_default();
+        Message { from: send.from, to, msg_key }
+    }
+
+    fn answer(&mut self, request: &HttpRequest) -> Vec<u8> {
+        let target = request.target();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let request = Request { method: &request.method, path, query, body: &request.body, connection: 0 };
+        self.model.answer(&self.oracle.setup, request, Duration::ZERO).body
+    }
+
+    // Calls
+
+    fn call(&mut self, drawn: &FuzzCall) {
+        let Some(drawn) = self.sensible(drawn) else { return };
+        // Twenty keys are hardly ever there to be deleted, unless they are set for it.
+        if drawn.operation == Operation::Delete && drawn.oddity.is_some_and(Oddity::is_of_many) && refusal(&drawn).is_none() {
+            self.call(&FuzzCall { operation: Operation::Set, ..drawn.clone() });
+        }
+        let mut step = drawn.step();
+        let may_work = refusal(&drawn).is_none();
+        if step.call_mut().is_none_or(|call| may_work && !self.fit(&drawn, call)) {
+            return;
+        }
+        let ready = ready(&scenario("", vec![step.clone()]), "");
+        let Some(Act::Call(ready)) = ready.first().map(|step| &step.act) else { return };
+        let Composed { request, sent } =
+            self.oracle.composer().call(ready, &self.messages[drawn.message], &self.memory, &mut self.random);
+        let Some(reply) = decode(&self.answer(&request)).0 else { return };
+        let lacks_seq = || (reply.code != 0 && reply.results.is_none()).then(|| ("REQ-12", Codes::OneOf(vec![reply.code])));
+        let (clause, expect) = match refusal(&drawn).or_else(lacks_seq) {
+            Some((clause, codes)) => {
+                let unchanged = self.oracle.can_read_back && kind_of(drawn.message).takes_pairs();
+                (clause, Some(Expect { refused: Some(codes), unchanged, ..Expect::default() }))
+            }
+            None => self.expected(&drawn, &sent, &reply),
+        };
+        self.touched.insert(drawn.message);
+        self.learn(&drawn, &sent, &reply);
+        self.memory.learn(&sent, &reply);
+        if let Some(call) = step.call_mut() {
+            (call.clause, call.expect) = (Some(clause.to_owned()), expect);
+        }
+        self.steps.push(step);
+    }
+
+    /// The call without what would leave open what comes of it; `None` where that is all of it.
+    fn sensible(&self, drawn: &FuzzCall) -> Option<FuzzCall> {
+        let mut call = drawn.clone();
+        let kind = kind_of(call.message);
+        // Nobody but the admin has sent the admin's own message; what a delete or clear meets where pairs are not supported is open.
+        if kind == MessageKind::FromAdmin && call.caller == Caller::Sender {
+            call.caller = Caller::Admin;
+        }
+        if kind == MessageKind::Unsupported && call.operation != Operation::Set {
+            return None;
+        }
+        let is_plain = kind.takes_pairs() && call.caller != Caller::Stranger;
+        call.oddity = call.oddity.filter(|oddity| {
+            let fits = is_plain && oddity.operations.contains(&call.operation);
+            fits && (!oddity.needs_plan_less_app() || self.oracle.has_plan_less_app)
+        });
+        if call.oddity.is_some_and(Oddity::is_admins) {
+            call.caller = Caller::Admin;
+        }
+        // One thing wrong at a time: which of two is told is open.
+        if call.oddity.is_some() || !is_plain {
+            call.pairs.iter_mut().filter(|pair| pair.seq == Seq::Absent).for_each(|pair| pair.seq = Seq::Latest);
+        }
+        // Of a key named twice it is open which pair counts.
+        let mut named: Vec<String> = Vec::new();
+        call.pairs.retain(|pair| {
+            let is_new = !named.contains(&pair.key);
+            named.push(pair.key.clone());
+            is_new
+        });
+        // Without a pair it would lack two things.
+        Some(call).filter(|call| call.operation == Operation::Clear || !call.pairs.is_empty())
+    }
+
+    /// Leaves out the pairs of which it is open what comes, and gives a key that is not there a Seq that is surely right or wrong.
+    fn fit(&self, drawn: &FuzzCall, call: &mut CallStep) -> bool {
+        let Some(kvs) = call.kvs.as_mut().filter(|_| drawn.operation != Operation::Clear) else { return true };
+        let known = |key: &str| self.known.get(&(drawn.message, key.to_owned())).copied();
+        let is_live = |kv: &KvSpec| numbered(&kv.key.0, kv.times).all(|key| known(&key) == Some(KeyKnown::Live));
+        if drawn.operation == Operation::Delete {
+            // A key that is not there may fail a delete as a whole, and twenty have to be there to be deleted.
+            let has_live = kvs.iter().any(is_live);
+            kvs.retain(|kv| is_live(kv) || !has_live && kv.times.is_none());
+        }
+        if drawn.caller.is_member() {
+            kvs.retain_mut(|kv| self.fit_seq(kv, known(&kv.key.0)));
+        }
+        !kvs.is_empty()
+    }
+
+    /// Whether it is settled what a member's pair comes to.
+    fn fit_seq(&self, kv: &mut KvSpec, known: Option<KeyKnown>) -> bool {
+        let gone = match known {
+            Some(KeyKnown::Live) => return true,
+            Some(KeyKnown::Open) => return false,
+            Some(KeyKnown::Deleted) => self.oracle.deleted,
+            Some(KeyKnown::Cleared) => self.oracle.cleared,
+            Some(KeyKnown::Told) => Some(Gone::Tombstone),
+            // One that never was is as one without a trace.
+            None => Some(Gone::Reset),
+        };
+        kv.seq = match (kv.seq, gone) {
+            (Seq::Absent, _) => Seq::Absent,
+            (Seq::Stale | Seq::Ahead | Seq::Number(1..), _) => Seq::Number(UNREACHABLE_SEQ),
+            // A clear tells no Seq, so that only a refusal can.
+            (Seq::Latest, Some(Gone::Tombstone)) if known != Some(KeyKnown::Cleared) => Seq::Latest,
+            (Seq::Latest | Seq::Number(_), _) => Seq::Number(0),
+        };
+        gone.is_some()
+    }
+
+    /// What a call that was not refused as a whole has to come to, and the clause that says so.
+    fn expected(&self, drawn: &FuzzCall, sent: &Sent, reply: &Reply) -> (&'static str, Option<Expect>) {
+        let conflicts = || reply.results.iter().flatten().filter(|result| result.code == code::SEQ_CONFLICT);
+        let is_live = |key: &str| self.known.get(&(drawn.message, key.to_owned())) == Some(&KeyKnown::Live);
+        match drawn.operation {
+            Operation::Clear if drawn.oddity.is_none() => ("CLR-1", None),
+            Operation::Clear => {
+                ("REQ-6", Some(Expect { code: Some(Codes::default()), each: Some(KeyExpect::default()), ..Expect::default() }))
+            }
+            Operation::Delete if sent.kvs.iter().all(|kv| !is_live(&kv.key)) => {
+                let codes = Some(Codes::OneOf(DELETE_OF_NOTHING.to_vec()));
+                let each = KeyExpect { code: codes.clone(), ..KeyExpect::default() };
+                ("DEL-4", Some(Expect { code: codes, each: Some(each), ..Expect::default() }))
+            }
+            Operation::Set | Operation::Delete => {
+                let conflict = Some(Codes::OneOf(vec![code::SEQ_CONFLICT]));
+                // The first set of a message gives every key the first Seq (SET-1), whatever a Seq counts.
+                let is_first = drawn.operation == Operation::Set && !self.touched.contains(drawn.message) && conflicts().next().is_none();
+                if is_first && drawn.oddity.is_none() {
+                    let first = |kv: &Kv| {
+                        let value = kv.value.clone().map(Text);
+                        (kv.key.clone(), KeyExpect { code: Some(Codes::default()), value, seq: Some(SeqExpect::Number(1)) })
+                    };
+                    return ("SET-1", Some(Expect { keys: sent.kvs.iter().map(first).collect(), ..Expect::default() }));
+                }
+                let keys: BTreeMap<String, KeyExpect> = conflicts()
+                    .map(|result| {
+                        let (key, extension) = (&result.extension.key, &result.extension);
+                        let shown = is_live(key).then(|| (Text(extension.value.clone()), SeqExpect::Latest));
+                        let (value, seq) = shown.unzip();
+                        (key.clone(), KeyExpect { code: conflict.clone(), value, seq })
+                    })
+                    .collect();
+                let deletes = drawn.operation == Operation::Delete;
+                let worked = drawn.oddity.map_or(if deletes { "DEL-1" } else { "SET-2" }, |oddity| oddity.clause);
+                let clause = match (keys.len(), deletes) {
+                    (0, _) => worked,
+                    (some, _) if some < sent.kvs.len() => "SEQ-4",
+                    (_, true) => "DEL-2",
+                    (_, false) if keys.keys().all(|key| is_live(key)) => "SEQ-1",
+                    (_, false) => "SEQ-2",
+                };
+                (clause, Some(Expect { keys, ..Expect::default() }).filter(|expect| !expect.keys.is_empty()))
+            }
+        }
+    }
+
+    /// Notes what became of the keys.
+    fn learn(&mut self, drawn: &FuzzCall, sent: &Sent, reply: &Reply) {
+        if reply.code != 0 && reply.results.is_none() {
+            return;
+        }
+        self.last_write.insert(
+            drawn.message,
+            match drawn.operation {
+                Operation::Set => "SET-4",
+                Operation::Delete => "DEL-1",
+                Operation::Clear => "CLR-1",
+            },
+        );
+        if drawn.operation == Operation::Clear {
+            // Whether a clear takes a tombstone with it is open.
+            let is_left = self.oracle.deleted != Some(Gone::Reset);
+            for ((message, _), known) in &mut self.known {
+                *known = match *known {
+                    was if *message != drawn.message => was,
+                    KeyKnown::Live => KeyKnown::Cleared,
+                    KeyKnown::Deleted if !is_left => KeyKnown::Deleted,
+                    KeyKnown::Cleared => KeyKnown::Cleared,
+                    KeyKnown::Deleted | KeyKnown::Told | KeyKnown::Open => KeyKnown::Open,
+                };
+            }
+            return;
+        }
+        for kv in &sent.kvs {
+            let slot = (drawn.message, kv.key.clone());
+            let was = self.known.get(&slot).copied();
+            let result = reply.result(&kv.key).map(|result| result.code);
+            let now = match (drawn.operation, result, was) {
+                (Operation::Set, Some(0), _) => Some(KeyKnown::Live),
+                (Operation::Delete, Some(0), Some(KeyKnown::Live)) => Some(KeyKnown::Deleted),
+                (Operation::Set, Some(code::SEQ_CONFLICT), Some(KeyKnown::Cleared))
+                    if self.oracle.cleared == Some(Gone::Tombstone) =>
+                {
+                    Some(KeyKnown::Told)
+                }
+                // Whether a delete of what is not there counts is open.
+                (Operation::Delete, _, Some(KeyKnown::Deleted)) if self.oracle.deleted != Some(Gone::Reset) => Some(KeyKnown::Open),
+                (Operation::Delete, _, Some(KeyKnown::Cleared)) if self.oracle.cleared != Some(Gone::Reset) => Some(KeyKnown::Open),
+                (Operation::Delete, _, Some(KeyKnown::Told)) => Some(KeyKnown::Open),
+                (_, _, was) => was,
+            };
+            if let Some(now) = now {
+                self.known.insert(slot, now);
+            }
+        }
+    }
+
+    // Reading back
+
+    fn look(&mut self, message: &'static str) {
+        let asked: Vec<String> = self.known.keys().filter(|(of, _)| *of == message).map(|(_, key)| key.clone()).collect();
+        if asked.is_empty() || !self.oracle.can_read_back {
+            return;
+        }
+        let at = &self.messages[message];
+        let body = get_body(at.from.as_deref(), &at.to, &at.msg_key, 0);
+        let request = self.oracle.composer().plain(GET_PATH, Caller::Admin, &body, &mut self.random);
+        let Ok(page) = decode_get(&self.answer(&request), None) else { return };
+        let state = |key: &String| match page.pairs.get(key) {
+            Some((value, _)) if !value.is_empty() => {
+                KeyState::Present { value: Some(Text(value.clone())), seq: Some(SeqExpect::Latest) }
+            }
+            _ => KeyState::Absent,
+        };
+        self.steps.push(Step::Peek(Peek {
+            message: Some(message).filter(|name| *name != MESSAGES[0].0).map(str::to_owned),
+            clause: self.last_write.get(message).map(|clause| (*clause).to_owned()),
+            keys: asked.iter().map(|key| (key.clone(), state(key))).collect(),
+            when: BTreeMap::new(),
+        }));
+        // What a read-back tells of a key that is gone is open, and `latest` is what was told last.
+        let gone = self.known.iter_mut().filter(|((of, _), known)| *of == message && **known != KeyKnown::Live);
+        gone.filter(|(_, known)| **known != KeyKnown::Cleared || self.oracle.cleared != Some(Gone::Reset))
+            .filter(|(_, known)| **known != KeyKnown::Deleted || self.oracle.deleted != Some(Gone::Reset))
+            .for_each(|(_, known)| *known = KeyKnown::Open);
+    }
+}
+
+/// The clause and the codes of a call that has to be refused as a whole, whoever looks at its pairs.
+fn refusal(drawn: &FuzzCall) -> Option<(&'static str, Codes)> {
+    let one_of = |codes: &[i64]| if codes.is_empty() { Codes::AnyRefusal } else { Codes::OneOf(codes.to_vec()) };
+    match (drawn.caller, kind_of(drawn.message), drawn.oddity.map(|oddity| (oddity.clause, oddity.answer))) {
+        (Caller::Stranger, ..) => Some(("WHO-2", Codes::AnyRefusal)),
+        (_, MessageKind::Missing, _) => Some(("MSG-1", one_of(&[code::NOT_FOUND]))),
+        (_, MessageKind::Unsupported, _) => Some(("MSG-2", one_of(&[code::UNSUPPORTED]))),
+        (.., Some((clause, OddityAnswer::Refused(codes)))) => Some((clause, one_of(codes))),
+        _ => None,
+    }
+}

@@ -1,0 +1,104 @@
+//! What a search with random calls came to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::text::counted;
+use crate::scenario::conform::Scenario;
+use crate::spec::Spec;
+use crate::verdict::{Overall, ScenarioOutcome, Verdict};
+
+/// A search at its end.
+#[derive(Debug, Default)]
+pub struct Fuzzed {
+    /// Cases that were run to a verdict.
+    pub cases: u64,
+    /// Cases in which a call got no reply, or none that could be read; others were tried in their place.
+    pub unknown: u64,
+    /// Why the last of them is unknown.
+    pub why_unknown: Option<String>,
+    /// The first of each clause.
+    pub differences: Vec<FuzzDifference>,
+    /// The clauses that cases without a difference speak for.
+    pub held: BTreeSet<String>,
+    /// Question to the answer that was seen before the search.
+    pub readings: BTreeMap<String, String>,
+    /// Requests sent, those of cases that were made smaller and retries included.
+    pub requests: u64,
+    pub retries: u64,
+    /// Why it ended early, where it did.
+    pub cut_short: Option<String>,
+}
+
+/// A case that came to something else than on the reference endpoint.
+#[derive(Clone, Debug)]
+pub struct FuzzDifference {
+    /// As small as it could be made, and what came of it.
+    pub scenario: Scenario,
+    pub outcome: ScenarioOutcome,
+    /// Whether the same calls came to the same once more.
+    pub came_again: bool,
+    /// Further cases that broke the same clause.
+    pub others: u64,
+}
+
+impl FuzzDifference {
+    /// A case as it was run once.
+    pub fn new((scenario, outcome): (Scenario, ScenarioOutcome)) -> FuzzDifference {
+        FuzzDifference { scenario, outcome, came_again: false, others: 0 }
+    }
+
+    /// The clause that it breaks.
+    pub fn clause<'d>(&'d self, spec: &Spec) -> &'d str {
+        broken(&self.outcome, spec).unwrap_or_default()
+    }
+}
+
+/// The first clause that an outcome breaks and that decides.
+pub fn broken<'o>(outcome: &'o ScenarioOutcome, spec: &Spec) -> Option<&'o str> {
+    outcome.findings.iter().map(|finding| finding.clause.as_str()).find(|clause| spec.decides(clause, false))
+}
+
+impl Fuzzed {
+    /// Each clause of which the search says something, with what it says.
+    pub fn clauses(&self, spec: &Spec) -> BTreeMap<String, Verdict> {
+        let held = self.held.iter().map(|clause| (clause.clone(), Verdict::Pass));
+        let broken = self.differences.iter().map(|difference| (difference.clause(spec).to_owned(), Verdict::Fail));
+        held.chain(broken).collect()
+    }
+
+    /// What the search comes to, and one line that says why.
+    pub fn overall(&self, spec: &Spec) -> (Overall, String) {
+        let cases = counted(usize::try_from(self.cases).unwrap_or(usize::MAX), "case");
+        match (self.differences.first(), &self.cut_short) {
+            (Some(first), _) => {
+                let clauses = counted(self.differences.len(), "clause");
+                let steps = counted(first.scenario.steps.len(), "step");
+                (Overall::Fail, format!("{clauses} broken in {cases}: {} in {steps}", first.clause(spec)))
+            }
+            (None, Some(why)) => (Overall::Inconclusive, format!("the search was cut short: {why}{}", self.told_unknown())),
+            (None, None) if self.cases == 0 => (Overall::Inconclusive, format!("no case was decided{}", self.told_unknown())),
+            (None, None) => (Overall::Pass, format!("{cases} came to what they come to on the reference endpoint")),
+        }
+    }
+
+    fn told_unknown(&self) -> String {
+        self.why_unknown.as_ref().map_or_else(String::new, |why| format!("; the last unknown one: {why}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec;
+
+    #[test]
+    fn only_decided_cases_pass_and_what_was_cut_short_does_not() {
+        let spec = spec::bundled();
+        let of = |cases, cut_short: Option<&str>| {
+            Fuzzed { cases, unknown: 3, cut_short: cut_short.map(str::to_owned), ..Fuzzed::default() }.overall(&spec).0
+        };
+        assert_eq!(of(100, None), Overall::Pass);
+        assert_eq!(of(0, None), Overall::Inconclusive);
+        assert_eq!(of(100, Some("interrupted")), Overall::Inconclusive);
+    }
+}

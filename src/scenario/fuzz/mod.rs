@@ -1,0 +1,271 @@
+//! Random sequences of calls: what a case of `fuzz` does, before anything is expected of it.
+//!
+//! Drawn by strategies that shrink: towards fewer steps, fewer pairs, the admin, the first key and the first value.
+
+mod oddity;
+
+use std::ops::RangeInclusive;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::conform::text::{Seq, Text};
+use super::conform::{CallStep, KvSpec, Step};
+use super::{Caller, EmbeddedSetup, MessageKind};
+use crate::api::Operation;
+pub use oddity::{ODDITIES, Oddity, OddityAnswer};
+
+/// Steps of a case before the last look at its messages.
+const FEW_STEPS: RangeInclusive<usize> = 1..=12;
+/// What comes only after many calls takes a long case.
+const MANY_STEPS: RangeInclusive<usize> = 24..=48;
+/// Most pairs of a call that no oddity adds to.
+const MOST_PAIRS: usize = 3;
+/// Where 10002 is answered now and then, it is so often.
+const INTERNAL_ERROR_EVERY: u32 = 2;
+/// No key ever gets so far.
+const FAR: i64 = 2_000_000_000;
+
+/// The messages of a case: their names, and how likely each is.
+pub const MESSAGES: &[(&str, MessageKind, u32)] = &[
+    ("m", MessageKind::Sent, 16),
+    ("other", MessageKind::Sent, 4),
+    ("own", MessageKind::FromAdmin, 2),
+    ("plain", MessageKind::Unsupported, 1),
+    ("gone", MessageKind::Missing, 1),
+];
+
+/// What a case does.
+#[derive(Clone, Debug)]
+pub struct FuzzCase {
+    pub embedded: EmbeddedSetup,
+    pub steps: Vec<FuzzStep>,
+    /// The messages that are read back in the end.
+    pub last_looks: Vec<&'static str>,
+}
+
+#[derive(Clone, Debug)]
+pub enum FuzzStep {
+    Call(FuzzCall),
+    /// Reads back every key that was named before.
+    Look(&'static str),
+}
+
+#[derive(Clone, Debug)]
+pub struct FuzzCall {
+    pub caller: Caller,
+    pub message: &'static str,
+    pub operation: Operation,
+    pub pairs: Vec<FuzzPair>,
+    pub oddity: Option<&'static Oddity>,
+}
+
+#[derive(Clone, Debug)]
+pub struct FuzzPair {
+    pub key: String,
+    pub value: String,
+    pub seq: Seq,
+}
+
+impl FuzzCase {
+    /// Steps and pairs, each of which may be left out.
+    pub fn parts(&self) -> usize {
+        self.steps.iter().map(|step| 1 + step.pairs()).sum()
+    }
+
+    /// The case without one of its parts.
+    pub fn without(&self, mut part: usize) -> FuzzCase {
+        let mut case = self.clone();
+        for (index, step) in case.steps.iter_mut().enumerate() {
+            match step {
+                _ if part == 0 => {
+                    case.steps.remove(index);
+                    break;
+                }
+                FuzzStep::Call(call) if part <= call.pairs.len() => {
+                    call.pairs.remove(part - 1);
+                    break;
+                }
+                step => part -= 1 + step.pairs(),
+            }
+        }
+        case
+    }
+}
+
+impl FuzzStep {
+    fn pairs(&self) -> usize {
+        match self {
+            FuzzStep::Call(call) => call.pairs.len(),
+            FuzzStep::Look(_) => 0,
+        }
+    }
+}
+
+impl FuzzCall {
+    /// The call as a scenario has it; nothing is expected of it yet.
+    pub fn step(&self) -> Step {
+        let deletes = self.operation == Operation::Delete;
+        let kv = |pair: &FuzzPair| KvSpec {
+            key: Text(pair.key.clone()),
+            value: (!deletes).then(|| Text(pair.value.clone())),
+            seq: pair.seq,
+            times: None,
+            fields: Default::default(),
+            omit: Vec::new(),
+        };
+        let kvs = (self.operation != Operation::Clear).then(|| self.pairs.iter().map(kv).collect());
+        let call = CallStep {
+            caller: Some(self.caller).filter(|caller| *caller != Caller::default()),
+            message: Some(self.message).filter(|message| *message != MESSAGES[0].0).map(str::to_owned),
+            kvs,
+            ..CallStep::default()
+        };
+        let wrap = match self.operation {
+            Operation::Set => Step::Set,
+            Operation::Delete => Step::Delete,
+            Operation::Clear => Step::Clear,
+        };
+        match self.oddity {
+            Some(oddity) => oddity.twist(call, wrap),
+            None => wrap(call),
+        }
+    }
+}
+
+/// How the message of that name comes to be.
+pub fn kind_of(message: &str) -> MessageKind {
+    MESSAGES.iter().find(|(name, ..)| *name == message).map_or_else(MessageKind::default, |(_, kind, _)| *kind)
+}
+
+/// What cases may do on a target.
+#[derive(Clone, Copy, Debug)]
+pub struct FuzzScope {
+    /// Members call, and not only the admin.
+    pub members: bool,
+    /// The admin can send messages of its own.
+    pub own_messages: bool,
+    /// It can be told to answer 10002 now and then.
+    pub internal_errors: bool,
+}
+
+/// Cases within a scope.
+pub fn cases(scope: FuzzScope) -> BoxedStrategy<FuzzCase> {
+    let setup = option::weighted(0.1, Just(INTERNAL_ERROR_EVERY)).prop_map(move |internal_error_every| EmbeddedSetup {
+        internal_error_every: internal_error_every.filter(|_| scope.internal_errors),
+        ..EmbeddedSetup::default()
+    });
+    let looks: Vec<_> = messages(scope).filter(|(_, kind, _)| kind.takes_pairs()).map(|(name, ..)| look(name)).collect();
+    let looks = looks.prop_map(|looks| looks.into_iter().flatten().collect());
+    let message = || weighted(messages(scope).map(|(name, _, weight)| (*weight, *name)));
+    let step = prop_oneof![
+        8 => call(scope, message()).prop_map(FuzzStep::Call),
+        1 => message().prop_map(FuzzStep::Look),
+    ]
+    .boxed();
+    let [few, many] = [FEW_STEPS, MANY_STEPS].map(|count| vec(step.clone(), count));
+    (setup, prop_oneof![15 => few, 1 => many], looks)
+        .prop_map(|(embedded, steps, last_looks)| FuzzCase { embedded, steps, last_looks })
+        .boxed()
+}
+
+fn messages(scope: FuzzScope) -> impl Iterator<Item = &'static (&'static str, MessageKind, u32)> {
+    MESSAGES.iter().filter(move |(_, kind, _)| scope.own_messages || *kind != MessageKind::FromAdmin)
+}
+
+fn look(message: &'static str) -> impl Strategy<Value = Option<&'static str>> {
+    option::weighted(0.95, Just(message))
+}
+
+/// Shrinks towards the first.
+fn weighted<T: Clone + std::fmt::Debug + 'static>(choices: impl Iterator<Item = (u32, T)>) -> impl Strategy<Value = T> {
+    proptest::strategy::Union::new_weighted(choices.map(|(weight, choice)| (weight, Just(choice))).collect())
+}
+
+fn call(scope: FuzzScope, message: impl Strategy<Value = &'static str>) -> impl Strategy<Value = FuzzCall> {
+    let callers = [(4, Caller::Admin), (4, Caller::Sender), (2, Caller::Recipient), (1, Caller::Stranger)];
+    let callers = callers.into_iter().filter(move |(_, caller)| scope.members || *caller == Caller::Admin);
+    let operations = [(7, Operation::Set), (3, Operation::Delete), (1, Operation::Clear)];
+    let oddity = option::weighted(0.15, select(ODDITIES.iter().collect::<Vec<_>>()));
+    (weighted(callers), message, weighted(operations.into_iter()), vec(pair(), 1..=MOST_PAIRS), oddity)
+        .prop_map(|(caller, message, operation, pairs, oddity)| FuzzCall { caller, message, operation, pairs, oddity })
+}
+
+fn pair() -> impl Strategy<Value = FuzzPair> {
+    let seq = [
+        (10, Seq::Latest),
+        (2, Seq::Stale),
+        (2, Seq::Ahead),
+        (2, Seq::Number(0)),
+        (1, Seq::Number(FAR)),
+        (1, Seq::Absent),
+    ];
+    (text(&["k1", "k2", "k3"], odd_keys()), text(&["v", "w", "x"], odd_values()), weighted(seq.into_iter()))
+        .prop_map(|(key, value, seq)| FuzzPair { key, value, seq })
+}
+
+/// Mostly a usual one.
+fn text(usual: &'static [&'static str], odd: Vec<String>) -> impl Strategy<Value = String> {
+    prop_oneof![3 => select(usual).prop_map(str::to_owned), 1 => select(odd)]
+}
+
+/// Lawful keys that an endpoint may take for one another, or for none.
+fn odd_keys() -> Vec<String> {
+    let of_length = |character: &str, bytes: usize| {
+        let mut text = character.repeat(bytes / character.len());
+        text.extend(std::iter::repeat_n('a', bytes - text.len()));
+        text
+    };
+    let words = ["K1", " k1", "k1 ", "é", "e\u{301}", "ё", "中", "😀", "k", "k10", "k1/~.", "null", "0"];
+    let words = words.into_iter().map(str::to_owned);
+    let long = [("p", 65), ("q", 99), ("q", 100), ("é", 100), ("中", 100), ("😀", 100)].map(|(text, bytes)| of_length(text, bytes));
+    let twins = [64, 99].into_iter().flat_map(|bytes| ["1", "2"].map(|end| of_length("p", bytes) + end));
+    words.chain(long).chain(twins).collect()
+}
+
+/// Lawful values that an endpoint may not keep as they are.
+fn odd_values() -> Vec<String> {
+    let words = [" v ", "V", "\t\n", "v\u{1}", "é", "中", "😀", "\"\\/", "null", "0", "{}", "<b>&amp;", "e\u{301}"];
+    let long = [("v", 256), ("v", 999), ("v", 1000), ("é", 500), ("中", 333), ("😀", 250), ("\"", 1000)];
+    words.into_iter().map(str::to_owned).chain(long.into_iter().map(|(text, times)| text.repeat(times))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+    use crate::api::call::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
+
+    #[test]
+    fn what_no_oddity_spoils_is_lawful() {
+        assert!(odd_keys().iter().all(|key| (1..=MAX_KEY_BYTES).contains(&key.len())));
+        assert!(odd_values().iter().all(|value| (1..=MAX_VALUE_BYTES).contains(&value.len())));
+    }
+
+    fn all() -> FuzzScope {
+        FuzzScope { members: true, own_messages: true, internal_errors: true }
+    }
+
+    #[test]
+    fn a_case_shrinks_to_one_plain_call_and_without_members_only_the_admin_calls() {
+        let mut runner = TestRunner::deterministic();
+        for _ in 0..20 {
+            let mut tree = cases(all()).new_tree(&mut runner).expect("a case");
+            while tree.simplify() {}
+            let case = tree.current();
+            assert_eq!((case.steps.len(), case.last_looks.len(), case.embedded.internal_error_every), (1, 0, None));
+            let FuzzStep::Call(call) = &case.steps[0] else { panic!("{case:?}") };
+            assert_eq!((call.caller, call.message, call.pairs.len(), call.oddity.is_none()), (Caller::Admin, "m", 1, true));
+        }
+        let none = FuzzScope { members: false, own_messages: false, internal_errors: false };
+        for _ in 0..200 {
+            let case = cases(none).new_tree(&mut runner).expect("a case").current();
+            let is_admins = |step: &FuzzStep| !matches!(step, FuzzStep::Call(call) if call.caller != Caller::Admin);
+            assert!(case.steps.iter().all(is_admins) && case.embedded.internal_error_every.is_none());
+        }
+    }
+}
