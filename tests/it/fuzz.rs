@@ -96,7 +96,8 @@ async fn no_reading_and_no_way_of_calling_or_reading_back_is_a_difference() {
         .map(|(name, target, rules)| async move {
             let fuzzed = fuzz(target, rules, 150, 1).await;
             let wrong = fuzzed.overall(&spec::bundled()).0 != Overall::Pass || fuzzed.cases != 150;
-            wrong.then(|| format!("{name}: {fuzzed:#?}"))
+            let found = fuzzed.differences.iter().map(|found| (&found.outcome.findings, &found.scenario.steps));
+            wrong.then(|| format!("{name}: {:?}: {:?}", fuzzed.overall(&spec::bundled()), found.collect::<Vec<_>>()))
         })
         .buffered(2)
         .filter_map(|wrong| async { wrong })
@@ -149,8 +150,8 @@ fn a_lost_reply_leaves_its_case_unknown_and_another_is_tried() {
     assert!(report["fuzz"]["unknown"].as_u64() > Some(0), "{}", report["fuzz"]);
     assert!(report["fuzz"]["why_unknown"].as_str().is_some_and(|why| why.starts_with("a reply was lost")), "{}", report["fuzz"]);
     // Where nearly every case is unknown, nothing is decided.
-    let serve = Serve::start(&["--app-limit", "none", "--message-limit", "none", "--fault", "close:2,on=set"]);
-    let ran = msgext(Some(KEY), &test_at("fuzz", serve.url(), &["--quiet", "--rate", "none", "--cases", "100"])).exits(4);
+    let serve = Serve::start(&["--app-limit", "none", "--message-limit", "none", "--fault", "close:3,on=set"]);
+    let ran = msgext(Some(KEY), &test_at("fuzz", serve.url(), &["--quiet", "--rate", "none", "--cases", "100", "--jobs", "1"])).exits(4);
     let report = report_of(ran.folder.path(), "fuzz");
     assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
     assert!(ran.stderr.contains("are unknown"), "{}", ran.stderr);

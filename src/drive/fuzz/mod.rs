@@ -4,7 +4,7 @@ pub mod oracle;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::ready;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,16 +57,18 @@ pub async fn run(
     told: &dyn Fn(),
 ) -> Fuzzed {
     let search = &FuzzSearch::begin(ground, spec, questions, stop).await;
-    let numbers = stream::iter(1_u64..).take_while(|_| ready(search.goes_on(options)));
-    numbers
-        .for_each_concurrent(options.jobs, |number| async move {
-            tokio::select! {
-                () = search.case(number, told) => {}
-                () = stop.wait() => {}
-            }
-        })
-        .await;
-    search.fuzzed.take()
+    // Cases that turn out to be unknown while the last ones run have others in their place.
+    while !search.is_over(options) {
+        stream::iter(iter::from_fn(|| search.next_case(options)))
+            .for_each_concurrent(options.jobs, |number| async move {
+                tokio::select! {
+                    () = search.case(number, told) => {}
+                    () = stop.wait() => {}
+                }
+            })
+            .await;
+    }
+    Fuzzed { cut_short: search.cut_short(), ..search.fuzzed.take() }
 }
 
 /// A search under way. What it has come to is only ever held between two awaits.
@@ -80,6 +82,8 @@ struct FuzzSearch<'a> {
     source: Arc<SourceFile>,
     /// Cases that were begun and are not unknown.
     begun: Cell<u64>,
+    /// The number of the last case.
+    numbers: Cell<u64>,
     fuzzed: RefCell<Fuzzed>,
 }
 
@@ -99,6 +103,7 @@ impl<'a> FuzzSearch<'a> {
             strategy: cases(FuzzScope { members, own_messages, internal_errors: ground.is_embedded() }),
             source: Arc::new(SourceFile::new(String::new(), String::new())),
             begun: Cell::new(0),
+            numbers: Cell::new(0),
             fuzzed: RefCell::default(),
         };
         let readings = if members { search.learn(questions).await } else { BTreeMap::new() };
@@ -128,21 +133,30 @@ impl<'a> FuzzSearch<'a> {
         seen.into_iter().filter(|(question, _)| QUESTIONS.contains(&question.as_str())).filter_map(one).collect()
     }
 
-    fn goes_on(&self, options: &FuzzOptions) -> bool {
-        let mut fuzzed = self.fuzzed.borrow_mut();
-        fuzzed.cut_short = if self.stop.is_set() {
-            Some("interrupted".to_owned())
-        } else if fuzzed.unknown > MOST_UNKNOWN.max(fuzzed.cases) {
-            Some(format!("of {} cases {} are unknown", fuzzed.cases + fuzzed.unknown, fuzzed.unknown))
-        } else {
-            None
-        };
-        let is_over = options.within.is_some_and(|within| self.ground.elapsed() >= within)
-            || fuzzed.differences.len() >= options.differences
+    /// The number of a case to be run, where there is to be another.
+    fn next_case(&self, options: &FuzzOptions) -> Option<u64> {
+        let is_over = self.is_over(options);
+        let count = |of: &Cell<u64>| of.set(of.get() + 1);
+        (!is_over).then(|| {
+            count(&self.begun);
+            count(&self.numbers);
+            self.numbers.get()
+        })
+    }
+
+    fn is_over(&self, options: &FuzzOptions) -> bool {
+        options.within.is_some_and(|within| self.ground.elapsed() >= within)
+            || self.fuzzed.borrow().differences.len() >= options.differences
             || self.begun.get() >= options.cases
-            || fuzzed.cut_short.is_some();
-        self.begun.set(self.begun.get() + u64::from(!is_over));
-        !is_over
+            || self.cut_short().is_some()
+    }
+
+    /// Why the search cannot go on.
+    fn cut_short(&self) -> Option<String> {
+        let Fuzzed { cases, unknown, .. } = *self.fuzzed.borrow();
+        let is_unknown = unknown > MOST_UNKNOWN.max(cases);
+        let why = is_unknown.then(|| format!("of {} cases {unknown} are unknown", cases + unknown));
+        if self.stop.is_set() { Some("interrupted".to_owned()) } else { why }
     }
 
     async fn case(&self, number: u64, told: &dyn Fn()) {

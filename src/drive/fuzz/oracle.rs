@@ -205,7 +205,7 @@ impl<'a> Asked<'a> {
         }
         let mut step = drawn.step();
         let may_work = refusal(&drawn).is_none();
-        if step.call_mut().is_none_or(|call| may_work && !self.fit(&drawn, call)) {
+        if step.call_mut().is_none_or(|call| !self.fit(&drawn, call) && may_work) {
             return;
         }
         let ready = ready(&scenario("", vec![step.clone()]), "");
@@ -265,10 +265,14 @@ impl<'a> Asked<'a> {
     }
 
     /// Leaves out the pairs of which it is open what comes, and gives a key that is not there a Seq that is surely right or wrong.
+    /// Whether there is a call left.
     fn fit(&self, drawn: &FuzzCall, call: &mut CallStep) -> bool {
         let Some(kvs) = call.kvs.as_mut().filter(|_| drawn.operation != Operation::Clear) else { return true };
         let known = |key: &str| self.known.get(&(drawn.message, key.to_owned())).copied();
         let is_live = |kv: &KvSpec| numbered(&kv.key.0, kv.times).all(|key| known(&key) == Some(KeyKnown::Live));
+        // Below the latest of a key that is not there lies a negative one, of which it is open what comes.
+        let negative = kvs.iter_mut().filter(|kv| kv.seq == Seq::Stale && !is_live(kv));
+        negative.for_each(|kv| kv.seq = Seq::Number(UNREACHABLE_SEQ));
         if drawn.operation == Operation::Delete {
             // A key that is not there may fail a delete as a whole, and twenty have to be there to be deleted.
             let has_live = kvs.iter().any(is_live);
