@@ -80,7 +80,8 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, Failure> {
 /// Writes the scenarios of the differences, and reads them as whoever repeats them will.
 fn save(spec: &Spec, fuzzed: &Fuzzed, path: &str, file: Output) -> Result<(Vec<Planned>, Option<Failure>), Failure> {
     let scenarios = fuzzed.differences.iter().map(|found| found.scenario.clone()).collect();
-    let text = writer::write(scenarios).map_err(|error| Failure::could_not_test(format!("a difference cannot be written: {error}")))?;
+    let text =
+        writer::write(scenarios).map_err(|error| Failure::could_not_test(format!("a difference cannot be written: {error}")))?;
     let unwritten = file.write(|out| out.write_all(text.as_bytes())).err();
     let (saved, problems) = plan::load(vec![(path.to_owned(), text)], spec);
     match problems.first() {
@@ -93,7 +94,8 @@ fn search(args: &FuzzArgs, spec: &Spec, conduct: &Conduct) -> Result<(Fuzzed, Fo
     let Conduct { named, stop, runtime, .. } = conduct;
     let (suite, _) = plan::load(plan::bundled(), spec);
     let rate = RequestRate::budget(args.rate, args.conduct.target.is_embedded());
-    let options = FuzzOptions { cases: args.cases, within: args.within, jobs: usize::from(args.jobs), differences: MOST_DIFFERENCES };
+    let options =
+        FuzzOptions { cases: args.cases, within: args.within, jobs: usize::from(args.jobs), differences: MOST_DIFFERENCES };
     let progress = progress(args.conduct.quiet, args.cases);
     let searched = runtime.block_on(async {
         let ground = Ground::prepare(&named.target, &named.place, conduct.seed, rate, stop).await?;

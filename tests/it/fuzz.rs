@@ -77,7 +77,9 @@ async fn no_reading_and_no_way_of_calling_or_reading_back_is_a_difference() {
                 for missing in ["ok", "not-exist", "conflict"] {
                     let mut rules = Rules::default();
                     let answers = [("seq", seq), ("deleted-key", deleted), ("cleared-key", cleared), ("delete-missing", missing)];
-                    answers.iter().for_each(|(question, answer)| (reading(question, answer).expect("a reading").apply)(&mut rules));
+                    answers
+                        .iter()
+                        .for_each(|(question, answer)| (reading(question, answer).expect("a reading").apply)(&mut rules));
                     (reading("all-failed", "fail").expect("a reading").apply)(&mut rules);
                     lawful.push((format!("{answers:?}"), embedded::target(), rules));
                 }
@@ -94,8 +96,8 @@ async fn no_reading_and_no_way_of_calling_or_reading_back_is_a_difference() {
     }
     let blamed: Vec<String> = stream::iter(lawful)
         .map(|(name, target, rules)| async move {
-            let fuzzed = fuzz(target, rules, 150, 1).await;
-            let wrong = fuzzed.overall(&spec::bundled()).0 != Overall::Pass || fuzzed.cases != 150;
+            let fuzzed = fuzz(target, rules, 60, 1).await;
+            let wrong = fuzzed.overall(&spec::bundled()).0 != Overall::Pass || fuzzed.cases != 60;
             let found = fuzzed.differences.iter().map(|found| (&found.outcome.findings, &found.scenario.steps));
             wrong.then(|| format!("{name}: {:?}: {:?}", fuzzed.overall(&spec::bundled()), found.collect::<Vec<_>>()))
         })
@@ -128,8 +130,12 @@ fn a_difference_is_told_and_its_file_fails_on_the_target_and_passes_on_the_refer
     let report = report_of(ran.folder.path(), "fuzz");
     let found = report["fuzz"]["differences"].as_array().expect("differences");
     assert!(found.iter().any(|found| found["clause"].as_str().is_some_and(|clause| clause.starts_with("SEQ-"))), "{found:?}");
-    let places: BTreeMap<&str, &Value> =
-        report["scenarios"].as_array().expect("scenarios").iter().map(|scenario| (scenario["id"].as_str().unwrap_or(""), scenario)).collect();
+    let places: BTreeMap<&str, &Value> = report["scenarios"]
+        .as_array()
+        .expect("scenarios")
+        .iter()
+        .map(|scenario| (scenario["id"].as_str().unwrap_or(""), scenario))
+        .collect();
     for found in found {
         assert!(found["steps"].as_u64() <= Some(4) && found["came_again"] == true, "{found}");
         let scenario = places[found["scenario"].as_str().expect("an id")];
@@ -137,7 +143,8 @@ fn a_difference_is_told_and_its_file_fails_on_the_target_and_passes_on_the_refer
         assert!(scenario["findings"][0]["place"]["line"].is_u64(), "{scenario}");
     }
     assert!(ran.stderr.contains("FAIL[") && ran.stderr.contains("to repeat them: msgext run reports/fuzz/differences.yaml"));
-    let again = msgext_in(ran.folder, Some(KEY), &test_at("run", serve.url(), &["reports/fuzz/differences.yaml", "--quiet"])).exits(1);
+    let again =
+        msgext_in(ran.folder, Some(KEY), &test_at("run", serve.url(), &["reports/fuzz/differences.yaml", "--quiet"])).exits(1);
     msgext_in(again.folder, None, &["run", "reports/fuzz/differences.yaml", "--quiet"]).exits(0);
 }
 
@@ -151,7 +158,8 @@ fn a_lost_reply_leaves_its_case_unknown_and_another_is_tried() {
     assert!(report["fuzz"]["why_unknown"].as_str().is_some_and(|why| why.starts_with("a reply was lost")), "{}", report["fuzz"]);
     // Where nearly every case is unknown, nothing is decided.
     let serve = Serve::start(&["--app-limit", "none", "--message-limit", "none", "--fault", "close:3,on=set"]);
-    let ran = msgext(Some(KEY), &test_at("fuzz", serve.url(), &["--quiet", "--rate", "none", "--cases", "100", "--jobs", "1"])).exits(4);
+    let ran = msgext(Some(KEY), &test_at("fuzz", serve.url(), &["--quiet", "--rate", "none", "--cases", "100", "--jobs", "1"]))
+        .exits(4);
     let report = report_of(ran.folder.path(), "fuzz");
     assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
     assert!(ran.stderr.contains("are unknown"), "{}", ran.stderr);

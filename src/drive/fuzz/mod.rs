@@ -210,7 +210,13 @@ impl<'a> FuzzSearch<'a> {
     }
 
     /// Makes a case smaller for as long as it breaks the same clause.
-    async fn smallest(&self, name: &str, mut tree: impl ValueTree<Value = FuzzCase>, first: Walked, clause: &str) -> FuzzDifference {
+    async fn smallest(
+        &self,
+        name: &str,
+        mut tree: impl ValueTree<Value = FuzzCase>,
+        first: Walked,
+        clause: &str,
+    ) -> FuzzDifference {
         let mut tries = Tries { search: self, name, clause, left: MOST_TRIES, smallest: first };
         if !tries.again().await {
             return FuzzDifference::new(tries.smallest);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use crate::api::message::{SEND_PATH, decode_get, decode_send, get_body, GET_PATH};
+use crate::api::message::{GET_PATH, SEND_PATH, decode_get, decode_send, get_body};
 use crate::api::reply::decode;
 use crate::api::{HttpRequest, Kv, MemberCalls, Operation, Reply, code};
 use crate::drive::compose::{Composed, Composer};
@@ -64,8 +64,7 @@ impl Oracle {
         let seen = QUESTIONS.into_iter().filter_map(|question| reading(question, readings.get(question)?));
         seen.for_each(|reading| (reading.apply)(&mut rules));
         let known = |question: &str, gone: Gone| readings.contains_key(question).then_some(gone);
-        let (deleted, cleared) =
-            (known("deleted-key", rules.seq.deleted_key), known("cleared-key", rules.seq.cleared_key));
+        let (deleted, cleared) = (known("deleted-key", rules.seq.deleted_key), known("cleared-key", rules.seq.cleared_key));
         let app = |sdkappid| App {
             sdkappid,
             admin: "administrator".to_owned(),
@@ -204,8 +203,7 @@ impl<'a> Asked<'a> {
             self.call(&FuzzCall { operation: Operation::Set, ..drawn.clone() });
         }
         let mut step = drawn.step();
-        let may_work = refusal(&drawn).is_none();
-        if step.call_mut().is_none_or(|call| !self.fit(&drawn, call) && may_work) {
+        if step.call_mut().is_none_or(|call| !self.fit(&drawn, call)) {
             return;
         }
         let ready = ready(&scenario("", vec![step.clone()]), "");
@@ -273,6 +271,9 @@ impl<'a> Asked<'a> {
         // Below the latest of a key that is not there lies a negative one, of which it is open what comes.
         let negative = kvs.iter_mut().filter(|kv| kv.seq == Seq::Stale && !is_live(kv));
         negative.for_each(|kv| kv.seq = Seq::Number(UNREACHABLE_SEQ));
+        if refusal(drawn).is_some() {
+            return true;
+        }
         if drawn.operation == Operation::Delete {
             // A key that is not there may fail a delete as a whole, and twenty have to be there to be deleted.
             let has_live = kvs.iter().any(is_live);
@@ -322,7 +323,8 @@ impl<'a> Asked<'a> {
             Operation::Set | Operation::Delete => {
                 let conflict = Some(Codes::OneOf(vec![code::SEQ_CONFLICT]));
                 // The first set of a message gives every key the first Seq (SET-1), whatever a Seq counts.
-                let is_first = drawn.operation == Operation::Set && !self.touched.contains(drawn.message) && conflicts().next().is_none();
+                let is_first =
+                    drawn.operation == Operation::Set && !self.touched.contains(drawn.message) && conflicts().next().is_none();
                 if is_first && drawn.oddity.is_none() {
                     let first = |kv: &Kv| {
                         let value = kv.value.clone().map(Text);
@@ -392,8 +394,12 @@ impl<'a> Asked<'a> {
                     Some(KeyKnown::Told)
                 }
                 // Whether a delete of what is not there counts is open.
-                (Operation::Delete, _, Some(KeyKnown::Deleted)) if self.oracle.deleted != Some(Gone::Reset) => Some(KeyKnown::Open),
-                (Operation::Delete, _, Some(KeyKnown::Cleared)) if self.oracle.cleared != Some(Gone::Reset) => Some(KeyKnown::Open),
+                (Operation::Delete, _, Some(KeyKnown::Deleted)) if self.oracle.deleted != Some(Gone::Reset) => {
+                    Some(KeyKnown::Open)
+                }
+                (Operation::Delete, _, Some(KeyKnown::Cleared)) if self.oracle.cleared != Some(Gone::Reset) => {
+                    Some(KeyKnown::Open)
+                }
                 (Operation::Delete, _, Some(KeyKnown::Told)) => Some(KeyKnown::Open),
                 (_, _, was) => was,
             };

@@ -14,7 +14,8 @@ use crate::verdict::{Finding, ScenarioOutcome};
 /// Builds the report of a search. `saved` are the scenarios of its differences as they stand in their file. What `secrets` holds,
 /// and every signature that was sent, is masked in all of it.
 pub fn build(spec: &Spec, facts: &Facts, fuzzed: &Fuzzed, saved: &[Planned], secrets: &[String]) -> Report {
-    let outcomes: Vec<ScenarioOutcome> = fuzzed.differences.iter().zip(saved).map(|(found, saved)| placed(found, saved)).collect();
+    let outcomes: Vec<ScenarioOutcome> =
+        fuzzed.differences.iter().zip(saved).map(|(found, saved)| placed(found, saved)).collect();
     let secrets = Secrets::new(secrets, &outcomes);
     let mut scenarios: Vec<ScenarioEntry> =
         saved.iter().zip(&outcomes).map(|(saved, outcome)| build::scenario(spec, saved, outcome, &secrets)).collect();

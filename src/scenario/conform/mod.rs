@@ -71,7 +71,8 @@ impl Scenario {
     /// Leaves out every step but the first so many, and the clauses and messages that no step names any more.
     pub fn keep_steps(&mut self, count: usize) {
         self.steps.truncate(count);
-        let names = |name: &String| self.steps.iter().map(Step::names).any(|(clause, message)| [clause, message].contains(&Some(name)));
+        let names =
+            |name: &String| self.steps.iter().map(Step::names).any(|(clause, message)| [clause, message].contains(&Some(name)));
         self.clauses.retain(names);
         self.messages.retain(|message, _| names(message));
     }

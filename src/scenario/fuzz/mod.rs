@@ -194,14 +194,7 @@ fn call(scope: FuzzScope, message: impl Strategy<Value = &'static str>) -> impl 
 }
 
 fn pair() -> impl Strategy<Value = FuzzPair> {
-    let seq = [
-        (10, Seq::Latest),
-        (2, Seq::Stale),
-        (2, Seq::Ahead),
-        (2, Seq::Number(0)),
-        (1, Seq::Number(FAR)),
-        (1, Seq::Absent),
-    ];
+    let seq = [(10, Seq::Latest), (2, Seq::Stale), (2, Seq::Ahead), (2, Seq::Number(0)), (1, Seq::Number(FAR)), (1, Seq::Absent)];
     (text(&["k1", "k2", "k3"], odd_keys()), text(&["v", "w", "x"], odd_values()), weighted(seq.into_iter()))
         .prop_map(|(key, value, seq)| FuzzPair { key, value, seq })
 }
@@ -220,7 +213,8 @@ fn odd_keys() -> Vec<String> {
     };
     let words = ["K1", " k1", "k1 ", "é", "e\u{301}", "ё", "中", "😀", "k", "k10", "k1/~.", "null", "0"];
     let words = words.into_iter().map(str::to_owned);
-    let long = [("p", 65), ("q", 99), ("q", 100), ("é", 100), ("中", 100), ("😀", 100)].map(|(text, bytes)| of_length(text, bytes));
+    let long =
+        [("p", 65), ("q", 99), ("q", 100), ("é", 100), ("中", 100), ("😀", 100)].map(|(text, bytes)| of_length(text, bytes));
     let twins = [64, 99].into_iter().flat_map(|bytes| ["1", "2"].map(|end| of_length("p", bytes) + end));
     words.chain(long).chain(twins).collect()
 }

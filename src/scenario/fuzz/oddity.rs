@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::api::Operation::{self, Clear, Delete, Set};
-use crate::api::code::{BAD_JSON, INVALID, NOT_A_STRING, NO_PLAN};
+use crate::api::code::{BAD_JSON, INVALID, NO_PLAN, NOT_A_STRING};
 use crate::scenario::conform::text::{Body, Seq, Text};
 use crate::scenario::conform::{CallStep, KvSpec, Step};
 
@@ -123,7 +123,8 @@ impl Oddity {
             Change::Pairs(pairs) => call.kvs = Some(pairs()),
             Change::WithoutPlan => call.http.without_plan = true,
             Change::Trailing => {
-                let body = r#"{"To_Account":"<To_Account>","From_Account":"<From_Account>","MsgKey":"<MsgKey>","OperateType":3} x"#;
+                let body =
+                    r#"{"To_Account":"<To_Account>","From_Account":"<From_Account>","MsgKey":"<MsgKey>","OperateType":3} x"#;
                 call.body = Some(Body::Text(body.to_owned()));
                 return Step::Raw(call);
             }
