@@ -25,6 +25,14 @@ pub struct Finding {
     pub exchange: Option<usize>,
 }
 
+impl Finding {
+    /// The same finding, of a scenario that stands at another place.
+    pub fn moved(&self, from: &str, to: &str) -> Finding {
+        let place = self.place.strip_prefix(from).map_or_else(|| self.place.clone(), |rest| format!("{to}{rest}"));
+        Finding { place, ..self.clone() }
+    }
+}
+
 /// What is known at the end. Skipped and unknown are never a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

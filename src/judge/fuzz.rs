@@ -7,6 +7,9 @@ use crate::scenario::conform::Scenario;
 use crate::spec::Spec;
 use crate::verdict::{Overall, ScenarioOutcome, Verdict};
 
+/// Where a case's scenario is said to stand, before it stands in a file with others.
+pub const FUZZ_PLACE: &str = "/scenarios/0";
+
 /// A search at its end.
 #[derive(Debug, Default)]
 pub struct Fuzzed {
@@ -58,7 +61,43 @@ pub fn broken<'o>(outcome: &'o ScenarioOutcome, spec: &Spec) -> Option<&'o str> 
     outcome.findings.iter().map(|finding| finding.clause.as_str()).find(|clause| spec.decides(clause, false))
 }
 
+/// What one case came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaseEnd {
+    Unknown,
+    Decided,
+    /// It is the first to break this clause.
+    Differs(String),
+}
+
 impl Fuzzed {
+    /// Counts a case that was run. The first to break a clause is kept as it is: whoever comes next to that clause finds it there.
+    pub fn count(&mut self, scenario: &Scenario, outcome: &ScenarioOutcome, spec: &Spec) -> CaseEnd {
+        let clause = broken(outcome, spec);
+        match (&outcome.verdict, clause) {
+            (Verdict::Unknown(why) | Verdict::Skipped(why), None) => {
+                self.unknown += 1;
+                self.why_unknown = Some(why.clone());
+                return CaseEnd::Unknown;
+            }
+            (Verdict::Pass, None) => self.held.extend(scenario.clauses.iter().cloned()),
+            _ => {}
+        }
+        self.cases += 1;
+        let Some(clause) = clause else { return CaseEnd::Decided };
+        if let Some(first) = self.first_of(clause, spec) {
+            first.others += 1;
+            return CaseEnd::Decided;
+        }
+        self.differences.push(FuzzDifference::new((scenario.clone(), outcome.clone())));
+        CaseEnd::Differs(clause.to_owned())
+    }
+
+    /// The difference that broke this clause.
+    pub fn first_of(&mut self, clause: &str, spec: &Spec) -> Option<&mut FuzzDifference> {
+        self.differences.iter_mut().find(|first| first.clause(spec) == clause)
+    }
+
     /// Each clause of which the search says something, with what it says.
     pub fn clauses(&self, spec: &Spec) -> BTreeMap<String, Verdict> {
         let held = self.held.iter().map(|clause| (clause.clone(), Verdict::Pass));

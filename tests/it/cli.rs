@@ -298,6 +298,10 @@ fn a_misspelt_value_is_a_usage_error_that_names_what_there_is() {
         (&["serve", "--threads", "0"], "a whole number from 1 to 1024"),
         (&["serve", "--sdkappid", "x"], "a whole number from 1"),
         (&["usersig", "--sdkappid", "1", "--identifier", "a", "--expire", "0"], "a whole number from 1"),
+        (&["fuzz", "--cases", "0"], "a whole number from 1"),
+        (&["fuzz", "--jobs", "0"], "a whole number from 1 to 256"),
+        (&["fuzz", "--for", "25h"], "at most 24h"),
+        (&["fuzz", "--pin", "seq=per-key"], "has no effect on fuzz"),
         (&["load", "--connections", "0"], "a whole number from 1 to 20000"),
         (&["load", "--messages", "0"], "a whole number from 1 to 1000000"),
         (&["load", "--threads", "0"], "a whole number from 1 to 1024"),
@@ -609,7 +613,7 @@ fn list_names_tags_for_filters_and_mutants_for_serve() {
 
 #[test]
 fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
-    for command in ["", "run", "load", "race", "serve", "list", "check", "schema", "usersig"] {
+    for command in ["", "run", "load", "race", "fuzz", "serve", "list", "check", "schema", "usersig"] {
         for help in ["-h", "--help"] {
             let args: Vec<&str> = [command, help].into_iter().filter(|word| !word.is_empty()).collect();
             let shown = msgext(None, &args).exits(0).stdout;

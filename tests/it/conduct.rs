@@ -45,10 +45,11 @@ fn could_not_test(args: &[&str], key: &str, says: &str) {
 }
 
 /// What a command that tests a target is given here to be short.
-const SHORT: [(&str, &[&str]); 3] = [
+const SHORT: [(&str, &[&str]); 4] = [
     ("run", &["--filter", "id:set-first-*", "--rate", "none"]),
     ("load", &["--rate", "100/s", "--calls", "10"]),
     ("race", &["--operations", "100", "--messages", "2", "--rate", "none"]),
+    ("fuzz", &["--cases", "5", "--rate", "none"]),
 ];
 
 /// Names of the files in the folder of a command's newest run.
@@ -138,6 +139,7 @@ impl Endless {
         let more: &[&str] = match command {
             "run" => &["long.yaml", "--member-calls", "none"],
             "race" => &["--messages", "2", "--operations", "10000000", "--rate", "100/s"],
+            "fuzz" => &["--cases", "10000000", "--rate", "100/s"],
             _ => &["--rate", "100/s", "--for", "60m"],
         };
         let running = Running::start(folder.path(), &test_at(command, &relay.url, more));

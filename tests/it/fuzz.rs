@@ -77,9 +77,9 @@ async fn no_reading_and_no_way_of_calling_or_reading_back_is_a_difference() {
                 for missing in ["ok", "not-exist", "conflict"] {
                     let mut rules = Rules::default();
                     let answers = [("seq", seq), ("deleted-key", deleted), ("cleared-key", cleared), ("delete-missing", missing)];
-                    answers
-                        .iter()
-                        .for_each(|(question, answer)| (reading(question, answer).expect("a reading").apply)(&mut rules));
+                    for (question, answer) in answers {
+                        (reading(question, answer).expect("a reading").apply)(&mut rules);
+                    }
                     (reading("all-failed", "fail").expect("a reading").apply)(&mut rules);
                     lawful.push((format!("{answers:?}"), embedded::target(), rules));
                 }

@@ -19,11 +19,12 @@ const SIDE_BY_SIDE: usize = 8;
 const LATEST_MS: usize = 900;
 
 /// Commands that go on for minutes.
-const COMMANDS: [(&str, &[&str]); 4] = [
+const COMMANDS: [(&str, &[&str]); 5] = [
     ("run", &["--rate", "none"]),
     ("load", &["--rate", "300/s", "--for", "10m", "--messages", "200", "--check", "p99 response < 20s"]),
     ("load", &["--find-capacity", "--slo", "p99 response < 1s", "--start-rate", "50/s", "--trial", "200ms", "--messages", "30"]),
     ("race", &["--rate", "none", "--messages", "30", "--operations", "10000000"]),
+    ("fuzz", &["--rate", "none", "--cases", "10000000"]),
 ];
 const SIGNALS: [&str; 3] = ["-INT", "-TERM", "-HUP"];
 

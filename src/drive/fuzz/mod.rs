@@ -18,13 +18,13 @@ use super::ground::Ground;
 use super::stop::Stop;
 use super::target::{MessageSource, ReadBack};
 use crate::api::MemberCalls;
-use crate::judge::fuzz::{FuzzDifference, Fuzzed, broken};
+use crate::judge::fuzz::{CaseEnd, FUZZ_PLACE, FuzzDifference, Fuzzed, broken};
 use crate::random::Random;
 use crate::scenario::conform::Scenario;
 use crate::scenario::conform::plan::Planned;
 use crate::scenario::fuzz::{FuzzCase, FuzzScope, cases};
 use crate::spec::Spec;
-use crate::verdict::{ScenarioOutcome, Verdict};
+use crate::verdict::ScenarioOutcome;
 use crate::yaml::source::SourceFile;
 use oracle::{Oracle, QUESTIONS};
 
@@ -168,39 +168,18 @@ impl<'a> FuzzSearch<'a> {
                 break (tree, walked);
             }
         };
-        let difference = self.clause(&walked.1).map(str::to_owned);
-        let is_decided = difference.is_some() || matches!(walked.1.verdict, Verdict::Pass | Verdict::Fail);
-        {
-            let mut fuzzed = self.fuzzed.borrow_mut();
-            fuzzed.cases += u64::from(is_decided);
-            fuzzed.unknown += u64::from(!is_decided);
-            fuzzed.why_unknown = walked.1.verdict.why().map(str::to_owned).or(fuzzed.why_unknown.take());
-            self.begun.set(self.begun.get() - u64::from(!is_decided));
-            if let Verdict::Pass = walked.1.verdict {
-                fuzzed.held.extend(walked.0.clauses.iter().cloned());
+        let end = self.fuzzed.borrow_mut().count(&walked.0, &walked.1, self.spec);
+        match end {
+            CaseEnd::Unknown => self.begun.set(self.begun.get() - 1),
+            CaseEnd::Decided => told(),
+            CaseEnd::Differs(clause) => {
+                told();
+                let smallest = self.smallest(&name, tree, walked, &clause).await;
+                if let Some(first) = self.fuzzed.borrow_mut().first_of(&clause, self.spec) {
+                    *first = FuzzDifference { others: first.others, ..smallest };
+                }
             }
         }
-        if is_decided {
-            told();
-        }
-        if let Some(clause) = difference.filter(|clause| self.is_new(clause, &walked)) {
-            let smallest = self.smallest(&name, tree, walked, &clause).await;
-            if let Some(first) = self.fuzzed.borrow_mut().differences.iter_mut().find(|first| first.clause(self.spec) == clause) {
-                *first = FuzzDifference { others: first.others, ..smallest };
-            }
-        }
-    }
-
-    /// Whether it is the first to break this clause: whoever comes next finds it there.
-    fn is_new(&self, clause: &str, walked: &Walked) -> bool {
-        let mut fuzzed = self.fuzzed.borrow_mut();
-        let first = fuzzed.differences.iter_mut().find(|first| first.clause(self.spec) == clause);
-        let is_new = first.is_none();
-        match first {
-            Some(first) => first.others += 1,
-            None => fuzzed.differences.push(FuzzDifference::new(walked.clone())),
-        }
-        is_new
     }
 
     fn runner(&self, number: u64) -> TestRunner {
@@ -252,8 +231,8 @@ impl<'a> FuzzSearch<'a> {
     }
 
     async fn walk_scenario(&self, scenario: &Scenario) -> ScenarioOutcome {
-        let place = "/scenarios/0".to_owned();
-        self.walk(&Planned::new(scenario.id.clone(), scenario.clone(), Arc::clone(&self.source), place)).await
+        let (id, scenario, source) = (scenario.id.clone(), scenario.clone(), Arc::clone(&self.source));
+        self.walk(&Planned::new(id, scenario, source, FUZZ_PLACE.to_owned())).await
     }
 
     async fn walk(&self, planned: &Planned) -> ScenarioOutcome {
@@ -303,7 +282,7 @@ impl Tries<'_> {
 
 /// What comes after the step that differs has not been done.
 fn upto_the_difference((mut scenario, outcome): Walked) -> Walked {
-    let step = |place: &str| place.strip_prefix("/scenarios/0/steps/")?.split('/').next()?.parse::<usize>().ok();
+    let step = |place: &str| place.strip_prefix(FUZZ_PLACE)?.strip_prefix("/steps/")?.split('/').next()?.parse::<usize>().ok();
     if let Some(last) = outcome.findings.iter().filter_map(|finding| step(&finding.place)).max() {
         scenario.keep_steps(last + 1);
     }

@@ -373,9 +373,8 @@ impl<'a> Asked<'a> {
             for ((message, _), known) in &mut self.known {
                 *known = match *known {
                     was if *message != drawn.message => was,
-                    KeyKnown::Live => KeyKnown::Cleared,
+                    KeyKnown::Live | KeyKnown::Cleared => KeyKnown::Cleared,
                     KeyKnown::Deleted if !is_left => KeyKnown::Deleted,
-                    KeyKnown::Cleared => KeyKnown::Cleared,
                     KeyKnown::Deleted | KeyKnown::Told | KeyKnown::Open => KeyKnown::Open,
                 };
             }

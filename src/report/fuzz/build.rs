@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{DifferenceEntry, Fuzz};
-use crate::judge::fuzz::{FuzzDifference, Fuzzed};
+use crate::judge::fuzz::{FUZZ_PLACE, FuzzDifference, Fuzzed};
 use crate::report::build::{self, Facts, begun, totals};
 use crate::report::secrets::Secrets;
 use crate::report::{ClauseEntry, Report, ScenarioEntry, bound};
 use crate::scenario::conform::plan::Planned;
 use crate::spec::Spec;
-use crate::verdict::{Finding, ScenarioOutcome};
+use crate::verdict::ScenarioOutcome;
 
 /// Builds the report of a search. `saved` are the scenarios of its differences as they stand in their file. What `secrets` holds,
 /// and every signature that was sent, is masked in all of it.
@@ -54,9 +54,8 @@ pub fn build(spec: &Spec, facts: &Facts, fuzzed: &Fuzzed, saved: &[Planned], sec
     }
 }
 
-/// What came of a difference, with its places in the file that it was saved to: it was run as a file of its own.
+/// What came of a difference, with its places in the file that it was saved to.
 fn placed(found: &FuzzDifference, saved: &Planned) -> ScenarioOutcome {
-    let place = |place: &str| place.replacen("/scenarios/0", &saved.place, 1);
-    let findings = found.outcome.findings.iter().map(|finding| Finding { place: place(&finding.place), ..finding.clone() });
+    let findings = found.outcome.findings.iter().map(|finding| finding.moved(FUZZ_PLACE, &saved.place));
     ScenarioOutcome { findings: findings.collect(), ..found.outcome.clone() }
 }

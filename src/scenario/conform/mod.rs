@@ -214,6 +214,14 @@ pub struct KvSpec {
     pub omit: Vec<String>,
 }
 
+impl KvSpec {
+    /// A pair with nothing odd about it.
+    pub fn new(key: &str, value: Option<&str>, seq: Seq) -> KvSpec {
+        let value = value.map(|value| Text(value.to_owned()));
+        KvSpec { key: Text(key.to_owned()), value, seq, times: None, fields: BTreeMap::new(), omit: Vec::new() }
+    }
+}
+
 /// Departures from a well-formed HTTP request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -11,7 +11,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::conform::text::{Seq, Text};
+use super::conform::text::Seq;
 use super::conform::{CallStep, KvSpec, Step};
 use super::{Caller, EmbeddedSetup, MessageKind};
 use crate::api::Operation;
@@ -108,14 +108,7 @@ impl FuzzCall {
     /// The call as a scenario has it; nothing is expected of it yet.
     pub fn step(&self) -> Step {
         let deletes = self.operation == Operation::Delete;
-        let kv = |pair: &FuzzPair| KvSpec {
-            key: Text(pair.key.clone()),
-            value: (!deletes).then(|| Text(pair.value.clone())),
-            seq: pair.seq,
-            times: None,
-            fields: Default::default(),
-            omit: Vec::new(),
-        };
+        let kv = |pair: &FuzzPair| KvSpec::new(&pair.key, Some(pair.value.as_str()).filter(|_| !deletes), pair.seq);
         let kvs = (self.operation != Operation::Clear).then(|| self.pairs.iter().map(kv).collect());
         let call = CallStep {
             caller: Some(self.caller).filter(|caller| *caller != Caller::default()),

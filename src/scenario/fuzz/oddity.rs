@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::api::Operation::{self, Clear, Delete, Set};
 use crate::api::code::{BAD_JSON, INVALID, NO_PLAN, NOT_A_STRING};
-use crate::scenario::conform::text::{Body, Seq, Text};
+use crate::scenario::conform::text::{Body, Seq};
 use crate::scenario::conform::{CallStep, KvSpec, Step};
 
 /// What is odd about one call.
@@ -87,14 +87,7 @@ oddities! {
 }
 
 fn pair(key: &str, value: &str) -> KvSpec {
-    KvSpec {
-        key: Text(key.to_owned()),
-        value: Some(Text(value.to_owned())),
-        seq: Seq::Latest,
-        times: None,
-        fields: Default::default(),
-        omit: Vec::new(),
-    }
+    KvSpec::new(key, Some(value), Seq::Latest)
 }
 
 fn times(times: usize) -> KvSpec {
