@@ -76,7 +76,9 @@ impl Contents {
         if let Operator::Account(account) = operator {
             let (is_sender, is_recipient) = (*account == message.sender, *account == message.recipient);
             let may = is_sender || (is_recipient && access.recipient_may) || access.strangers_may;
-            if !may || (call.operation == Operation::Clear && !access.members_may_clear) {
+            let is_clear = call.operation == Operation::Clear;
+            let may = may || is_clear && access.strangers_may_clear;
+            if !may || (is_clear && !access.members_may_clear) {
                 return Err(Refusal::new(codes.outsider, format!("{account} may not do this")));
             }
         }
@@ -112,7 +114,7 @@ impl Contents {
         if call.operation == Operation::Clear && rules.writes.clear_reach == ClearReach::Conversation {
             let from = call.from.as_deref();
             for message in self.messages.values_mut().filter(|message| message.is_named_by(rules, from, &call.to)) {
-                message.store.clear(rules, &[]);
+                message.store.clear(rules, operator, &[]);
             }
         }
         let store = self.store(rules, app, &call.msg_key).ok_or_else(|| no_message(rules))?;
@@ -166,7 +168,7 @@ pub(super) fn apply_to(store: &mut Store, rules: &Rules, operator: &Operator, ca
         if rules.writes.clear_of_nothing_fails && store.list().is_empty() {
             return Err(Refusal::new(rules.codes.no_message, "there is nothing to clear"));
         }
-        let gone = store.clear(rules, kvs);
+        let gone = store.clear(rules, operator, kvs);
         return Ok(Reply::accepted(store.cleared_list(rules, gone)));
     }
     if call.operation == Operation::Set && store.size_with(rules, kvs) > rules.bounds.kvs_per_message {

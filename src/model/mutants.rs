@@ -39,12 +39,20 @@ mutants! {
     "key length in UTF-16 units" breaks "REQ-9" => |rules| rules.bounds.key_measure = Measure::Utf16Units;
     "values to 999 bytes" breaks "REQ-10" => |rules| rules.bounds.value_bytes = 999;
     "values to 1001 bytes" breaks "REQ-10" => |rules| rules.bounds.value_bytes = 1001;
+    "10 pairs a set" breaks "REQ-7" => |rules| rules.bounds.kvs_per_set = 10;
+    "sets of any number of pairs" breaks "REQ-7" => |rules| rules.bounds.kvs_per_set = usize::MAX;
+    "keys to 64 bytes" breaks "REQ-8" => |rules| rules.bounds.key_bytes = 64;
+    "keys of any length" breaks "REQ-8" => |rules| rules.bounds.key_bytes = usize::MAX;
+    "values to 1024 bytes" breaks "REQ-10" => |rules| rules.bounds.value_bytes = 1024;
+    "values of any length" breaks "REQ-10" => |rules| rules.bounds.value_bytes = usize::MAX;
     "value length in characters" breaks "REQ-11" => |rules| rules.bounds.value_measure = Measure::Chars;
     "value length in UTF-16 units" breaks "REQ-11" => |rules| rules.bounds.value_measure = Measure::Utf16Units;
 
     // Codes
     "a conflict is 10004" breaks "SEQ-1" => |rules| rules.codes.seq_conflict = code::INVALID;
     "a conflict is 60007" breaks "SEQ-1" => |rules| rules.codes.seq_conflict = code::APP_TOO_OFTEN;
+    "a conflict is 23004" breaks "SEQ-1" => |rules| rules.codes.seq_conflict = code::NOT_FOUND;
+    "an invalid field is 23004" breaks "REQ-4" "REQ-2" "REQ-3" "REQ-7" "REQ-8" => |rules| rules.codes.invalid = code::NOT_FOUND;
     "an invalid field is 23001" breaks "REQ-4" "REQ-2" "REQ-3" "REQ-7" "REQ-8" => |rules| {
         rules.codes.invalid = code::SEQ_CONFLICT;
         rules.codes.wrong_type = code::SEQ_CONFLICT;
@@ -56,6 +64,11 @@ mutants! {
     };
     "a message that does not exist is 10004" breaks "MSG-1" => |rules| rules.codes.no_message = code::INVALID;
     "a message without support is 10004" breaks "MSG-2" => |rules| rules.codes.unsupported = code::INVALID;
+    "a message that does not exist is 23002" breaks "MSG-1" => |rules| rules.codes.no_message = code::UNSUPPORTED;
+    "a message without support is 23004" breaks "MSG-2" => |rules| rules.codes.unsupported = code::NOT_FOUND;
+    "no plan is 10004" breaks "ERR-2" => |rules| rules.codes.no_plan = code::INVALID;
+    "over the message's limit is 23001" breaks "LIM-4" => |rules| rules.codes.message_limit = code::SEQ_CONFLICT;
+    "over the app's limit is 23003" breaks "LIM-2" => |rules| rules.codes.app_limit = code::TOO_OFTEN;
     "over the message's limit is 60007" breaks "LIM-4" => |rules| rules.codes.message_limit = code::APP_TOO_OFTEN;
     "refusal codes swapped" breaks "LIM-2" "LIM-4" => |rules| {
         rules.codes.message_limit = code::APP_TOO_OFTEN;
@@ -95,6 +108,7 @@ mutants! {
     "Seq may be left out by members" breaks "REQ-12" => |rules| rules.fields.seq_required_of_members = false;
     "Seq is required of admins" breaks "REQ-12" "SEQ-6" => |rules| rules.fields.seq_required_of_admins = true;
     "unknown fields are refused" breaks "HTTP-5" => |rules| rules.fields.refuses_unknown_fields = true;
+    "unknown fields of a pair are refused" breaks "HTTP-5" => |rules| rules.fields.refuses_unknown_pair_fields = true;
     "types are coerced" breaks "REQ-2" "REQ-3" "REQ-4" "REQ-16" => |rules| rules.fields.coerces_types = true;
     "what follows the body is passed over" breaks "HTTP-7" => |rules| rules.fields.lenient_json = true;
     "a refused set sets its well-formed pairs" breaks "REQ-13" "REQ-7" => |rules| rules.fields.applies_refused = true;
@@ -103,6 +117,7 @@ mutants! {
     "strangers may write" breaks "WHO-2" => |rules| rules.access.strangers_may = true;
     "the recipient may not write" breaks "SET-6" => |rules| rules.access.recipient_may = false;
     "members may not clear" breaks "CLR-2" => |rules| rules.access.members_may_clear = false;
+    "strangers may clear" breaks "WHO-2" => |rules| rules.access.strangers_may_clear = true;
     "every caller is an admin" breaks "SEQ-1" "WHO-2" => |rules| rules.access.every_identifier_is_admin = true;
     "a message that does not exist is made" breaks "MSG-1" => |rules| rules.access.creates_missing_message = true;
     "support is not asked for" breaks "MSG-2" => |rules| rules.access.ignores_missing_support = true;
@@ -118,9 +133,15 @@ mutants! {
     "a stale Seq fits" breaks "SEQ-1" => |rules| rules.seq.matches = SeqMatch::AtMost;
     "no Seq fits" breaks "SET-1" "SET-2" => |rules| rules.seq.matches = SeqMatch::Never;
     "a new key takes any Seq" breaks "SEQ-2" => |rules| rules.seq.fresh_key_takes_any = true;
+    "a member's own key takes any Seq" breaks "SEQ-1" "SEQ-2" => |rules| rules.seq.own_key_takes_any = true;
+    "a key that holds the value takes any Seq" breaks "SEQ-2" => |rules| rules.seq.same_value_takes_any = true;
+    "Seqs are equal if their low bytes are" breaks "SEQ-2" => |rules| rules.seq.matches = SeqMatch::LowByte;
+    "a Seq one behind fits" breaks "SEQ-1" => |rules| rules.seq.matches = SeqMatch::OneBehind;
+    "Seq 0 fits always" breaks "SEQ-2" => |rules| rules.seq.matches = SeqMatch::ZeroToo;
     "an admin's Seq is checked" breaks "SEQ-6" => |rules| rules.seq.checks_admin = true;
     "a delete's Seq is not checked" breaks "DEL-2" => |rules| rules.seq.checks_delete = false;
     "an admin's write leaves the Seq" breaks "SEQ-6" "SET-2" => |rules| rules.seq.admin_write_grows = false;
+    "a set of the same value leaves the Seq" breaks "SET-2" => |rules| rules.seq.same_value_grows = false;
     "a conflict carries what was sent" breaks "SEQ-3" => |rules| rules.seq.carried = Carried::Sent;
     "a conflict carries the sent Seq" breaks "SEQ-3" => |rules| rules.seq.carried = Carried::CurrentValueSentSeq;
     "a conflict carries the sent value" breaks "SEQ-3" => |rules| rules.seq.carried = Carried::SentValueCurrentSeq;
@@ -136,6 +157,14 @@ mutants! {
     "keys are trimmed" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::Trimmed;
     "keys are told apart by 64 bytes" breaks "SET-4" "REQ-8" => |rules| rules.writes.keys = KeyMatch::Prefix(64);
     "keys are ASCII" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::AsciiOnly;
+    "keys are told apart by 99 bytes" breaks "SET-4" "REQ-8" => |rules| rules.writes.keys = KeyMatch::Prefix(99);
+    "keys lose control characters" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::WithoutControls;
+    "keys lose characters beyond 16 bits" breaks "SET-4" "REQ-9" => |rules| rules.writes.keys = KeyMatch::Utf16Only;
+    "values lose characters beyond 16 bits" breaks "SET-4" "REQ-11" => |rules| rules.writes.values = ValueKept::Utf16Only;
+    "values are escaped for HTML" breaks "SET-4" => |rules| rules.writes.values = ValueKept::HtmlEscaped;
+    "values that read as numbers are kept as numbers" breaks "SET-4" => |rules| rules.writes.values = ValueKept::AsNumbers;
+    "the value null is none" breaks "SET-4" => |rules| rules.writes.values = ValueKept::NullIsNothing;
+    "values are cut to 512 characters" breaks "SET-4" "REQ-10" => |rules| rules.writes.values = ValueKept::CutTo(512);
     "values are trimmed" breaks "SET-4" => |rules| rules.writes.values = ValueKept::Trimmed;
     "values are cut to 255 characters" breaks "SET-4" "REQ-10" => |rules| rules.writes.values = ValueKept::CutTo(255);
     "values are ASCII" breaks "SET-4" "REQ-11" => |rules| rules.writes.values = ValueKept::AsciiOnly;
@@ -150,10 +179,15 @@ mutants! {
     "a delete deletes its first key only" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::FirstNamed;
     "a delete deletes everything" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::Everything;
     "a delete needs the value" breaks "DEL-1" => |rules| rules.writes.delete_needs_value = true;
+    "a delete leaves what others wrote" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::Own;
+    "a set of more than ten pairs keeps ten" breaks "SET-2" "SET-4" "SET-3" => |rules| rules.writes.pairs_kept_at_most = 10;
+    "a clear leaves what others wrote" breaks "CLR-1" "CLR-2" => |rules| rules.writes.clear_reach = ClearReach::Own;
+    "a set brings back what was cleared" breaks "CLR-1" "SET-4" "SET-1" => |rules| rules.writes.set_undoes_clear = true;
     "a clear clears nothing" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::Nothing;
     "a clear leaves one" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::AllButLast;
     "a clear clears the conversation" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::Conversation;
     "clearing nothing fails" breaks "CLR-4" => |rules| rules.writes.clear_of_nothing_fails = true;
+    "results stop at 19" breaks "SET-3" => |rules| rules.writes.results_at_most = 19;
     "results stop at ten" breaks "SET-3" => |rules| rules.writes.results_at_most = 10;
     "failed keys have no result" breaks "SET-3" => |rules| rules.writes.drops_failed_results = true;
     "one acknowledged write in 20 is lost" breaks "SET-2" "SET-4" "DEL-1" "SEQ-7" "CLR-1" => |rules| rules.writes.loses_one_in = Some(20);
@@ -181,6 +215,7 @@ mutants! {
 
     // The wire
     "refusals are HTTP 400" breaks "HTTP-1" => |rules| rules.wire.refusal_status = 400;
+    "refusals are HTTP 429" breaks "HTTP-1" => |rules| rules.wire.refusal_status = 429;
     "refusals are HTTP 500" breaks "HTTP-1" => |rules| rules.wire.refusal_status = 500;
     "ActionStatus in lower case" breaks "HTTP-2" => |rules| rules.wire.status_words = StatusWords::Lowercase;
     "ActionStatus is always OK" breaks "HTTP-2" => |rules| rules.wire.status_words = StatusWords::AlwaysOk;

@@ -158,6 +158,10 @@ fn listed_keys(list: Option<&Value>) -> Vec<Kv> {
 
 fn kv(rules: &Rules, item: &Value) -> Result<Kv, Refusal> {
     let Value::Object(item) = item else { return Err(wrong_type(rules, "an item of ExtensionList", "an object")) };
+    let unknown = item.keys().find(|field| !["Key", "Value", "Seq"].contains(&field.as_str()));
+    if let Some(field) = unknown.filter(|_| rules.fields.refuses_unknown_pair_fields) {
+        return Err(invalid(rules, &format!("unknown field {field} in a pair")));
+    }
     let field = |name: &str| item.get(name).filter(|value| !value.is_null());
     Ok(Kv {
         key: text(rules, item, "Key")?.unwrap_or_default(),

@@ -16,6 +16,8 @@ pub struct Store {
     /// The last number that a request of this message took.
     counter: i64,
     clear_seq: i64,
+    /// What the last clear removed, where the next set undoes it.
+    cleared: BTreeMap<String, StoredPair>,
 }
 
 /// A key that is, or was, set.
@@ -24,6 +26,8 @@ struct StoredPair {
     /// `None` is a tombstone.
     value: Option<String>,
     seq: i64,
+    /// Who wrote it last.
+    writer: Operator,
 }
 
 impl StoredPair {
@@ -111,6 +115,11 @@ impl Store {
         let kvs = effective(rules, call.pairs());
         let stamp = self.counter + 1;
         let mut results: Vec<KeyResult> = Vec::with_capacity(kvs.len());
+        if call.operation == Operation::Set {
+            for (key, pair) in std::mem::take(&mut self.cleared) {
+                self.entries.entry(key).or_insert(pair);
+            }
+        }
         if rules.writes.set_replaces_all && call.operation == Operation::Set {
             self.entries.retain(|key, _| kvs.iter().any(|kv| stored_key(rules, &kv.key) == *key));
         }
@@ -122,8 +131,11 @@ impl Store {
             }
             let deletes = call.operation == Operation::Delete
                 || (kv.value.as_deref() == Some("") && rules.fields.empty_value == EmptyValue::Deletes);
-            let result =
-                if deletes { self.delete(rules, operator, kv, index, stamp) } else { self.set(rules, operator, kv, stamp) };
+            let result = if deletes {
+                self.delete(rules, operator, kv, index, stamp)
+            } else {
+                self.set(rules, operator, kv, index, stamp)
+            };
             results.push(result);
         }
         if results.iter().any(|result| result.code == 0) {
@@ -136,14 +148,18 @@ impl Store {
     }
 
     /// Removes every pair; gives the keys that were there.
-    pub fn clear(&mut self, rules: &Rules, listed: &[Kv]) -> Vec<String> {
+    pub fn clear(&mut self, rules: &Rules, operator: &Operator, listed: &[Kv]) -> Vec<String> {
         let live = self.live_keys();
         let gone: Vec<String> = match rules.writes.clear_reach {
             ClearReach::Message | ClearReach::Conversation => live,
             ClearReach::Nothing => Vec::new(),
             ClearReach::AllButLast => live.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default(),
             ClearReach::Listed => live.into_iter().filter(|key| listed.iter().any(|kv| kv.key == *key)).collect(),
+            ClearReach::Own => live.into_iter().filter(|key| self.is_own(key, operator)).collect(),
         };
+        if rules.writes.set_undoes_clear {
+            self.cleared = self.entries.clone();
+        }
         if rules.seq.cleared_key == Gone::Reset {
             self.entries.retain(|_, entry| entry.value.is_some());
         }
@@ -184,13 +200,21 @@ impl Store {
         }
     }
 
-    fn set(&mut self, rules: &Rules, operator: &Operator, kv: &Kv, stamp: i64) -> KeyResult {
+    /// Whether the caller wrote the key last; an admin owns them all.
+    fn is_own(&self, key: &str, operator: &Operator) -> bool {
+        *operator == Operator::Admin || self.entries.get(key).is_some_and(|entry| entry.writer == *operator)
+    }
+
+    fn set(&mut self, rules: &Rules, operator: &Operator, kv: &Kv, index: usize, stamp: i64) -> KeyResult {
         if !self.seq_fits(rules, operator, kv, rules.seq.checks_admin, true) {
             return self.refuse(rules, kv, stamp);
         }
         let value = kept(rules.writes.values, kv.value.as_deref().unwrap_or(""));
         let seq = self.next_seq(rules, operator, kv, stamp);
-        self.entries.insert(stored_key(rules, &kv.key), StoredPair { value: Some(value.clone()), seq });
+        if index < rules.writes.pairs_kept_at_most {
+            let pair = StoredPair { value: Some(value.clone()), seq, writer: operator.clone() };
+            self.entries.insert(stored_key(rules, &kv.key), pair);
+        }
         let value = if rules.wire.echoes_sent_value { kv.value.clone().unwrap_or_default() } else { value };
         KeyResult { code: 0, extension: Extension { key: kv.key.clone(), value, seq } }
     }
@@ -215,6 +239,7 @@ impl Store {
             DeleteReach::Nothing => false,
             DeleteReach::FirstNamed => index == 0,
             DeleteReach::Named => true,
+            DeleteReach::Own => self.is_own(&key, operator),
             DeleteReach::Everything => {
                 self.entries.clear();
                 true
@@ -223,7 +248,7 @@ impl Store {
         let seq = match rules.seq.deleted_key {
             _ if !reaches || keeps_value => seq,
             Gone::Tombstone => {
-                self.entries.insert(key, StoredPair { value: None, seq });
+                self.entries.insert(key, StoredPair { value: None, seq, writer: operator.clone() });
                 seq
             }
             Gone::Reset => {
@@ -239,7 +264,14 @@ impl Store {
             return true;
         }
         let entry = self.entries.get(&stored_key(rules, &kv.key));
-        if entry.is_none() && rules.seq.fresh_key_takes_any && fresh_may_be_any {
+        let takes_any = match entry {
+            None => rules.seq.fresh_key_takes_any && fresh_may_be_any,
+            Some(entry) => {
+                (rules.seq.own_key_takes_any && entry.writer == *operator)
+                    || (rules.seq.same_value_takes_any && entry.value.is_some() && entry.value == kv.value)
+            }
+        };
+        if takes_any {
             return true;
         }
         let (expected, sent) = (entry.map_or(0, |entry| entry.seq), kv.seq.unwrap_or(0));
@@ -249,6 +281,9 @@ impl Store {
             SeqMatch::AtMost => sent <= expected,
             SeqMatch::Always => true,
             SeqMatch::Never => false,
+            SeqMatch::LowByte => sent & 0xff == expected & 0xff,
+            SeqMatch::OneBehind => sent == expected || sent + 1 == expected,
+            SeqMatch::ZeroToo => sent == expected || sent == 0,
         }
     }
 
@@ -258,7 +293,8 @@ impl Store {
         let key = stored_key(rules, &kv.key);
         if rules.seq.conflict_writes {
             let value = kept(rules.writes.values, kv.value.as_deref().unwrap_or(""));
-            self.entries.insert(key.clone(), StoredPair { value: Some(value), seq: stamp });
+            let pair = StoredPair { value: Some(value), seq: stamp, writer: Operator::Admin };
+            self.entries.insert(key.clone(), pair);
         }
         if rules.seq.conflict_grows
             && let Some(entry) = self.entries.get_mut(&key)
@@ -285,6 +321,7 @@ impl Store {
         let entry = self.entries.get(&stored_key(rules, &kv.key));
         match (entry, rules.seq.counter) {
             (Some(entry), _) if *operator == Operator::Admin && !rules.seq.admin_write_grows => entry.seq,
+            (Some(entry), _) if entry.value.is_some() && entry.value == kv.value && !rules.seq.same_value_grows => entry.seq,
             (_, Counter::PerMessage) => stamp,
             (None, Counter::PerKey) => rules.seq.first,
             (Some(entry), Counter::PerKey) => entry.seq + rules.seq.step,
@@ -309,6 +346,8 @@ fn stored_key(rules: &Rules, key: &str) -> String {
         KeyMatch::IgnoresCase => key.to_lowercase(),
         KeyMatch::Trimmed => key.trim().to_owned(),
         KeyMatch::AsciiOnly => ascii(key),
+        KeyMatch::Utf16Only => narrow(key),
+        KeyMatch::WithoutControls => without_controls(key),
         KeyMatch::Prefix(bytes) => key
             .chars()
             .scan(0, |length, character| {
@@ -325,8 +364,27 @@ fn kept(how: ValueKept, value: &str) -> String {
         ValueKept::Trimmed => value.trim().to_owned(),
         ValueKept::CutTo(chars) => value.chars().take(chars).collect(),
         ValueKept::AsciiOnly => ascii(value),
-        ValueKept::WithoutControls => value.chars().filter(|character| !character.is_control()).collect(),
+        ValueKept::Utf16Only => narrow(value),
+        ValueKept::WithoutControls => without_controls(value),
+        ValueKept::HtmlEscaped => value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;"),
+        ValueKept::AsNumbers => value.parse::<f64>().map_or_else(|_| value.to_owned(), |number| number.to_string()),
+        ValueKept::NullIsNothing => {
+            if value == "null" {
+                String::new()
+            } else {
+                value.to_owned()
+            }
+        }
     }
+}
+
+fn without_controls(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).collect()
+}
+
+/// Without what takes two units in UTF-16.
+fn narrow(text: &str) -> String {
+    text.chars().filter(|character| character.len_utf16() == 1).collect()
 }
 
 fn ascii(text: &str) -> String {
@@ -339,7 +397,7 @@ mod tests {
 
     fn member_sets(store: &mut Store, rules: &Rules, key: &str, seq: i64) -> i64 {
         let kv = Kv { key: key.to_owned(), value: Some("v".to_owned()), seq: Some(seq) };
-        let result = store.set(rules, &Operator::Account("m".to_owned()), &kv, 1);
+        let result = store.set(rules, &Operator::Account("m".to_owned()), &kv, 0, 1);
         if result.code == 0 { result.extension.seq } else { -1 }
     }
 
@@ -358,7 +416,7 @@ mod tests {
         removed.remove(&rules, &["kept".to_owned()]);
         assert_eq!([0, 2].map(|seq| member_sets(&mut removed, &rules, "gone", seq)), [-1, 3]);
         let mut cleared = deleted();
-        cleared.clear(&rules, &[]);
+        cleared.clear(&rules, &Operator::Admin, &[]);
         assert_eq!([2, 0].map(|seq| member_sets(&mut cleared, &rules, "gone", seq)), [-1, 1]);
     }
 }

@@ -103,6 +103,7 @@ pub struct Fields {
     pub seq_required_of_members: bool,
     pub seq_required_of_admins: bool,
     pub refuses_unknown_fields: bool,
+    pub refuses_unknown_pair_fields: bool,
     /// Numbers in strings are taken for numbers, and numbers for strings.
     pub coerces_types: bool,
     pub empty_value: EmptyValue,
@@ -135,6 +136,7 @@ pub struct Access {
     pub strangers_may: bool,
     pub recipient_may: bool,
     pub members_may_clear: bool,
+    pub strangers_may_clear: bool,
     pub from_omitted: FromOmitted,
     pub swapped: Swapped,
     pub creates_missing_message: bool,
@@ -166,9 +168,14 @@ pub struct SeqRules {
     pub matches: SeqMatch,
     /// A key that was never set takes any Seq.
     pub fresh_key_takes_any: bool,
+    /// So does a key that the caller itself wrote last.
+    pub own_key_takes_any: bool,
+    /// So does one that holds the value already.
+    pub same_value_takes_any: bool,
     pub checks_admin: bool,
     pub checks_delete: bool,
     pub admin_write_grows: bool,
+    pub same_value_grows: bool,
     pub carried: Carried,
     pub conflict_writes: bool,
     pub conflict_grows: bool,
@@ -192,6 +199,11 @@ pub enum SeqMatch {
     AtMost,
     Always,
     Never,
+    /// Equal in the lowest eight bits.
+    LowByte,
+    OneBehind,
+    /// 0 as well as the latest.
+    ZeroToo,
 }
 
 /// What a conflict's `Extension` holds.
@@ -227,6 +239,10 @@ pub struct Writes {
     pub clear_reach: ClearReach,
     pub clear_list: ClearList,
     pub clear_of_nothing_fails: bool,
+    /// The next set brings back what was cleared.
+    pub set_undoes_clear: bool,
+    /// Of a set's pairs no more than these are kept, and all acknowledged.
+    pub pairs_kept_at_most: usize,
     /// Whether a request's pairs are written, and a clear's keys removed, at one moment: what only calls side by side can see.
     pub request: Atomicity,
     pub clear: Atomicity,
@@ -267,6 +283,9 @@ pub enum KeyMatch {
     /// Only so many bytes tell keys apart.
     Prefix(usize),
     AsciiOnly,
+    /// Characters of 16 bits only.
+    Utf16Only,
+    WithoutControls,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,7 +294,14 @@ pub enum ValueKept {
     Trimmed,
     CutTo(usize),
     AsciiOnly,
+    /// Characters of 16 bits only.
+    Utf16Only,
     WithoutControls,
+    HtmlEscaped,
+    /// Text that reads as a number is kept as that number.
+    AsNumbers,
+    /// The word `null` is no value.
+    NullIsNothing,
 }
 
 /// Within what a key is one key.
@@ -291,6 +317,8 @@ pub enum DeleteReach {
     Nothing,
     FirstNamed,
     Everything,
+    /// What the caller itself wrote last.
+    Own,
 }
 
 /// What deleting a key that is not there gets.
@@ -308,6 +336,8 @@ pub enum ClearReach {
     AllButLast,
     Conversation,
     Listed,
+    /// What the caller itself wrote last.
+    Own,
 }
 
 /// The `ExtensionList` of a clear's reply.

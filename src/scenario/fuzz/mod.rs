@@ -214,7 +214,7 @@ fn odd_keys() -> Vec<String> {
 
 /// Lawful values that an endpoint may not keep as they are.
 fn odd_values() -> Vec<String> {
-    let words = [" v ", "V", "\t\n", "v\u{1}", "é", "中", "😀", "\"\\/", "null", "0", "{}", "<b>&amp;", "e\u{301}"];
+    let words = [" v ", "V", "\t\n", "v\u{1}", "é", "中", "😀", "\"\\/", "null", "0", "007", "{}", "<b>&amp;", "e\u{301}"];
     let long = [("v", 256), ("v", 999), ("v", 1000), ("é", 500), ("中", 333), ("😀", 250), ("\"", 1000)];
     words.into_iter().map(str::to_owned).chain(long.into_iter().map(|(text, times)| text.repeat(times))).collect()
 }
