@@ -62,9 +62,10 @@ impl Reply {
         Reply { status: ActionStatus::Ok, code: 0, info: String::new(), results }
     }
 
-    /// The key's result; the last, where a key that stood twice was answered twice.
+    /// The key's result. Where a key that stood twice was answered twice, the one that failed, or else the last.
     pub fn result(&self, key: &str) -> Option<&KeyResult> {
-        self.results.iter().flatten().rfind(|result| result.extension.key == key)
+        let of_key = || self.results.iter().flatten().filter(|result| result.extension.key == key);
+        of_key().find(|result| result.code != 0).or_else(|| of_key().next_back())
     }
 }
 

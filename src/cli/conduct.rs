@@ -56,9 +56,9 @@ pub struct Conduct {
 
 impl Conduct {
     /// Makes the files of the reports ready, and listens to signals. Nothing was sent before.
-    pub fn begin(command: &'static str, args: &ConductArgs, named: Named, seed: u64) -> Result<Conduct, Failure> {
+    pub fn begin(command: &'static str, output: &OutputArgs, named: Named, seed: u64) -> Result<Conduct, Failure> {
         let started = now();
-        let outputs = args.output.prepare(command)?;
+        let outputs = output.prepare(command)?;
         let runtime = runtime()?;
         let stop = Stop::default();
         runtime.block_on(async { listen(&stop) });

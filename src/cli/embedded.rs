@@ -14,6 +14,7 @@ use super::exit::Failure;
 use crate::clock::VirtualClock;
 use crate::drive::target::{Accounts, App, Launch, Launched, MessageSource, Signatures, Target, TargetPlace};
 use crate::host::embedded::Embedded;
+use crate::host::race::RaceFlaw;
 use crate::host::server::{self, Behaviour, bind};
 use crate::model::{self, Model, Rules, Setup};
 
@@ -65,16 +66,17 @@ pub struct ServedEndpoint {
 }
 
 /// Starts an endpoint by these rules on so many threads.
-pub fn serve(rules: Rules, threads: usize) -> Result<ServedEndpoint, Failure> {
-    let served = served(rules, threads);
+pub fn serve(rules: Rules, race: Option<RaceFlaw>, threads: usize) -> Result<ServedEndpoint, Failure> {
+    let served = served(rules, race, threads);
     served.map_err(|error| Failure::could_not_test(format!("the embedded endpoint cannot be started: {error}")))
 }
 
-fn served(rules: Rules, threads: usize) -> io::Result<ServedEndpoint> {
+fn served(rules: Rules, race: Option<RaceFlaw>, threads: usize) -> io::Result<ServedEndpoint> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let (listener, address) = runtime.block_on(bind(SocketAddr::from(([127, 0, 0, 1], 0))))?;
     let setup = Setup { rules, apps: apps(SDKAPPID, ADMIN, DEVELOPMENT_KEY) };
-    runtime.spawn(server::serve(listener, setup, Model::new(), Behaviour::default(), pending()));
+    let behaviour = Behaviour { race, ..Behaviour::default() };
+    runtime.spawn(server::serve(listener, setup, Model::new(), behaviour, pending()));
     let url = format!("http://{address}").parse().expect("an address is a URL");
     Ok(ServedEndpoint { url, _runtime: runtime })
 }

@@ -52,7 +52,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("--pin has no effect on fuzz, which sees how the target reads: it goes with run"));
     }
     let spec = spec::bundled();
-    let conduct = Conduct::begin("fuzz", &args.conduct, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
+    let conduct = Conduct::begin("fuzz", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
     let path = args.conduct.output.folder("fuzz").join(DIFFERENCES);
     let file = Output::prepare(&path)?;
     let secrets = conduct.named.secrets();

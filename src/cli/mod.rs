@@ -9,6 +9,7 @@ mod fuzz;
 mod judge;
 mod list;
 mod load;
+mod mutants;
 mod number;
 mod output;
 mod plan;
@@ -46,6 +47,7 @@ enum Command {
     Race(Box<race::RaceArgs>),
     Fuzz(Box<fuzz::FuzzArgs>),
     Judge(judge::JudgeArgs),
+    Mutants(mutants::MutantsArgs),
     Serve(Box<serve::ServeArgs>),
     List(list::ListArgs),
     Check(check::CheckArgs),
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Judge(args) => judge::run(&args),
+        Command::Mutants(args) => mutants::run(&args),
         Command::Race(args) => race::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Serve(args) => serve::run(&args),

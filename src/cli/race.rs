@@ -29,7 +29,7 @@ use crate::scenario::race::{BUNDLED, MOST_CLIENTS, MOST_OPERATIONS, RacePlan, lo
 use crate::spec;
 
 /// Threads of the embedded endpoint: calls come to it side by side.
-const SERVING: usize = 4;
+pub const SERVING: usize = 4;
 
 /// Lets clients race for few keys, and looks for an order of their calls that explains every reply
 #[derive(Debug, clap::Args)]
@@ -92,7 +92,7 @@ pub fn run(args: &RaceArgs) -> Result<Exit, Failure> {
     if args.conduct.target.has_pins() {
         return Err(Failure::usage("--pin has no effect on race, which takes every reading: it goes with run"));
     }
-    let conduct = Conduct::begin("race", &args.conduct, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
+    let conduct = Conduct::begin("race", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
     let history = args.history.as_deref().map(Output::prepare).transpose()?;
     let (report, could_not_test, unwritten) = match test(args, &plan, &conduct) {
         Ok((run, found)) => {
@@ -130,7 +130,7 @@ fn record(output: Output, identity: Identity, run: RaceRun, secrets: &[String]) 
 fn test(args: &RaceArgs, plan: &RacePlan, conduct: &Conduct) -> Result<(RaceRun, Found), Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
     let is_embedded = args.conduct.target.is_embedded();
-    let served = if is_embedded { Some(embedded::serve(unlimited(), SERVING)?) } else { None };
+    let served = if is_embedded { Some(embedded::serve(unlimited(Rules::default()), None, SERVING)?) } else { None };
     let place = served.as_ref().map_or_else(|| named.place.clone(), |served| TargetPlace::Remote(served.url.clone()));
     // The embedded endpoint has its ends of the connections in this process, too.
     make_room(plan.clients, if is_embedded { 2 } else { 1 }).map_err(|error| Failure::usage(error.to_string()))?;
@@ -151,8 +151,7 @@ fn test(args: &RaceArgs, plan: &RacePlan, conduct: &Conduct) -> Result<(RaceRun,
 }
 
 /// Calls that a limit refuses do not race.
-fn unlimited() -> Rules {
-    let mut rules = Rules::default();
+pub fn unlimited(mut rules: Rules) -> Rules {
     (rules.limits.app, rules.limits.message) = (None, None);
     rules
 }

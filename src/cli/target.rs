@@ -66,6 +66,17 @@ pub struct Named {
 }
 
 impl Named {
+    /// The embedded endpoint, as the documentation has it.
+    pub fn embedded() -> Named {
+        Named {
+            target: embedded::target(),
+            place: embedded::place(Rules::default()),
+            name: "embedded".to_owned(),
+            pinned: Profile::new(),
+            keys: vec![embedded::DEVELOPMENT_KEY.to_owned()],
+        }
+    }
+
     /// What no output may hold: the keys, and every signature that was made with them until now.
     pub fn secrets(&self) -> Vec<String> {
         let apps = std::iter::once(&self.target.app).chain(&self.target.without_plan);
@@ -96,11 +107,10 @@ impl TargetArgs {
                 return Err(Failure::usage("--sdkappid, --admin and --secret-key-file need a --target"));
             }
             self.pin_into(&mut pinned)?;
-            let mut target = embedded::target();
-            target.member_calls = member_calls(self.member_calls.unwrap_or_default());
-            target.timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
-            let (name, place) = ("embedded".into(), embedded::place(Rules::default()));
-            return Ok(Named { target, place, name, pinned, keys: vec![embedded::DEVELOPMENT_KEY.into()] });
+            let mut named = Named { pinned, ..Named::embedded() };
+            named.target.member_calls = member_calls(self.member_calls.unwrap_or_default());
+            named.target.timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
+            return Ok(named);
         };
         let file = TargetArgs::file(named)?;
         let url = target::address(&file.url).map_err(Failure::usage)?;

@@ -4,5 +4,6 @@ pub mod conform;
 pub mod fuzz;
 pub(crate) mod limiter;
 pub(crate) mod load;
+pub mod mutants;
 pub mod race;
 pub(crate) mod text;

@@ -3,6 +3,7 @@
 //!
 //! Its documented behaviour is `Rules::default()`. There is no `if mutant` here: whatever can differ is a field of the rules.
 
+pub mod combinations;
 pub mod contents;
 pub mod gate;
 pub mod limiter;

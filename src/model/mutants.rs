@@ -191,6 +191,7 @@ mutants! {
     "results stop at ten" breaks "SET-3" => |rules| rules.writes.results_at_most = 10;
     "failed keys have no result" breaks "SET-3" => |rules| rules.writes.drops_failed_results = true;
     "one acknowledged write in 20 is lost" breaks "SET-2" "SET-4" "DEL-1" "SEQ-7" "CLR-1" => |rules| rules.writes.loses_one_in = Some(20);
+    "one acknowledged write in 2000 is lost" breaks "SEQ-7" => |rules| rules.writes.loses_one_in = Some(2000);
     "10002 after the work was done" breaks "ERR-1" => |rules| rules.writes.internal_error_applies = true;
     "always 10002" breaks "ERR-1" => |rules| rules.writes.internal_error_every = Some(1);
 

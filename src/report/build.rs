@@ -76,6 +76,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         load: None,
         race: None,
         fuzz: None,
+        mutants: None,
     }
 }
 

@@ -4,7 +4,9 @@ use std::io;
 
 use super::failure::{self, FailureGroup, some_of};
 use super::load::Load;
+use super::mutants::Mutants;
 use super::{Report, VerdictWord};
+use crate::judge::mutants::Killer;
 use crate::judge::text::printable;
 
 /// GitHub cuts off a summary of more than 1 MiB; what is not shown is in the JSON report.
@@ -19,6 +21,9 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
 
     if let Some(load) = &report.load {
         figures(out, load)?;
+    }
+    if let Some(mutants) = &report.mutants {
+        return matrix(out, mutants);
     }
     if !report.checks.is_empty() {
         writeln!(out, "\n## Checks\n\n| check | holds | actual |\n|---|---|---|")?;
@@ -48,6 +53,35 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
         let why = clause.why.as_ref().map(|why| format!(": {}", text(why))).unwrap_or_default();
         let (level, verdict) = (clause.level.word(), clause.verdict.word());
         writeln!(out, "| {} | {level} | {verdict}{why} | {} |", text(&clause.id), text(&clause.statement))?;
+    }
+    Ok(())
+}
+
+/// Which mutants were killed, by what, and whom a pass was denied to.
+fn matrix(out: &mut dyn io::Write, mutants: &Mutants) -> io::Result<()> {
+    let (killed, total) = (mutants.killed, mutants.total);
+    writeln!(out, "\n{killed} of {total} mutants killed; {} combinations of readings tried.", mutants.combinations)?;
+    if !mutants.false_alarms.is_empty() {
+        writeln!(out, "\n## False alarms\n")?;
+    }
+    for alarm in &mutants.false_alarms {
+        writeln!(out, "- {}: {}", code(&alarm.readings.join(" ")), text(&alarm.why))?;
+    }
+    writeln!(
+        out,
+        "\n## Mutants\n\n| mutant | breaks | {} |\n|---|---|{}",
+        Killer::words().join(" | "),
+        "---|".repeat(Killer::ALL.len())
+    )?;
+    for mutant in &mutants.matrix {
+        let by = |word: &str| match &mutant.killed_by {
+            Some(by) if by == word => text(&mutant.clause),
+            _ => String::new(),
+        };
+        let cells = Killer::words().map(by).join(" | ");
+        let (name, breaks) = (text(&mutant.name), text(&mutant.breaks.join(" ")));
+        let end = mutant.killed_by.as_ref().map_or("**survives** ", |_| "");
+        writeln!(out, "| {end}{name} | {breaks} | {cells} |")?;
     }
     Ok(())
 }

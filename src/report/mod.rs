@@ -13,6 +13,7 @@ pub mod json;
 pub mod junit;
 pub mod load;
 pub mod markdown;
+pub mod mutants;
 pub mod race;
 pub mod secrets;
 pub mod snippet;
@@ -80,6 +81,8 @@ pub struct Report {
     pub race: Option<race::Race>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fuzz: Option<fuzz::Fuzz>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutants: Option<mutants::Mutants>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -120,7 +120,7 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
         let why = "each needs a connection and a message of its own, and there are not so many of both";
         return Err(Failure::usage(format!("--threads {threads}: {why} ({parts})")));
     }
-    let conduct = Conduct::begin("load", &args.conduct, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
+    let conduct = Conduct::begin("load", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
     let log = Output::prepare(&args.conduct.output.folder("load").join("intervals.hlog"))?;
     let (report, response, could_not_test, unwritten) = match test(args, &plan, terms.as_ref(), &conduct, log) {
         Ok(tested) => {
@@ -151,7 +151,7 @@ struct Tested {
 /// Makes ready, carries out, reads back.
 fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, log: Output) -> Result<Box<Tested>, Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
-    let served = if args.conduct.target.is_embedded() { Some(embedded::serve(Rules::default(), 1)?) } else { None };
+    let served = if args.conduct.target.is_embedded() { Some(embedded::serve(Rules::default(), None, 1)?) } else { None };
     let (place, rate) = match &served {
         Some(served) => (TargetPlace::Remote(served.url.clone()), None),
         None => (named.place.clone(), Some(USUAL)),

@@ -72,7 +72,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
         return dry_run(&spec, &plan, &named, &options(args, seed));
     }
     let texts = snippet::texts(&plan);
-    let conduct = Conduct::begin("run", &args.conduct, named, seed)?;
+    let conduct = Conduct::begin("run", &args.conduct.output, named, seed)?;
     let (report, could_not_test) = conform(&spec, &plan, &conduct, &options(args, seed), &texts, args.conduct.quiet);
     conduct.finish(&report, could_not_test, None, |err, report| {
         text::failures(err, report, &texts, width())?;

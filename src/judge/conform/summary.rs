@@ -64,6 +64,9 @@ pub struct Sighting {
     pub place: String,
 }
 
+/// Question, answer, and the answer that this one includes: a target that keeps to no order may now and then keep the request's.
+const WIDER: &[(&str, &str, &str)] = &[("order", "any", "request")];
+
 /// Sums up a run. `caller` is the answer to that question that the probe of the target found; `incomplete` says why it was cut short, where it was; a planned scenario without an outcome was not reached.
 pub fn summarise(
     spec: &Spec,
@@ -131,7 +134,11 @@ fn readings(
 
     let mut readings = BTreeMap::new();
     let mut contradictions = Vec::new();
-    for (reading, seen) in answers {
+    for (reading, mut seen) in answers {
+        for (_, wider, narrower) in WIDER.iter().filter(|(question, ..)| *question == reading) {
+            let is_wider = pinned.get(reading).is_some_and(|pin| pin == wider) || seen.iter().any(|(answer, _)| answer == wider);
+            seen.retain(|(answer, _)| !(is_wider && answer == narrower));
+        }
         if let [(answer, _)] = seen.as_slice() {
             readings.insert(reading.to_owned(), (*answer).to_owned());
         }

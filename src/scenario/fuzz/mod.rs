@@ -204,7 +204,7 @@ fn odd_keys() -> Vec<String> {
         text.extend(std::iter::repeat_n('a', bytes - text.len()));
         text
     };
-    let words = ["K1", " k1", "k1 ", "é", "e\u{301}", "ё", "中", "😀", "k", "k10", "k1/~.", "null", "0"];
+    let words = ["K1", " k1", "k1 ", "k1\u{1}", "é", "e\u{301}", "ё", "中", "😀", "k", "k10", "k1/~.", "null", "0"];
     let words = words.into_iter().map(str::to_owned);
     let long =
         [("p", 65), ("q", 99), ("q", 100), ("é", 100), ("中", 100), ("😀", 100)].map(|(text, bytes)| of_length(text, bytes));
