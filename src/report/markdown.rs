@@ -14,6 +14,9 @@ const MAX_FAILURES: usize = 100;
 
 pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     writeln!(out, "# msgext {}: {}\n\n{}\n", report.command, report.verdict.word(), text(&report.reason))?;
+    if let Some(mutants) = &report.mutants {
+        return matrix(out, mutants);
+    }
     let totals = &report.totals;
     writeln!(out, "| target | scenarios | clauses | requests | retries | seed |\n|---|---|---|--:|--:|--:|")?;
     let (target, requests, retries) = (code(&report.target), totals.requests, totals.retries);
@@ -21,9 +24,6 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
 
     if let Some(load) = &report.load {
         figures(out, load)?;
-    }
-    if let Some(mutants) = &report.mutants {
-        return matrix(out, mutants);
     }
     if !report.checks.is_empty() {
         writeln!(out, "\n## Checks\n\n| check | holds | actual |\n|---|---|---|")?;
@@ -60,7 +60,7 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
 /// Which mutants were killed, by what, and whom a pass was denied to.
 fn matrix(out: &mut dyn io::Write, mutants: &Mutants) -> io::Result<()> {
     let (killed, total) = (mutants.killed, mutants.total);
-    writeln!(out, "\n{killed} of {total} mutants killed; {} combinations of readings tried.", mutants.combinations)?;
+    writeln!(out, "{killed} of {total} mutants killed; {} combinations of readings tried.", mutants.combinations)?;
     if !mutants.false_alarms.is_empty() {
         writeln!(out, "\n## False alarms\n")?;
     }

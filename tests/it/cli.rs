@@ -613,7 +613,7 @@ fn list_names_tags_for_filters_and_mutants_for_serve() {
 
 #[test]
 fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
-    for command in ["", "run", "load", "race", "fuzz", "serve", "list", "check", "schema", "usersig"] {
+    for command in ["", "run", "load", "race", "fuzz", "mutants", "serve", "list", "check", "schema", "usersig"] {
         for help in ["-h", "--help"] {
             let args: Vec<&str> = [command, help].into_iter().filter(|word| !word.is_empty()).collect();
             let shown = msgext(None, &args).exits(0).stdout;

@@ -32,9 +32,9 @@ async fn fuzz(target: Target, rules: Rules, cases: u64, differences: usize) -> F
     fuzz::run(&ground, &spec::bundled(), &suite(), &options, &stop, &|| {}).await
 }
 
-/// About the URL, the form on the wire or the limits: no sequence of calls is needed to show it, or none is short enough.
+/// About the URL, the form on the wire, the limits or races: no sequence of calls is needed to show it, or none is short enough.
 fn is_elsewhere(mutant: &Mutant) -> bool {
-    mutant.breaks.iter().all(|clause| ["URL-", "HTTP-", "LIM-"].iter().any(|group| clause.starts_with(group)))
+    mutant.breaks.iter().all(|clause| ["URL-", "HTTP-", "LIM-", "SEQ-7"].iter().any(|group| clause.starts_with(group)))
 }
 
 /// Searches a mutant; the steps of what it finds, or what is wrong with that.

@@ -9,6 +9,7 @@ mod fuzz;
 mod hostile;
 mod interrupts;
 mod load;
+mod mutants;
 mod race;
 mod reach;
 mod robust;

@@ -33,7 +33,7 @@ use crate::verdict::{Overall, ScenarioOutcome};
 /// How long a write of a mutant of races is not atomic.
 const WINDOW: Duration = Duration::from_micros(500);
 /// Cases of a mutant that the suite does not see.
-const CASES: u64 = 20_000;
+const CASES: u64 = 3_000;
 /// Cases of each lawful endpoint.
 const LAWFUL_CASES: u64 = 20;
 /// Races to be won: a tenth of the plan first.
@@ -91,7 +91,7 @@ impl<'a> Trials<'a> {
     pub fn run(&self, candidates: Vec<Candidate>, lawful: &[Combination]) -> MutantsRun {
         let ends = self.side_by_side(&candidates, |runtime, candidate| runtime.block_on(self.sequential(candidate)));
         let alarms = self.side_by_side(lawful, |runtime, combination| runtime.block_on(self.lawful(combination)));
-        let raced = candidates.into_iter().zip(ends).map_while(|(candidate, end)| {
+        let raced = candidates.into_iter().zip(ends).filter_map(|(candidate, end)| {
             let end = match end? {
                 MutantEnd::Survives => self.raced(&candidate)?,
                 end => end,
