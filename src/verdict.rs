@@ -72,6 +72,15 @@ pub enum Overall {
 }
 
 impl Overall {
+    /// The greater decides where several are told as one.
+    pub fn severity(self) -> u8 {
+        match self {
+            Overall::Pass => 0,
+            Overall::Inconclusive => 1,
+            Overall::Fail => 2,
+        }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Overall::Pass => "pass",

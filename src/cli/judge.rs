@@ -1,6 +1,6 @@
 //! `msgext judge`: a history that was recorded, judged again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::conduct::{close, now};
@@ -11,19 +11,21 @@ use super::target::member_calls;
 use super::terminal::width;
 use crate::judge::race::judge;
 use crate::judge::race::raced::{Identity, RacedHistory};
-use crate::judge::text::counted;
-use crate::report::Facts;
-use crate::report::history::{self, har};
+use crate::judge::text::{counted, printable};
+use crate::report::history::together::together;
+use crate::report::history::{self, HistoryError, RecordedHistory, har};
 use crate::report::race::{build, text};
+use crate::report::text::verdict;
+use crate::report::{Facts, Report};
 use crate::scenario::target::MemberCallsWord;
 use crate::spec;
 
 /// Judges calls that were recorded: is there an order of them that explains every reply?
 #[derive(Debug, clap::Args)]
 pub struct JudgeArgs {
-    /// A history of msgext (--history), or a HAR 1.2 file of a browser or a proxy
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// Histories of msgext (--history), or HAR 1.2 files of a browser or a proxy; each is judged by itself
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// The admin's identifier, which a HAR does not tell [default: administrator]
     #[arg(long, value_name = "ID")]
     admin: Option<String>,
@@ -35,15 +37,44 @@ pub struct JudgeArgs {
 }
 
 pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
-    let (path, text) = files::read(&args.file)?;
+    // What cannot be read is told before anything is judged.
+    let histories = args.files.iter().map(|file| read(args, file)).collect::<Result<Vec<_>, Failure>>()?;
+    let outputs = args.output.prepare("judge")?;
+    let (reports, others): (Vec<Report>, Vec<usize>) = histories.iter().map(|(path, recorded)| judged(path, recorded)).unzip();
+    for report in &reports {
+        if reports.len() > 1 {
+            say(format_args!("\n{}", printable(&report.target)));
+        }
+        if let Some(race) = &report.race {
+            let _ = text::summary(&mut anstream::stderr().lock(), report, race, width());
+        }
+    }
+    let others: usize = others.into_iter().sum();
+    if others > 0 {
+        say(format_args!("{} in it that are no call on a message's pairs", counted(others, "exchange")));
+    }
+    let report = together(reports).ok_or_else(|| Failure::usage("there is no file to judge"))?;
+    if report.histories.len() > 1 {
+        let _ = verdict(&mut anstream::stderr().lock(), &report);
+    }
+    close(outputs, &report, Vec::new(), true)
+}
+
+/// Its path, and what is in it.
+fn read(args: &JudgeArgs, file: &Path) -> Result<(String, RecordedHistory), Failure> {
+    let (path, text) = files::read(file)?;
     let recorded = if har::is_har(&text) { har::read(&text, identity(args)?) } else { of_history(args, &text)? };
     let recorded = recorded.map_err(|error| Failure::usage(format!("{path}:{error}")))?;
-    let outputs = args.output.prepare("judge")?;
+    Ok((path, recorded))
+}
+
+/// The report, and how many exchanges are no call on a message's pairs.
+fn judged(path: &str, recorded: &RecordedHistory) -> (Report, usize) {
     let raced = RacedHistory::read(&recorded.exchanges, &recorded.identity, recorded.fresh.iter().map(String::as_str));
     let verdict = judge(&raced);
     let (overall, reason) = verdict.overall(None);
     let facts = Facts {
-        target: path,
+        target: path.to_owned(),
         member_calls: recorded.identity.member_calls.answer().to_owned(),
         read_back: "unknown".to_owned(),
         seed: 0,
@@ -52,18 +83,11 @@ pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
         incomplete: None,
     };
     let report = build::build(&spec::bundled(), ("judge", &facts), &verdict, (overall, &reason), &recorded.exchanges, &[]);
-    if let Some(race) = &report.race {
-        let _ = text::summary(&mut anstream::stderr().lock(), &report, race, width());
-    }
-    let others = recorded.others + raced.others;
-    if others > 0 {
-        say(format_args!("{} in it that are no call on a message's pairs", counted(others, "exchange")));
-    }
-    close(outputs, &report, Vec::new(), true)
+    (report, recorded.others + raced.others)
 }
 
 /// A history says itself whose calls it holds.
-fn of_history(args: &JudgeArgs, text: &str) -> Result<Result<history::RecordedHistory, history::HistoryError>, Failure> {
+fn of_history(args: &JudgeArgs, text: &str) -> Result<Result<RecordedHistory, HistoryError>, Failure> {
     if args.admin.is_some() || args.member_calls.is_some() {
         return Err(Failure::usage("--admin and --member-calls go with a HAR: a history of msgext says both itself"));
     }

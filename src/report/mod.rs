@@ -79,6 +79,9 @@ pub struct Report {
     pub load: Option<load::Load>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<race::Race>,
+    /// Of several histories that were judged, each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histories: Vec<history::HistoryVerdict>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fuzz: Option<fuzz::Fuzz>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -58,7 +58,7 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, texts: &Texts, width: O
 }
 
 /// The last line.
-pub(super) fn verdict(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
+pub fn verdict(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let (word, style) = match report.verdict {
         Overall::Pass => ("PASS", GREEN),
         Overall::Fail => ("FAIL", RED),

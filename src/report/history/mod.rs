@@ -4,6 +4,7 @@
 //! signature of a call is masked, and so is whatever repeats one.
 
 pub mod har;
+pub mod together;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -11,10 +12,12 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
+use super::race::Race;
 use super::secrets::{MASK, Secrets, is_usersig};
 use crate::api::{HttpRequest, MemberCalls};
 use crate::history::{Exchange, HttpReply, Loss, Outcome};
 use crate::judge::race::raced::Identity;
+use crate::verdict::Overall;
 
 /// Version of the form. Grows when a field changes its meaning or goes.
 pub const VERSION: u32 = 1;
@@ -58,6 +61,17 @@ pub struct HistoryEntry {
     /// How the reply was lost, in words; without it there was one. Whether such a call was carried out is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
+}
+
+/// What one of several histories came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryVerdict {
+    pub file: String,
+    pub verdict: Overall,
+    /// One line that says what decided.
+    pub reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<Race>,
 }
 
 /// A history that was read, or the part of a file that is one.

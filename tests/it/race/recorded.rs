@@ -125,3 +125,21 @@ fn a_har_is_judged_and_what_is_no_call_in_it_is_counted() {
     let ran = judged(&har(vec![before, first, entry(2011, 4, "b", &done("b", 5)), third]), 1);
     assert!(ran.stderr.contains("two winners of one Seq"), "{}", ran.stderr);
 }
+
+#[test]
+fn of_several_files_each_has_its_verdict_and_the_worst_is_that_of_all() {
+    let (lawful, _, race) = recorded(&[], 0);
+    let (flawed, _, flaws) = recorded(&["--race", "check-then-set:500us"], 1);
+    fs::rename(flawed.path().join("h.jsonl"), lawful.path().join("flawed.jsonl")).expect("a file can be moved");
+    let ran = msgext_in(lawful, None, &["judge", "h.jsonl", "flawed.jsonl"]).exits(1);
+    let report = report_of(ran.folder.path(), "judge");
+    let histories = report["histories"].as_array().expect("histories");
+    let of = |place: usize| (&histories[place]["file"], &histories[place]["verdict"], &histories[place]["race"]);
+    assert_eq!([of(0), of(1)], [(&"h.jsonl".into(), &"pass".into(), &race), (&"flawed.jsonl".into(), &"fail".into(), &flaws)]);
+    assert_eq!((&report["verdict"], &report["race"]), (&"fail".into(), &Value::Null));
+    assert!(report["reason"].as_str().is_some_and(|reason| reason.starts_with("2 files, flawed.jsonl: SEQ-7")), "{report}");
+    let ran = msgext_in(ran.folder, None, &["judge", "h.jsonl", "h.jsonl"]).exits(0);
+    // What cannot be read is told before anything is judged.
+    let ran = msgext_in(ran.folder, None, &["judge", "flawed.jsonl", "nowhere.jsonl"]).exits(2);
+    assert!(ran.stderr.starts_with("error: nowhere.jsonl: there is no such file"), "{}", ran.stderr);
+}
