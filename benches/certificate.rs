@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use history::{ADMIN, Shape, exchanges, lawful};
 use msgext::api::MemberCalls;
+use msgext::history::Identity;
 use msgext::judge::race::is_explained;
-use msgext::judge::race::raced::{Identity, RacedHistory, RacedMessage};
+use msgext::judge::race::raced::{RacedHistory, RacedMessage};
 use msgext::judge::race::register::Assumed;
 use msgext::model::Rules;
 use msgext::random::Random;

@@ -4,8 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::HttpRequest;
 use crate::api::reply::MOST_KEPT_BYTES;
+use crate::api::{HttpRequest, MemberCalls};
+
+/// Whose calls a history holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The `identifier` of an App admin.
+    pub admin: String,
+    pub member_calls: MemberCalls,
+}
 
 /// One call, what came back, and when. Times are since the start of the run, on the target's clock where that is virtual.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

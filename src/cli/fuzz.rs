@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::exit::{Exit, Failure};
 use super::files::Output;
+use super::history::{HistoryArgs, record};
 use super::number::whole;
 use super::rate::{RequestRate, request_rate};
 use super::target::span_to;
@@ -14,6 +15,7 @@ use super::terminal::{Screen, bar_length, bars, room, width};
 use crate::drive::fuzz::{self, FuzzOptions};
 use crate::drive::ground::{Ground, GroundError};
 use crate::drive::probe::Found;
+use crate::history::Identity;
 use crate::judge::fuzz::Fuzzed;
 use crate::report::fuzz::{build, text};
 use crate::report::snippet;
@@ -44,6 +46,8 @@ pub struct FuzzArgs {
     #[arg(long, value_name = "RATE|none", value_parser = request_rate, help_heading = NO_HEADING)]
     rate: Option<RequestRate>,
     #[command(flatten)]
+    history: HistoryArgs,
+    #[command(flatten)]
     conduct: ConductArgs,
 }
 
@@ -51,10 +55,11 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, Failure> {
     if args.conduct.target.has_pins() {
         return Err(Failure::usage("--pin has no effect on fuzz, which sees how the target reads: it goes with run"));
     }
+    args.history.only_on_a_target(args.conduct.target.is_embedded())?;
     let spec = spec::bundled();
     let conduct = Conduct::begin("fuzz", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
     let path = args.conduct.output.folder("fuzz").join(DIFFERENCES);
-    let file = Output::prepare(&path)?;
+    let (file, history) = (Output::prepare(&path)?, args.history.prepare()?);
     let secrets = conduct.named.secrets();
     let (mut saved, mut unwritten) = (Vec::new(), None);
     let (report, could_not_test) = match search(args, &spec, &conduct) {
@@ -63,6 +68,10 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, Failure> {
             if !fuzzed.differences.is_empty() {
                 (saved, unwritten) = save(&spec, &fuzzed, &path.display().to_string(), file)?;
             }
+            let identity = Identity { admin: conduct.named.target.app.admin.clone(), member_calls: found.member_calls };
+            let unrecorded =
+                history.and_then(|output| record(output, identity, Vec::new(), &fuzzed.exchanges, &conduct.named.secrets()));
+            unwritten = unwritten.or(unrecorded);
             (build::build(&spec, &facts, &fuzzed, &saved, &secrets), None)
         }
         Err(error) => {
@@ -98,7 +107,8 @@ fn search(args: &FuzzArgs, spec: &Spec, conduct: &Conduct) -> Result<(Fuzzed, Fo
         FuzzOptions { cases: args.cases, within: args.within, jobs: usize::from(args.jobs), differences: MOST_DIFFERENCES };
     let progress = progress(args.conduct.quiet, args.cases);
     let searched = runtime.block_on(async {
-        let ground = Ground::prepare(&named.target, &named.place, conduct.seed, rate, stop).await?;
+        let mut ground = Ground::prepare(&named.target, &named.place, conduct.seed, rate, stop).await?;
+        ground.keeps_exchanges = args.history.is_given();
         let fuzzed = fuzz::run(&ground, spec, &suite, &options, stop, &|| progress.inc(1)).await;
         Ok((fuzzed, ground.found, ground.elapsed()))
     });

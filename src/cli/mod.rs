@@ -6,6 +6,7 @@ pub mod embedded;
 mod exit;
 mod files;
 mod fuzz;
+mod history;
 mod judge;
 mod list;
 mod load;

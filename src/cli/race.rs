@@ -1,6 +1,5 @@
 //! `msgext race`: concurrent clients, and an order of their calls.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -8,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::embedded;
 use super::exit::{Exit, Failure};
-use super::files::Output;
+use super::history::{HistoryArgs, record};
 use super::number::whole;
 use super::plan::named;
 use super::rate::{RequestRate, request_rate};
@@ -18,13 +17,11 @@ use crate::drive::ground::Ground;
 use crate::drive::probe::Found;
 use crate::drive::race::{RaceError, RaceRun, run as carry_out};
 use crate::drive::target::TargetPlace;
+use crate::history::Identity;
 use crate::judge::race::judge;
-use crate::judge::race::raced::{Identity, RacedHistory};
+use crate::judge::race::raced::RacedHistory;
 use crate::model::Rules;
-use crate::report::build::GENERATOR;
-use crate::report::history::{self, HistoryHead};
 use crate::report::race::{build, text};
-use crate::report::secrets::Secrets;
 use crate::scenario::race::{BUNDLED, MOST_CLIENTS, MOST_OPERATIONS, RacePlan, load};
 use crate::spec;
 
@@ -40,9 +37,8 @@ pub struct RaceArgs {
     /// embedded endpoint
     #[arg(long, value_name = "RATE|none", value_parser = request_rate, help_heading = NO_HEADING)]
     rate: Option<RequestRate>,
-    /// Writes every call with its reply there, a line each, to be judged again (msgext judge)
-    #[arg(long, value_name = "FILE", help_heading = NO_HEADING)]
-    history: Option<PathBuf>,
+    #[command(flatten)]
+    history: HistoryArgs,
     #[command(flatten)]
     conduct: ConductArgs,
 }
@@ -93,7 +89,7 @@ pub fn run(args: &RaceArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("--pin has no effect on race, which takes every reading: it goes with run"));
     }
     let conduct = Conduct::begin("race", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
-    let history = args.history.as_deref().map(Output::prepare).transpose()?;
+    let history = args.history.prepare()?;
     let (report, could_not_test, unwritten) = match test(args, &plan, &conduct) {
         Ok((run, found)) => {
             let identity = Identity { admin: conduct.named.target.app.admin.clone(), member_calls: found.member_calls };
@@ -103,7 +99,7 @@ pub fn run(args: &RaceArgs) -> Result<Exit, Failure> {
             let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), run.elapsed, run.cut_short.clone());
             let secrets = conduct.named.secrets();
             let report = build::build(&spec::bundled(), ("race", &facts), &verdict, (overall, &reason), &run.exchanges, &secrets);
-            (report, None, history.and_then(|output| record(output, identity, run, &secrets)))
+            (report, None, history.and_then(|output| record(output, identity, run.messages, &run.exchanges, &secrets)))
         }
         Err(failure) => (conduct.untested(&failure.message), Some(failure), None),
     };
@@ -111,19 +107,6 @@ pub fn run(args: &RaceArgs) -> Result<Exit, Failure> {
         Some(race) => text::summary(err, report, race, width()),
         None => Ok(()),
     })
-}
-
-/// Writes the history; gives back why it could not be.
-fn record(output: Output, identity: Identity, run: RaceRun, secrets: &[String]) -> Option<Failure> {
-    let secrets = Secrets::of(secrets, &run.exchanges);
-    let head = HistoryHead {
-        version: history::VERSION,
-        generator: GENERATOR.to_owned(),
-        admin: identity.admin,
-        member_calls: identity.member_calls,
-        fresh: run.messages,
-    };
-    output.write(|out| history::write(out, &head, &run.exchanges, &secrets)).err()
 }
 
 /// Runs the clients.

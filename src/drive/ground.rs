@@ -43,6 +43,8 @@ pub struct Ground<'a> {
     pub found: Found,
     pub budget: Budget,
     pub seed: u64,
+    /// Every exchange is kept whole, for whoever records them.
+    pub keeps_exchanges: bool,
     place: &'a TargetPlace,
     client: Client,
     pool: Pool,
@@ -65,6 +67,7 @@ impl<'a> Ground<'a> {
             found: Found { member_calls, saw_member_calls: false, read_back },
             budget: Budget::of(rate),
             seed,
+            keeps_exchanges: false,
             place,
             client: Client::new(target.timeout)?,
             pool: Pool::new(&target.messages),
@@ -114,6 +117,7 @@ impl<'a> Ground<'a> {
             member_calls: self.found.member_calls,
             read_back: self.found.read_back,
             seed: self.seed,
+            keeps_exchanges: self.keeps_exchanges,
             epoch,
         };
         (session, launched)

@@ -36,6 +36,7 @@ pub struct Session<'a> {
     pub member_calls: MemberCalls,
     pub read_back: ReadBack,
     pub seed: u64,
+    pub keeps_exchanges: bool,
     /// Seconds since 1970 at the clock's zero.
     pub epoch: Duration,
 }
@@ -139,8 +140,11 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// What a reply said is known: no more of it is kept than is ever shown.
+    /// What a reply said is known: no more of it is kept than is ever shown, or recorded.
     pub fn let_go(&mut self, exchange: usize) {
+        if self.session.keeps_exchanges {
+            return;
+        }
         if let Outcome::Replied(reply) = &mut self.exchanges[exchange].outcome {
             reply.let_go();
         }

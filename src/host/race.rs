@@ -77,7 +77,7 @@ type Written = Result<Reply, Refusal>;
 /// Longer than this, and a thread may sleep.
 const SLEEPS: Duration = Duration::from_millis(1);
 /// Between two keys of a call that comes to them one by one.
-const BETWEEN_KEYS: Duration = Duration::from_micros(20);
+const BETWEEN_KEYS: Duration = Duration::from_micros(100);
 
 fn wait(time: Duration) {
     if time > SLEEPS {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::counted;
+use crate::history::Exchange;
 use crate::scenario::conform::Scenario;
 use crate::spec::Spec;
 use crate::verdict::{Overall, ScenarioOutcome, Verdict};
@@ -28,6 +29,8 @@ pub struct Fuzzed {
     /// Requests sent, those of cases that were made smaller and retries included.
     pub requests: u64,
     pub retries: u64,
+    /// All exchanges, where they are to be recorded.
+    pub exchanges: Vec<Exchange>,
     /// Why it ended early, where it did.
     pub cut_short: Option<String>,
 }

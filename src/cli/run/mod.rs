@@ -9,6 +9,8 @@ use progress::RunProgress;
 
 use crate::cli::conduct::{Conduct, ConductArgs, now, runtime};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::files::Output;
+use crate::cli::history::{HistoryArgs, record};
 use crate::cli::number::whole;
 use crate::cli::rate::{RequestRate, request_rate};
 use crate::cli::target::Named;
@@ -16,6 +18,7 @@ use crate::cli::terminal::width;
 use crate::cli::{embedded, files};
 use crate::drive::conform::{self, ConformOptions, Event};
 use crate::drive::stop::Stop;
+use crate::history::Identity;
 use crate::judge::conform::summary::summarise;
 use crate::judge::text::{counted, printable};
 use crate::random::Random;
@@ -57,8 +60,10 @@ pub struct RunArgs {
     #[arg(long)]
     strict: bool,
     /// Prints the requests, as they would be if the target answered as the reference endpoint does, and sends none
-    #[arg(long, conflicts_with_all = ["fail_fast", "strict", "rate", "json", "junit", "markdown", "out"])]
+    #[arg(long, conflicts_with_all = ["history", "fail_fast", "strict", "rate", "json", "junit", "markdown", "out"])]
     dry_run: bool,
+    #[command(flatten)]
+    history: HistoryArgs,
     #[command(flatten)]
     conduct: ConductArgs,
 }
@@ -71,10 +76,13 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if args.dry_run {
         return dry_run(&spec, &plan, &named, &options(args, seed));
     }
+    args.history.only_on_a_target(args.conduct.target.is_embedded())?;
     let texts = snippet::texts(&plan);
     let conduct = Conduct::begin("run", &args.conduct.output, named, seed)?;
-    let (report, could_not_test) = conform(&spec, &plan, &conduct, &options(args, seed), &texts, args.conduct.quiet);
-    conduct.finish(&report, could_not_test, None, |err, report| {
+    let history = args.history.prepare()?;
+    let (report, could_not_test, unwritten) =
+        conform(&spec, &plan, &conduct, &options(args, seed), &texts, (args.conduct.quiet, history));
+    conduct.finish(&report, could_not_test, unwritten, |err, report| {
         text::failures(err, report, &texts, width())?;
         text::summary(err, report, &texts, width())
     })
@@ -109,7 +117,14 @@ fn plan(args: &RunArgs, spec: &Spec, seed: u64) -> Result<Vec<Planned>, Failure>
 
 fn options(args: &RunArgs, seed: u64) -> ConformOptions {
     let rate = RequestRate::budget(args.rate, args.conduct.target.is_embedded());
-    ConformOptions { rate, fast: args.fast, fail_fast: args.fail_fast, strict: args.strict, keeps_exchanges: false, seed }
+    ConformOptions {
+        rate,
+        fast: args.fast,
+        fail_fast: args.fail_fast,
+        strict: args.strict,
+        keeps_exchanges: args.history.is_given(),
+        seed,
+    }
 }
 
 /// Runs the plan to a report. Where the target could not be tested there is a report too, and the failure beside it.
@@ -119,8 +134,8 @@ fn conform(
     conduct: &Conduct,
     options: &ConformOptions,
     texts: &Texts<'_>,
-    quiet: bool,
-) -> (Report, Option<Failure>) {
+    (quiet, history): (bool, Option<Output>),
+) -> (Report, Option<Failure>, Option<Failure>) {
     let Named { target, place, name, pinned, .. } = &conduct.named;
     let progress = RunProgress::new(spec, plan.len(), texts, &conduct.named, quiet);
     let events = |event: Event<'_>| progress.show(&event);
@@ -137,11 +152,15 @@ fn conform(
         Ok(run) => {
             let caller = run.found.member_calls.answer();
             let facts = conduct.facts(caller, run.found.read_back.word(), run.elapsed, run.incomplete);
-            (report(facts, &run.outcomes, run.found.saw_member_calls.then_some(caller)), None)
+            let report = report(facts, &run.outcomes, run.found.saw_member_calls.then_some(caller));
+            let identity = Identity { admin: target.app.admin.clone(), member_calls: run.found.member_calls };
+            let exchanges = run.outcomes.iter().flat_map(|outcome| &outcome.exchanges);
+            let secrets = conduct.named.secrets();
+            (report, None, history.and_then(|output| record(output, identity, Vec::new(), exchanges, &secrets)))
         }
         Err(error) => {
             let why = format!("{name}: {error}");
-            (report(conduct.untested_facts(&why), &[], None), Some(Failure::of_ground(&error, why)))
+            (report(conduct.untested_facts(&why), &[], None), Some(Failure::of_ground(&error, why)), None)
         }
     }
 }

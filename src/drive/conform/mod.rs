@@ -68,7 +68,9 @@ pub async fn run(
     stop: &Stop,
     events: &(dyn Fn(Event<'_>) + Send + Sync),
 ) -> Result<ConformRun, GroundError> {
-    let ground = &Ground::prepare(target, place, options.seed, options.rate, stop).await?;
+    let mut ground = Ground::prepare(target, place, options.seed, options.rate, stop).await?;
+    ground.keeps_exchanges = options.keeps_exchanges;
+    let ground = &ground;
     let failed = AtomicBool::new(false);
     let one = |planned| {
         let failed = &failed;

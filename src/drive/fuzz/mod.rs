@@ -238,8 +238,11 @@ impl<'a> FuzzSearch<'a> {
     async fn walk(&self, planned: &Planned) -> ScenarioOutcome {
         let (session, _launched) = self.ground.session(planned.scenario.embedded.clone()).await;
         let mut outcome = walk(self.spec, planned, &session).await;
-        outcome.let_go();
         let mut fuzzed = self.fuzzed.borrow_mut();
+        if self.ground.keeps_exchanges {
+            fuzzed.exchanges.extend(outcome.exchanges.iter().cloned());
+        }
+        outcome.let_go();
         fuzzed.requests += outcome.requests.sent;
         fuzzed.retries += outcome.requests.retries;
         outcome

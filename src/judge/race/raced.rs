@@ -8,15 +8,7 @@ use super::search::{NEVER, UnderWay};
 use crate::api::message::{GET_PATH, SEND_PATH, decode_get, decode_send};
 use crate::api::reply::decode_coded;
 use crate::api::{Call, HttpRequest, KeyResult, Kv, MemberCalls, Operation, Reply, call, code};
-use crate::history::{Exchange, HttpReply, Loss, Outcome};
-
-/// Whose calls a history holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The `identifier` of an App admin.
-    pub admin: String,
-    pub member_calls: MemberCalls,
-}
+use crate::history::{Exchange, HttpReply, Identity, Loss, Outcome};
 
 /// A whole history, by its messages.
 #[derive(Debug)]
@@ -238,9 +230,11 @@ impl RacedMessage {
         place as u32
     }
 
-    /// Marks the pairs that were seen and that no call of this history tried to set.
+    /// Marks the pairs that were seen and that no call of this history tried to set: they may have been there before, or come of a
+    /// call that may have set one thing or another.
     fn tell_older(&mut self) {
-        if self.is_fresh {
+        let mut touches = self.calls.iter().flat_map(|call| &call.touches);
+        if self.is_fresh && !touches.any(|touch| touch.touch.sets() == Some(EMPTY)) {
             return;
         }
         let set = self.calls.iter().flat_map(|call| {

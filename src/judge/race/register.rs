@@ -202,12 +202,12 @@ impl Assumed {
     }
 
     fn set(self, at: KeyAt, value: ValueNumber, expects: Option<i64>, told: Option<i64>) -> Option<KeyAt> {
-        let before = expects.map_or(Some(at.seq), |expects| at.seq.when_told(expects))?;
-        let seq = before.grown(self.counter, told)?;
-        // What an empty value does is left open (reading `empty-value`).
+        // What an empty value does is left open (reading `empty-value`), and so is its Seq.
         if value == EMPTY {
             return Some(KeyAt::UNKNOWN);
         }
+        let before = expects.map_or(Some(at.seq), |expects| at.seq.when_told(expects))?;
+        let seq = before.grown(self.counter, told)?;
         Some(KeyAt { is_rumour: told.is_none(), ..KeyAt::with(HeldValue::Value(value), seq) })
     }
 

@@ -12,8 +12,8 @@ use url::Url;
 use super::{HistoryError, RecordedHistory, usual_headers};
 use crate::api::message::{GET_PATH, SEND_PATH};
 use crate::api::{HttpRequest, call};
+use crate::history::Identity;
 use crate::history::{Exchange, HttpReply, Loss, Outcome};
-use crate::judge::race::raced::Identity;
 use crate::report::secrets::{MASK, is_usersig};
 
 /// Times in a HAR are told in milliseconds: each call may have begun a little later, and its reply come a little later, too.

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::race::Race;
 use super::secrets::{MASK, Secrets, is_usersig};
 use crate::api::{HttpRequest, MemberCalls};
+use crate::history::Identity;
 use crate::history::{Exchange, HttpReply, Loss, Outcome};
-use crate::judge::race::raced::Identity;
 use crate::verdict::Overall;
 
 /// Version of the form. Grows when a field changes its meaning or goes.
@@ -93,7 +93,12 @@ pub struct HistoryError {
 }
 
 /// Writes a history.
-pub fn write(out: &mut dyn Write, head: &HistoryHead, exchanges: &[Exchange], secrets: &Secrets) -> io::Result<()> {
+pub fn write<'e>(
+    out: &mut dyn Write,
+    head: &HistoryHead,
+    exchanges: impl IntoIterator<Item = &'e Exchange>,
+    secrets: &Secrets,
+) -> io::Result<()> {
     line(out, head)?;
     (0..).zip(exchanges).try_for_each(|(number, exchange)| line(out, &entry(number, exchange, secrets)))
 }

@@ -2,8 +2,9 @@
 //! Both carry the calls out on the model itself.
 
 use msgext::api::{Extension, KeyResult, MemberCalls, Operation, Reply, code};
+use msgext::history::Identity;
 use msgext::judge::race::is_explained;
-use msgext::judge::race::raced::{Identity, RacedHistory};
+use msgext::judge::race::raced::RacedHistory;
 use msgext::judge::race::register::Assumed;
 use msgext::model::Rules;
 use msgext::model::contents::Contents;

@@ -1,8 +1,9 @@
 //! What is wrong with a few calls, by its name.
 
 use msgext::api::{Call, Extension, KeyResult, Kv, MemberCalls, Operation, Reply, code};
+use msgext::history::Identity;
 use msgext::judge::race::judge;
-use msgext::judge::race::raced::{Identity, RacedHistory};
+use msgext::judge::race::raced::RacedHistory;
 
 use super::history::{ADMIN, Made, exchanges};
 

@@ -8,7 +8,7 @@ use msgext::random::Random;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::binary::{KEY, Serve, msgext_in, report_of, test_at};
+use crate::support::binary::{KEY, Serve, msgext, msgext_in, report_of, test_at};
 
 /// A recorded race, and the section of its report.
 fn recorded(flags: &[&str], code: i32) -> (TempDir, Vec<Value>, Value) {
@@ -142,4 +142,48 @@ fn of_several_files_each_has_its_verdict_and_the_worst_is_that_of_all() {
     // What cannot be read is told before anything is judged.
     let ran = msgext_in(ran.folder, None, &["judge", "flawed.jsonl", "nowhere.jsonl"]).exits(2);
     assert!(ran.stderr.starts_with("error: nowhere.jsonl: there is no such file"), "{}", ran.stderr);
+}
+
+/// A command's history on an endpoint by these flags, and the lines of it.
+fn kept(command: &str, flags: &[&str], more: &[&str], code: i32) -> Vec<Value> {
+    let serve = Serve::start(&[flags, &["--app-limit", "none"]].concat());
+    let args = [["--quiet", "--rate", "none", "--history", "h.jsonl"].as_slice(), more].concat();
+    let ran = msgext_in(tempfile::tempdir().expect("a folder"), Some(KEY), &test_at(command, serve.url(), &args)).exits(code);
+    let text = fs::read_to_string(ran.folder.path().join("h.jsonl")).expect("a history");
+    assert!(!text.contains(KEY) && !text.contains("eJw"), "a secret");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn what_run_and_fuzz_recorded_is_judged_and_only_what_no_order_explains_is_blamed() {
+    let lawful: [&[&str]; 4] = [
+        &[],
+        &["--reading", "empty-value=delete", "--reading", "deleted-key=reset"],
+        &["--reading", "duplicate-keys=conflict", "--reading", "order=any", "--reading", "seq=per-message"],
+        &["--internal-error", "20"],
+    ];
+    for flags in lawful {
+        let mut lines = kept("run", flags, &["--fast"], 0);
+        let race = judged(&lines, 0);
+        assert_eq!(race["linearizable"], true, "{flags:?}: {race}");
+        Random::seeded(3).shuffle(&mut lines[1..]);
+        assert_eq!(judged(&lines, 0), race, "{flags:?}");
+    }
+    // One call after another: each key has an order, and no two calls met.
+    let race = judged(&kept("fuzz", &[], &["--cases", "100"], 0), 4);
+    assert_eq!((&race["linearizable"], &race["contended"]), (&true.into(), &0.into()));
+    let mutant = ["--mutant", "a conflict writes all the same"];
+    for (command, more) in [("run", ["--fast"].as_slice()), ("fuzz", &["--cases", "100"])] {
+        let race = judged(&kept(command, &mutant, more, 1), 1);
+        assert!(race["anomalies"].to_string().contains("\"phantom\""), "{command}: {race}");
+    }
+}
+
+#[test]
+fn a_history_needs_a_clock_that_goes_on() {
+    for command in ["run", "fuzz"] {
+        let ran = msgext(None, &[command, "--history", "h.jsonl"]).exits(2);
+        assert!(ran.stderr.contains("the clock of the embedded endpoint stands still"), "{}", ran.stderr);
+        assert!(!ran.folder.path().join("h.jsonl").exists());
+    }
 }
