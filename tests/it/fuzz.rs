@@ -96,8 +96,8 @@ async fn no_reading_and_no_way_of_calling_or_reading_back_is_a_difference() {
     }
     let blamed: Vec<String> = stream::iter(lawful)
         .map(|(name, target, rules)| async move {
-            let fuzzed = fuzz(target, rules, 60, 1).await;
-            let wrong = fuzzed.overall(&spec::bundled()).0 != Overall::Pass || fuzzed.cases != 60;
+            let fuzzed = fuzz(target, rules, 30, 1).await;
+            let wrong = fuzzed.overall(&spec::bundled()).0 != Overall::Pass || fuzzed.cases != 30;
             let found = fuzzed.differences.iter().map(|found| (&found.outcome.findings, &found.scenario.steps));
             wrong.then(|| format!("{name}: {:?}: {:?}", fuzzed.overall(&spec::bundled()), found.collect::<Vec<_>>()))
         })
