@@ -53,13 +53,14 @@ async fn found(mutant: &Mutant) -> Result<usize, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_mutant_that_calls_can_show_is_found_and_kept_as_a_few_steps_that_fail_on_it_alone() {
-    let sequential = MUTANTS.iter().filter(|mutant| !is_elsewhere(mutant));
-    let found: Vec<Result<usize, String>> = stream::iter(sequential).map(found).buffered(2).collect().await;
+async fn mutants_that_calls_can_show_are_found_and_kept_as_a_few_steps_that_fail_on_them_alone() {
+    // Every fourth: all of them take both cores for a minute from the tests beside this one.
+    let sequential = MUTANTS.iter().filter(|mutant| !is_elsewhere(mutant)).step_by(4);
+    let found: Vec<Result<usize, String>> = stream::iter(sequential).map(found).buffered(1).collect().await;
     let wrong: Vec<&String> = found.iter().filter_map(|found| found.as_ref().err()).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     let small = found.iter().flatten().filter(|steps| **steps <= 4).count();
-    assert!(found.len() >= 90 && 10 * small >= 9 * found.len(), "{small} of {} in 4 steps or fewer", found.len());
+    assert!(found.len() >= 30 && 10 * small >= 9 * found.len(), "{small} of {} in 4 steps or fewer", found.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +102,7 @@ async fn no_reading_and_no_way_of_calling_or_reading_back_is_a_difference() {
             let found = fuzzed.differences.iter().map(|found| (&found.outcome.findings, &found.scenario.steps));
             wrong.then(|| format!("{name}: {:?}: {:?}", fuzzed.overall(&spec::bundled()), found.collect::<Vec<_>>()))
         })
-        .buffered(2)
+        .buffered(1)
         .filter_map(|wrong| async { wrong })
         .collect()
         .await;
