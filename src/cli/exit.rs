@@ -31,7 +31,7 @@ pub const HELP: &str =
     "Exit codes: 0 holds · 1 the target fell short · 2 usage or bad input file · 3 could not test · 4 inconclusive";
 
 /// Why a command could not do its job. Its message is one line that says what to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     pub exit: Exit,
     pub message: String,

@@ -34,15 +34,20 @@ pub fn read_yaml(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
 
 /// A file's path and text, without the byte order mark that it may begin with.
 pub fn read(path: &Path) -> Result<(String, String), Failure> {
+    read_up_to(path, MOST_BYTES)
+}
+
+/// As [`read`], for what a program may have written, of so many bytes at most.
+pub fn read_up_to(path: &Path, most: u64) -> Result<(String, String), Failure> {
     let told = |what: String| Failure::usage(format!("{} {what}", path.display()));
     if let Some(what) = no_file(path) {
         return Err(told(what));
     }
     let mut bytes = Vec::new();
-    let content = File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes));
+    let content = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     content.map_err(|error| unreadable(path, &error))?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(told(format!("is larger than {} MiB", MOST_BYTES >> 20)));
+    if bytes.len() as u64 > most {
+        return Err(told(format!("is larger than {} MiB", most >> 20)));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(told("is UTF-16: save it as UTF-8".to_owned()));

@@ -13,13 +13,18 @@ use crate::history::Identity;
 use crate::judge::race::judge;
 use crate::judge::race::raced::RacedHistory;
 use crate::judge::text::{counted, printable};
+use crate::report::build::begun;
 use crate::report::history::together::together;
 use crate::report::history::{self, HistoryError, RecordedHistory, har};
 use crate::report::race::{build, text};
+use crate::report::secrets::Secrets;
 use crate::report::text::verdict;
 use crate::report::{Facts, Report};
 use crate::scenario::target::MemberCallsWord;
 use crate::spec;
+
+/// As much as a load of a million calls records.
+const MOST_BYTES: u64 = 2 << 30;
 
 /// Judges calls that were recorded: is there an order of them that explains every reply?
 #[derive(Debug, clap::Args)]
@@ -38,10 +43,25 @@ pub struct JudgeArgs {
 }
 
 pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
-    // What cannot be read is told before anything is judged.
-    let histories = args.files.iter().map(|file| read(args, file)).collect::<Result<Vec<_>, Failure>>()?;
+    let histories: Vec<_> = args.files.iter().map(|file| (file.display().to_string(), read(args, file))).collect();
+    // Of one file that cannot be read there is nothing to report; of several it hides no other's verdict.
+    if let [(_, Err(failure))] = &histories[..] {
+        return Err(failure.clone());
+    }
     let outputs = args.output.prepare("judge")?;
-    let (reports, others): (Vec<Report>, Vec<usize>) = histories.iter().map(|(path, recorded)| judged(path, recorded)).unzip();
+    let (mut reports, mut others, mut failures) = (Vec::new(), 0, Vec::new());
+    for (path, history) in histories {
+        let (report, left) = match history {
+            Ok(history) => judged(&path, &history),
+            Err(failure) => {
+                let report = unread(&path, &failure);
+                failures.push(failure);
+                (report, 0)
+            }
+        };
+        others += left;
+        reports.push(report);
+    }
     for report in &reports {
         if reports.len() > 1 {
             say(format_args!("\n{}", printable(&report.target)));
@@ -50,7 +70,6 @@ pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
             let _ = text::summary(&mut anstream::stderr().lock(), report, race, width());
         }
     }
-    let others: usize = others.into_iter().sum();
     if others > 0 {
         say(format_args!("{} in it that are no call on a message's pairs", counted(others, "exchange")));
     }
@@ -58,15 +77,17 @@ pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
     if report.histories.len() > 1 {
         let _ = verdict(&mut anstream::stderr().lock(), &report);
     }
-    close(outputs, &report, Vec::new(), true)
+    close(outputs, &report, failures, true)
 }
 
-/// Its path, and what is in it.
-fn read(args: &JudgeArgs, file: &Path) -> Result<(String, RecordedHistory), Failure> {
-    let (path, text) = files::read(file)?;
-    let recorded = if har::is_har(&text) { har::read(&text, identity(args)?) } else { of_history(args, &text)? };
-    let recorded = recorded.map_err(|error| Failure::usage(format!("{path}:{error}")))?;
-    Ok((path, recorded))
+fn read(args: &JudgeArgs, file: &Path) -> Result<RecordedHistory, Failure> {
+    let (path, text) = files::read_up_to(file, MOST_BYTES)?;
+    let recorded = match har::parse(&text) {
+        Ok(Some(log)) => log.history(identity(args)?),
+        Ok(None) => of_history(args, &text)?,
+        Err(error) => Err(error),
+    };
+    recorded.map_err(|error| Failure::usage(format!("{path}:{error}")))
 }
 
 /// The report, and how many exchanges are no call on a message's pairs.
@@ -74,17 +95,28 @@ fn judged(path: &str, recorded: &RecordedHistory) -> (Report, usize) {
     let raced = RacedHistory::read(&recorded.exchanges, &recorded.identity, recorded.fresh.iter().map(String::as_str));
     let verdict = judge(&raced);
     let (overall, reason) = verdict.overall(None);
-    let facts = Facts {
+    let elapsed = recorded.exchanges.iter().map(|exchange| exchange.received).max().unwrap_or_default();
+    let facts = facts(path, recorded.identity.member_calls.answer(), elapsed, None);
+    let report = build::build(&spec::bundled(), ("judge", &facts), &verdict, (overall, &reason), &recorded.exchanges, &[]);
+    (report, recorded.others + raced.others)
+}
+
+/// The report of a file that cannot be read: what it would say is unknown.
+fn unread(path: &str, failure: &Failure) -> Report {
+    let facts = facts(path, "unknown", Duration::ZERO, Some(failure.message.clone()));
+    Report { reason: failure.message.clone(), ..begun("judge", &facts, &Secrets::default()) }
+}
+
+fn facts(path: &str, member_calls: &str, elapsed: Duration, incomplete: Option<String>) -> Facts {
+    Facts {
         target: path.to_owned(),
-        member_calls: recorded.identity.member_calls.answer().to_owned(),
+        member_calls: member_calls.to_owned(),
         read_back: "unknown".to_owned(),
         seed: 0,
         started_unix_s: i64::try_from(now().as_secs()).unwrap_or(i64::MAX),
-        elapsed: recorded.exchanges.iter().map(|exchange| exchange.received).max().unwrap_or(Duration::ZERO),
-        incomplete: None,
-    };
-    let report = build::build(&spec::bundled(), ("judge", &facts), &verdict, (overall, &reason), &recorded.exchanges, &[]);
-    (report, recorded.others + raced.others)
+        elapsed,
+        incomplete,
+    }
 }
 
 /// A history says itself whose calls it holds.
