@@ -11,7 +11,9 @@ use super::exit::{Exit, Failure, say, told};
 use super::number::whole;
 use super::output::{OutputArgs, Outputs};
 use super::target::{Named, TargetArgs};
+use crate::drive::probe::Found;
 use crate::drive::stop::Stop;
+use crate::history::Identity;
 use crate::judge::text::printable;
 use crate::report::secrets::Secrets;
 use crate::report::{Facts, Report, build};
@@ -76,6 +78,11 @@ impl Conduct {
             elapsed,
             incomplete,
         }
+    }
+
+    /// Whose calls a history of this run holds.
+    pub fn identity(&self, found: Found) -> Identity {
+        Identity { admin: self.named.target.app.admin.clone(), member_calls: found.member_calls }
     }
 
     /// What a report says of this run where nothing could be tested.

@@ -15,7 +15,6 @@ use super::terminal::{Screen, bar_length, bars, room, width};
 use crate::drive::fuzz::{self, FuzzOptions};
 use crate::drive::ground::{Ground, GroundError};
 use crate::drive::probe::Found;
-use crate::history::Identity;
 use crate::judge::fuzz::Fuzzed;
 use crate::report::fuzz::{build, text};
 use crate::report::snippet;
@@ -68,7 +67,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, Failure> {
             if !fuzzed.differences.is_empty() {
                 (saved, unwritten) = save(&spec, &fuzzed, &path.display().to_string(), file)?;
             }
-            let identity = Identity { admin: conduct.named.target.app.admin.clone(), member_calls: found.member_calls };
+            let identity = conduct.identity(found);
             let unrecorded =
                 history.and_then(|output| record(output, identity, Vec::new(), &fuzzed.exchanges, &conduct.named.secrets()));
             unwritten = unwritten.or(unrecorded);

@@ -17,7 +17,6 @@ use crate::drive::ground::Ground;
 use crate::drive::probe::Found;
 use crate::drive::race::{RaceError, RaceRun, run as carry_out};
 use crate::drive::target::TargetPlace;
-use crate::history::Identity;
 use crate::judge::race::judge;
 use crate::judge::race::raced::RacedHistory;
 use crate::model::Rules;
@@ -92,7 +91,7 @@ pub fn run(args: &RaceArgs) -> Result<Exit, Failure> {
     let history = args.history.prepare()?;
     let (report, could_not_test, unwritten) = match test(args, &plan, &conduct) {
         Ok((run, found)) => {
-            let identity = Identity { admin: conduct.named.target.app.admin.clone(), member_calls: found.member_calls };
+            let identity = conduct.identity(found);
             let raced = RacedHistory::read(&run.exchanges, &identity, run.messages.iter().map(String::as_str));
             let verdict = judge(&raced);
             let (overall, reason) = verdict.overall(run.cut_short.as_deref());

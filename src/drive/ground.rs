@@ -14,6 +14,7 @@ use super::readback::ReadError;
 use super::stop::Stop;
 use super::target::{Clock, Launched, ReadBack, Target, TargetPlace};
 use crate::api::MemberCalls;
+use crate::history::Exchange;
 use crate::judge::conform::pairs::Pairs;
 use crate::scenario::{EmbeddedSetup, MessageKind};
 use crate::yaml::rate::Rate;
@@ -48,7 +49,7 @@ pub struct Ground<'a> {
     place: &'a TargetPlace,
     client: Client,
     pool: Pool,
-    start: Instant,
+    pub(super) start: Instant,
 }
 
 impl<'a> Ground<'a> {
@@ -150,15 +151,17 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// What messages hold, each with its index, or why that is unknown; `stop` leaves out what has not been read.
+    /// What messages hold, each with its index, or why that is unknown, and what was sent for it; `stop` leaves out what has not
+    /// been read.
     pub async fn read_back<'m>(
         &self,
         messages: impl Iterator<Item = (usize, &'m Message)>,
         stop: &Stop,
-    ) -> Vec<(usize, Result<Pairs, ReadError>)> {
+    ) -> Vec<(usize, Result<Pairs, ReadError>, Vec<Exchange>)> {
         let (session, _launched) = &self.session(EmbeddedSetup::default()).await;
         let read = |(index, message): (usize, &'m Message)| async move {
-            (index, Line::open(session, "read back").pairs(message).await)
+            let mut line = Line::open(session, "read back");
+            (index, line.pairs(message).await, line.exchanges)
         };
         stream::iter(messages).map(read).buffer_unordered(SIDE_BY_SIDE).take_until(Box::pin(stop.wait())).collect().await
     }

@@ -16,3 +16,4 @@ pub(crate) mod race;
 mod readback;
 pub mod stop;
 pub mod target;
+pub(crate) mod urgency;

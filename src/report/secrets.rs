@@ -28,6 +28,8 @@ pub struct Secrets {
     parts: HashSet<[u8; PART]>,
     /// Those that are shorter.
     short: BTreeSet<Vec<u8>>,
+    /// The signatures among them, as they were sent.
+    usersigs: HashSet<String>,
 }
 
 impl Secrets {
@@ -38,18 +40,33 @@ impl Secrets {
 
     /// The caller's own secrets, and every `usersig` in these exchanges.
     pub fn of<'e>(secrets: &[String], exchanges: impl IntoIterator<Item = &'e Exchange>) -> Secrets {
-        let sent = exchanges.into_iter().flat_map(|exchange| &exchange.request.query);
-        let usersigs = sent.filter(|(name, _)| is_usersig(name)).map(|(_, value)| value.as_str());
-        let texts: BTreeSet<&str> = secrets.iter().map(String::as_str).chain(usersigs).collect();
         let mut known = Secrets::default();
-        for bytes in texts.into_iter().map(|text| Spelled::out(text).bytes) {
-            match bytes.len() {
-                ..MIN_BYTES => {}
-                MIN_BYTES..PART => drop(known.short.insert(bytes)),
-                PART.. => known.parts.extend(bytes.array_windows::<PART>()),
-            }
+        for secret in secrets {
+            known.add(secret);
+        }
+        for exchange in exchanges {
+            known.learn(&exchange.request);
         }
         known
+    }
+
+    /// The signature of a call is a secret, too.
+    pub fn learn(&mut self, request: &HttpRequest) {
+        for (_, usersig) in request.query.iter().filter(|(name, _)| is_usersig(name)) {
+            if !self.usersigs.contains(usersig) {
+                self.usersigs.insert(usersig.clone());
+                self.add(usersig);
+            }
+        }
+    }
+
+    fn add(&mut self, secret: &str) {
+        let bytes = Spelled::out(secret).bytes;
+        match bytes.len() {
+            ..MIN_BYTES => {}
+            MIN_BYTES..PART => drop(self.short.insert(bytes)),
+            PART.. => self.parts.extend(bytes.array_windows::<PART>()),
+        }
     }
 
     /// A text of the target's, or with some of it, as a report holds it: masked, and cut where it is longer than any lawful one.

@@ -64,7 +64,9 @@ fn interrupt(serve: &Serve, number: usize) -> Option<Duration> {
     let sent = SIGNALS[number / COMMANDS.len() % SIGNALS.len()];
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = interruptible();
-    command.args(test_at(name, serve.url(), &[["--quiet"].as_slice(), more].concat())).env("MSGEXT_SECRET_KEY", KEY);
+    command
+        .args(test_at(name, serve.url(), &[["--quiet", "--history", "h.jsonl"].as_slice(), more].concat()))
+        .env("MSGEXT_SECRET_KEY", KEY);
     let started = command.current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut child = started.expect("the binary can be run");
     thread::sleep(Duration::from_millis(random.below(LATEST_MS) as u64));
@@ -84,6 +86,9 @@ fn interrupt(serve: &Serve, number: usize) -> Option<Duration> {
         return None;
     }
     let verdict = whole(&reports, &what);
+    let history = std::fs::read_to_string(folder.path().join("h.jsonl")).unwrap_or_default();
+    assert!(history.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{what}: a history with half a line");
+    assert!(!folder.path().join("h.jsonl.part").exists(), "{what}: a history that is not whole");
     let finished = BTreeMap::from([(0, "pass"), (1, "fail"), (4, "inconclusive")]);
     assert_eq!(status.code().and_then(|code| finished.get(&code).copied()), Some(verdict.as_str()), "{what}");
     Some(took)

@@ -14,6 +14,7 @@ use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::embedded;
 use super::exit::{Exit, Failure, say};
 use super::files::Output;
+use super::history::{HistoryArgs, Recording};
 use super::number::whole;
 use super::rate::USUAL;
 use super::target::{Named, span_to};
@@ -55,6 +56,8 @@ pub struct LoadArgs {
     /// Serves live metrics in the form of OpenMetrics at this address while it runs; port 0 lets the system choose
     #[arg(long, value_name = "ADDR", help_heading = NO_HEADING)]
     metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    history: HistoryArgs,
     #[command(flatten)]
     conduct: ConductArgs,
 }
@@ -122,7 +125,8 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     }
     let conduct = Conduct::begin("load", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
     let log = Output::prepare(&args.conduct.output.folder("load").join("intervals.hlog"))?;
-    let (report, response, could_not_test, unwritten) = match test(args, &plan, terms.as_ref(), &conduct, log) {
+    let outputs = (log, args.history.prepare()?);
+    let (report, response, could_not_test, unwritten) = match test(args, &plan, terms.as_ref(), &conduct, outputs) {
         Ok(tested) => {
             let Tested { measured, found, unwritten } = *tested;
             let measured = &measured;
@@ -144,12 +148,18 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
 struct Tested {
     measured: Measured,
     found: Found,
-    /// The interval log, where it could not be written.
+    /// The interval log or the history, where it could not be written.
     unwritten: Option<Failure>,
 }
 
 /// Makes ready, carries out, reads back.
-fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, log: Output) -> Result<Box<Tested>, Failure> {
+fn test(
+    args: &LoadArgs,
+    plan: &Plan,
+    terms: Option<&Terms>,
+    conduct: &Conduct,
+    (log, history): (Output, Option<Output>),
+) -> Result<Box<Tested>, Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
     let served = if args.conduct.target.is_embedded() { Some(embedded::serve(Rules::default(), None, 1)?) } else { None };
     let (place, rate) = match &served {
@@ -163,7 +173,8 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
     let ends = if served.is_some() { 2 } else { 1 };
     make_room(plan.connections.get(), ends).map_err(|error| failed(named, &error.into()))?;
     let mut ground = runtime.block_on(async {
-        let ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
+        let mut ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
+        ground.keeps_exchanges = args.history.is_given();
         LoadGround::prepare(ground, url, plan, threads(args, plan, terms), stop).await
     });
     let ground = ground.as_mut().map_err(|error| failed(named, error))?;
@@ -171,15 +182,27 @@ fn test(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, conduct: &Conduct, 
     let folder = args.conduct.output.folder("load");
     let mut watch = Watch::start(args.conduct.quiet, metrics, log, &folder);
     let ticks = watch.shows_moments();
+    let recording = history.map(|output| {
+        let (recording, sender) =
+            Recording::begin(output, conduct.identity(ground.ground.found), ground.msg_keys(), &named.secrets());
+        ground.recording = Some(sender);
+        recording
+    });
     let measured = if let Some(terms) = terms {
         search(ground, plan, terms, stop, ticks, &mut |stage| watch.stage(&stage))
     } else {
         watch.begin(plan);
         carry_out(ground, plan, stop, Watcher { ticks, tell: &mut |event| watch.event(&event) })
     };
-    let mut measured = measured.map_err(|error| failed(named, &error))?;
-    let unwritten = watch.end(&measured);
-    measured.read_back = runtime.block_on(ground.read_back(&mut measured.findings, stop));
+    let ended = measured.map_err(|error| failed(named, &error)).map(|mut measured| {
+        let unwritten = watch.end(&measured);
+        measured.read_back = runtime.block_on(ground.read_back(&mut measured.findings, stop));
+        (measured, unwritten)
+    });
+    ground.recording = None;
+    let unrecorded = recording.and_then(Recording::end);
+    let (measured, unwritten) = ended?;
+    let unwritten = unwritten.or(unrecorded);
     Ok(Box::new(Tested { measured, found: ground.ground.found, unwritten }))
 }
 

@@ -18,7 +18,6 @@ use crate::cli::terminal::width;
 use crate::cli::{embedded, files};
 use crate::drive::conform::{self, ConformOptions, Event};
 use crate::drive::stop::Stop;
-use crate::history::Identity;
 use crate::judge::conform::summary::summarise;
 use crate::judge::text::{counted, printable};
 use crate::random::Random;
@@ -153,7 +152,7 @@ fn conform(
             let caller = run.found.member_calls.answer();
             let facts = conduct.facts(caller, run.found.read_back.word(), run.elapsed, run.incomplete);
             let report = report(facts, &run.outcomes, run.found.saw_member_calls.then_some(caller));
-            let identity = Identity { admin: target.app.admin.clone(), member_calls: run.found.member_calls };
+            let identity = conduct.identity(run.found);
             let exchanges = run.outcomes.iter().flat_map(|outcome| &outcome.exchanges);
             let secrets = conduct.named.secrets();
             (report, None, history.and_then(|output| record(output, identity, Vec::new(), exchanges, &secrets)))

@@ -15,8 +15,9 @@ use crate::clock::Timestamp;
 pub(super) struct MonotonicClock(Instant);
 
 impl MonotonicClock {
-    pub(super) fn start() -> MonotonicClock {
-        MonotonicClock(Instant::now())
+    /// The same for all runs on one ground, and for whoever reads back: their times can be compared.
+    pub(super) fn starting_at(start: Instant) -> MonotonicClock {
+        MonotonicClock(start)
     }
 
     pub(super) fn now(self) -> Timestamp {

@@ -17,6 +17,7 @@ mod writer;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime};
 
 use futures::future::select_ok;
@@ -31,6 +32,7 @@ use super::stop::Stop;
 use super::target::{ReadBack, Target};
 use crate::api::MemberCalls;
 use crate::drive::descriptors::TooFewDescriptors;
+use crate::history::Exchange;
 use crate::judge::load::findings::Findings;
 use crate::judge::load::ledger::{Difference, Ledger};
 use crate::judge::load::measured;
@@ -71,6 +73,8 @@ pub struct LoadGround<'a> {
     messages: Vec<Message>,
     /// One for each worker; they go from run to run.
     ledgers: Vec<Ledger>,
+    /// Where every exchange goes, if anybody records them. Where no more can be taken in, a worker waits: its lag tells of it.
+    pub recording: Option<SyncSender<Exchange>>,
 }
 
 impl<'a> LoadGround<'a> {
@@ -91,7 +95,12 @@ impl<'a> LoadGround<'a> {
         let keys = plan.traffics().map(|traffic| traffic.keys).max().unwrap_or(1);
         let ledger = |number| Ledger::new(messages.len(), keys as usize, u64::from(number), u64::from(threads));
         let ledgers = (0..threads).map(ledger).collect();
-        Ok(LoadGround { ground, url, address, messages, ledgers })
+        Ok(LoadGround { ground, url, address, messages, ledgers, recording: None })
+    }
+
+    /// The keys of the messages, made for this load.
+    pub fn msg_keys(&self) -> Vec<String> {
+        self.messages.iter().map(|message| message.msg_key.clone()).collect()
     }
 
     pub fn threads(&self) -> usize {
@@ -133,7 +142,13 @@ impl<'a> LoadGround<'a> {
         if left > 0 {
             count.unread.insert("the run was ended before".to_owned(), left);
         }
-        for (index, pairs) in told {
+        for (index, pairs, exchanges) in told {
+            if let Some(recording) = &self.recording {
+                for exchange in exchanges {
+                    // Why nobody listens any more is told by whoever cannot write.
+                    let _ = recording.send(exchange);
+                }
+            }
             let pairs = match pairs {
                 Ok(pairs) => pairs,
                 Err(why) => {

@@ -7,9 +7,6 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
-
 use super::choose::{Chooser, Share};
 use super::clock::MonotonicClock;
 use super::recorder::{Channels, PhaseEnd, Slice, Told};
@@ -17,6 +14,7 @@ use super::worker::{Common, Ended, WorkerError, work};
 use super::{LoadError, LoadGround};
 use crate::clock::{Offset, Zero};
 use crate::drive::stop::Stop;
+use crate::drive::urgency::give_way;
 use crate::judge::load::check::{Checked, evaluate};
 use crate::judge::load::fit::worst;
 use crate::judge::load::measured::{Connections, CutShort, Measured, MeasuredPhase, MeasuredSecond};
@@ -26,8 +24,6 @@ use crate::scenario::load::arrivals::Schedule;
 
 /// A moment is told so often, where it is told.
 const TICK: Duration = Duration::from_millis(100);
-/// The nice value of a thread that gives way to every other.
-const LEAST_URGENT: i32 = 19;
 /// Workers get so long to be on their marks before the plan's zero.
 const LEAD: Duration = Duration::from_millis(20);
 
@@ -79,7 +75,8 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
         address: ground.address,
         tls: ground.tls()?,
         seed: ground.ground.seed,
-        clock: MonotonicClock::start(),
+        clock: MonotonicClock::starting_at(ground.ground.start.into()),
+        recording: ground.recording.clone(),
         ready: Barrier::new(threads + 1),
         zero: OnceLock::new(),
         stop: stop.clone(),
@@ -105,9 +102,8 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
     let (sums, told) = (&mut collector, told);
     thread::scope(|scope| {
         scope.spawn(move || {
-            // Where a worker wants the core, whoever adds up and shows can wait. Only a thread of its own can be lowered: none
-            // may raise itself again. Where it cannot, it is merely less polite.
-            let _ = setpriority_process(Some(gettid()), LEAST_URGENT);
+            // Whoever adds up and shows can wait.
+            give_way();
             sums.collect(&told, watcher);
         });
     });

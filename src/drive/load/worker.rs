@@ -7,6 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Barrier, OnceLock};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use super::writer::Writer;
 use crate::api::reply::MOST_KEPT_BYTES;
 use crate::clock::{Offset, Timestamp, Zero};
 use crate::drive::stop::Stop;
-use crate::history::{Exchange, HttpReply, Outcome};
+use crate::history::{Exchange, HttpReply, Loss, Outcome};
 use crate::judge::load::ledger::Ledger;
 use crate::judge::load::measured::Connections;
 use crate::random::Random;
@@ -62,6 +63,7 @@ pub(super) struct Common {
     /// A check of a phase that aborts did not hold.
     pub(super) aborted: AtomicBool,
     pub(super) gauges: Arc<Gauges>,
+    pub(super) recording: Option<SyncSender<Exchange>>,
 }
 
 /// A worker at its end.
@@ -177,6 +179,7 @@ impl Worker {
         let now = self.now();
         for slot in self.slots.numbers() {
             if let Some(flight) = self.slots.land(slot) {
+                self.record(slot, &flight, now, || Outcome::Lost(Loss::Closed("the run was ended".to_owned())));
                 self.writer.lose(&flight.draft);
                 self.recorder.given_up(&flight, now);
             }
@@ -373,9 +376,10 @@ impl Worker {
         let Some(flight) = self.slots.reply(slot) else { return Err("unasked-for reply") };
         let at = self.zero.offset(now);
         self.pacer.replied(at);
-        if let 502..=504 = response.status {
+        if let status @ 502..=504 = response.status {
+            self.record(slot, &flight, at, || Outcome::Lost(Loss::Gateway(status)));
             self.writer.lose(&flight.draft);
-            self.recorder.lost(&flight, &format!("gateway answered HTTP {}", response.status), at);
+            self.recorder.lost(&flight, &format!("gateway answered HTTP {status}"), at);
         } else {
             self.judge(slot, &flight, response, at);
         }
@@ -386,29 +390,27 @@ impl Worker {
         Ok(())
     }
 
-    fn judge(&mut self, client: u32, flight: &Flight, response: &HttpResponse<'_>, now: Offset) {
+    fn judge(&mut self, slot: u32, flight: &Flight, response: &HttpResponse<'_>, now: Offset) {
         let mut differences = Vec::new();
+        self.record(slot, flight, now, || replied(response, usize::MAX));
         let settled = self.writer.settle(&flight.draft, response, &mut differences);
         if !differences.is_empty() {
-            let &HttpResponse { status, body, coding, .. } = response;
-            self.recorder.found(&mut differences, flight.phase, || {
-                Some(Exchange {
-                    client,
-                    request: self.writer.request(&flight.draft),
-                    outcome: Outcome::Replied(HttpReply {
-                        status,
-                        body: body[..body.len().min(MOST_KEPT_BYTES)].to_vec(),
-                        cut: None,
-                        coding: coding.map(str::to_owned),
-                    }),
-                    due: flight.due.since_zero(),
-                    sent: flight.sent.since_zero(),
-                    received: now.since_zero(),
-                    retries: 0,
-                })
-            });
+            let exchange = || exchange(&self.writer, slot, flight, replied(response, MOST_KEPT_BYTES), now);
+            self.recorder.found(&mut differences, flight.phase, || Some(exchange()));
         }
         self.recorder.replied(flight, settled, now);
+    }
+
+    /// Hands a call that has ended to whoever records the run: before its keys change, which say what it carried.
+    fn record(&self, slot: u32, flight: &Flight, now: Offset, outcome: impl FnOnce() -> Outcome) {
+        let Some(recording) = &self.common.recording else { return };
+        let mut exchange = exchange(&self.writer, slot, flight, outcome(), now);
+        let zero = self.zero.timestamp(Offset::ZERO).since(Timestamp::default());
+        for time in [&mut exchange.due, &mut exchange.sent, &mut exchange.received] {
+            *time += zero;
+        }
+        // Why nobody listens any more is told by whoever cannot write.
+        let _ = recording.send(exchange);
     }
 
     // ------------------------------------------------------------------------------------------------ connections
@@ -435,6 +437,7 @@ impl Worker {
     /// A connection is gone, and with it the reply to the call on it.
     fn lose(&mut self, slot: u32, cause: &str, now: Timestamp) {
         if let Some(flight) = self.slots.lose(slot, cause, now) {
+            self.record(slot, &flight, self.zero.offset(now), || Outcome::Lost(Loss::Closed(cause.to_owned())));
             self.writer.lose(&flight.draft);
             self.recorder.lost(&flight, cause, self.zero.offset(now));
         }
@@ -442,4 +445,23 @@ impl Worker {
             self.slots.retry(slot);
         }
     }
+}
+
+/// A call and what came of it, as long as its keys are as they were when it was sent.
+fn exchange(writer: &Writer, slot: u32, flight: &Flight, outcome: Outcome, now: Offset) -> Exchange {
+    Exchange {
+        client: slot,
+        request: writer.request(&flight.draft),
+        outcome,
+        due: flight.due.since_zero(),
+        sent: flight.sent.since_zero(),
+        received: now.since_zero(),
+        retries: 0,
+    }
+}
+
+/// A response of which no more than so much is kept.
+fn replied(&HttpResponse { status, body, coding, .. }: &HttpResponse<'_>, most: usize) -> Outcome {
+    let body = body[..body.len().min(most)].to_vec();
+    Outcome::Replied(HttpReply { status, body, cut: None, coding: coding.map(str::to_owned) })
 }

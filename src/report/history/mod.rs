@@ -6,6 +6,7 @@
 pub mod har;
 pub mod together;
 
+use std::borrow::Borrow;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -15,8 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::race::Race;
 use super::secrets::{MASK, Secrets, is_usersig};
 use crate::api::{HttpRequest, MemberCalls};
-use crate::history::Identity;
-use crate::history::{Exchange, HttpReply, Loss, Outcome};
+use crate::history::{Exchange, HttpReply, Identity, Loss, Outcome};
 use crate::verdict::Overall;
 
 /// Version of the form. Grows when a field changes its meaning or goes.
@@ -92,15 +92,19 @@ pub struct HistoryError {
     pub what: String,
 }
 
-/// Writes a history.
-pub fn write<'e>(
+/// Writes a history, each exchange as it comes.
+pub fn write(
     out: &mut dyn Write,
     head: &HistoryHead,
-    exchanges: impl IntoIterator<Item = &'e Exchange>,
-    secrets: &Secrets,
+    exchanges: impl IntoIterator<Item: Borrow<Exchange>>,
+    mut secrets: Secrets,
 ) -> io::Result<()> {
     line(out, head)?;
-    (0..).zip(exchanges).try_for_each(|(number, exchange)| line(out, &entry(number, exchange, secrets)))
+    (0..).zip(exchanges).try_for_each(|(number, exchange)| {
+        let exchange = exchange.borrow();
+        secrets.learn(&exchange.request);
+        line(out, &entry(number, exchange, &secrets))
+    })
 }
 
 fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {

@@ -236,6 +236,7 @@ fn explained(lines: &[Value]) -> Value {
 }
 
 const FUZZ: [&str; 4] = ["--rate", "none", "--cases", "100"];
+const LOAD: [&str; 9] = ["--rate", "500/s", "--for", "1s", "--mix", "8:1:1", "--as", "admin,sender,recipient", "--kvs=1-4"];
 const RUN: [&str; 3] = ["--rate", "none", "--fast"];
 
 #[test]
@@ -265,6 +266,42 @@ fn what_run_and_fuzz_recorded_is_judged_and_only_what_no_order_explains_is_blame
         let race = judged(&kept(command, &["--mutant", mutant], more), 1);
         assert!(race["anomalies"].to_string().contains(found), "{command}, {mutant}: {race}");
     }
+}
+
+#[test]
+fn what_load_recorded_is_judged_whatever_became_of_its_calls() {
+    let lawful: [&[&str]; 5] = [
+        &["--message-limit", "none"],
+        &["--message-limit", "none", "--reading", "seq=per-message", "--reading", "cleared-key=reset"],
+        &["--message-limit", "none", "--fault", "close:40"],
+        &["--message-limit", "none", "--fault", "bad-gateway:30"],
+        &["--message-limit", "fixed-window-aligned:5/60s"],
+    ];
+    for flags in lawful {
+        let mut lines = kept("load", flags, &LOAD);
+        let race = explained(&lines);
+        // Every call, and a look at every message in the end.
+        let told = lines[1..].iter().filter(|line| line["path"].as_str().is_some_and(|path| path.ends_with("set_key_values")));
+        assert_eq!((told.count(), lines.len()), (500, 1 + 500 + 64), "{flags:?}");
+        assert!(race["unknown_outcomes"] != 0 || !flags.contains(&"--fault"), "{flags:?}: {race}");
+        Random::seeded(3).shuffle(&mut lines[1..]);
+        assert_eq!(explained(&lines), race, "{flags:?}");
+    }
+    let lossy = ["--message-limit", "none", "--lose-one-in", "20"];
+    let by_member = ["--rate", "500/s", "--for", "1s", "--as", "sender", "--messages", "200"];
+    for more in [LOAD.as_slice(), &by_member] {
+        let race = judged(&kept("load", &lossy, more), 1);
+        assert!(race["anomalies"].to_string().contains("acknowledged write missing"), "{more:?}: {race}");
+    }
+}
+
+#[test]
+fn the_trials_of_a_search_are_one_history() {
+    let search = ["--find-capacity", "--slo", "p99 response < 10s", "--start-rate", "200/s", "--max-rate", "400/s"];
+    let short = ["--trial", "200ms", "--confirm", "200ms", "--as", "sender"];
+    let lines = kept("load", &["--message-limit", "none"], &[search.as_slice(), &short].concat());
+    assert!(lines.len() > 100, "{}", lines.len());
+    explained(&lines);
 }
 
 #[test]
