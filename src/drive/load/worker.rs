@@ -401,7 +401,7 @@ impl Worker {
         self.recorder.replied(flight, settled, now);
     }
 
-    /// Hands a call that has ended to whoever records the run: before its keys change, which say what it carried.
+    /// Hands a call that has ended to whoever records the run.
     fn record(&self, slot: u32, flight: &Flight, now: Offset, outcome: impl FnOnce() -> Outcome) {
         let Some(recording) = &self.common.recording else { return };
         let mut exchange = exchange(&self.writer, slot, flight, outcome(), now);
@@ -447,7 +447,7 @@ impl Worker {
     }
 }
 
-/// A call and what came of it, as long as its keys are as they were when it was sent.
+/// A call and what came of it, until the next one on its keys.
 fn exchange(writer: &Writer, slot: u32, flight: &Flight, outcome: Outcome, now: Offset) -> Exchange {
     Exchange {
         client: slot,

@@ -21,6 +21,8 @@ struct Key {
     state: HeldKey,
     /// The Seq that the target last told; 0 if none.
     seq: i64,
+    /// What that was when the last call on it was opened.
+    sent_seq: i64,
     /// The last write on it that a limit turned away;
     turned_away: WriteId,
     busy: bool,
@@ -43,7 +45,7 @@ enum HeldKey {
     },
 }
 
-const FRESH: Key = Key { state: HeldKey::Unset, seq: 0, turned_away: WriteId::NONE, busy: false };
+const FRESH: Key = Key { state: HeldKey::Unset, seq: 0, sent_seq: 0, turned_away: WriteId::NONE, busy: false };
 
 /// One message's keys.
 #[derive(Clone, Debug)]
@@ -109,9 +111,9 @@ impl Ledger {
         &self.names[usize::from(key)]
     }
 
-    /// The Seq to send for a key: the last one told.
+    /// The Seq that the last call on a key is sent with, under way or settled: the last one told before it.
     pub fn seq(&self, message: u32, key: u16) -> i64 {
-        self.messages[message as usize].as_ref().map_or(0, |message| message.keys[usize::from(key)].seq)
+        self.messages[message as usize].as_ref().map_or(0, |message| message.keys[usize::from(key)].sent_seq)
     }
 
     fn message(&mut self, message: u32) -> &mut HeldMessage {
@@ -304,7 +306,10 @@ impl HeldMessage {
             if taken == count as usize {
                 self.cursor = at;
                 ticket.count = count as u8;
-                ticket.keys().iter().for_each(|key| self.keys[usize::from(*key)].busy = true);
+                for key in ticket.keys() {
+                    let key = &mut self.keys[usize::from(*key)];
+                    (key.busy, key.sent_seq) = (true, key.seq);
+                }
                 return true;
             }
         }
@@ -534,9 +539,12 @@ mod tests {
         let lost = open(&mut ledger, Operation::Set, true);
         ledger.lose(&lost);
         let next = open(&mut ledger, Operation::Set, true);
+        let sent = ledger.seq(0, 0);
         assert_eq!(settle(&mut ledger, &next, 23001, &lost.first_write.text(), 4), (Class::Conflict, vec![]));
-        assert_eq!(ledger.seq(0, 0), 4);
+        // A finding shows the call as it was sent, and the next one goes by what was told.
+        assert_eq!((sent, ledger.seq(0, 0)), (3, sent));
         let another = open(&mut ledger, Operation::Set, true);
+        assert_eq!(ledger.seq(0, 0), 4);
         ledger.lose(&another);
         let next = open(&mut ledger, Operation::Set, true);
         assert_eq!(settle(&mut ledger, &next, 23001, "another's", 5).1, ["SET-2"]);
