@@ -4,10 +4,11 @@
 //! was seen can go back to one, and need not look at one twice.
 
 use std::collections::BTreeMap;
+use std::mem::swap;
 
 use super::gate::Refusal;
 use super::request::{self, Address, Operator};
-use super::rules::{AllFailed, ClearReach, FromOmitted, KeySpace, LimitPlace, Order, Partial, Rules, Swapped};
+use super::rules::{AllFailed, ClearReach, FromOmitted, KeySpace, LimitPlace, MixedUp, Order, Partial, Rules, Side, Swapped};
 use super::store::Store;
 use crate::api::MemberCalls;
 use crate::api::{Call, Extension, KeyResult, Operation, Reply};
@@ -67,7 +68,10 @@ impl Contents {
             made.is_admins = call.from.is_none();
             self.messages.insert(id.clone(), made);
         }
-        let message = self.messages.get(&id).ok_or_else(|| no_message(rules))?;
+        let Some(message) = self.messages.get(&id) else {
+            let is_acknowledged = access.acknowledges_missing.contains(&call.operation);
+            return if is_acknowledged { Ok(()) } else { Err(no_message(rules)) };
+        };
         if !message.is_named_by(rules, from, &call.to) {
             let swapped = message.is_swapped_by(from, &call.to) && access.swapped == Swapped::Refused;
             let exchanged = || Refusal::new(codes.invalid, "From_Account and To_Account are exchanged");
@@ -75,10 +79,8 @@ impl Contents {
         }
         if let Operator::Account(account) = operator {
             let (is_sender, is_recipient) = (*account == message.sender, *account == message.recipient);
-            let may = is_sender || (is_recipient && access.recipient_may) || access.strangers_may;
-            let is_clear = call.operation == Operation::Clear;
-            let may = may || is_clear && access.strangers_may_clear;
-            if !may || (is_clear && !access.members_may_clear) {
+            let sides = [(is_sender, access.sender_may), (is_recipient, access.recipient_may), (true, access.strangers_may)];
+            if !sides.iter().any(|(is_of_it, may)| *is_of_it && may.contains(&call.operation)) {
                 return Err(Refusal::new(codes.outsider, format!("{account} may not do this")));
             }
         }
@@ -99,7 +101,9 @@ impl Contents {
             let nothing = || Extension { key: key.to_owned(), value: String::new(), seq: 0 };
             KeyResult { code, extension: store.map_or_else(nothing, |store| store.current(rules, key)) }
         };
-        Ok(Reply::accepted(Some(call.pairs().iter().map(|kv| result(&kv.key)).collect())))
+        let mut results: Vec<KeyResult> = call.pairs().iter().map(|kv| result(&kv.key)).collect();
+        put_in_order(rules, &mut results);
+        Ok(Reply::accepted(Some(results)))
     }
 
     /// Writes what an admitted call asks for; where it is not `kept`, only the answer is as if it had.
@@ -117,8 +121,27 @@ impl Contents {
                 message.store.clear(rules, operator, &[]);
             }
         }
-        let store = self.store(rules, app, &call.msg_key).ok_or_else(|| no_message(rules))?;
+        let operator = &self.acting(rules, app, operator, call);
+        let mut nowhere = Store::default();
+        let store = match self.store(rules, app, &call.msg_key) {
+            Some(store) => store,
+            None if rules.access.acknowledges_missing.contains(&call.operation) => &mut nowhere,
+            None => return Err(no_message(rules)),
+        };
         if kept { apply_to(store, rules, operator, call) } else { apply_to(&mut store.clone(), rules, operator, call) }
+    }
+
+    /// Whom a call is taken to come from.
+    fn acting(&self, rules: &Rules, app: u64, operator: &Operator, call: &Call) -> Operator {
+        let message = self.messages.get(&(app, call.msg_key.clone()));
+        let favoured = message.zip(rules.access.taken_for_admin).map(|(message, side)| match side {
+            Side::Sender => &message.sender,
+            Side::Recipient => &message.recipient,
+        });
+        match operator {
+            Operator::Account(account) if favoured == Some(account) => Operator::Admin,
+            _ => operator.clone(),
+        }
     }
 
     /// The pairs that a call works on.
@@ -182,9 +205,8 @@ pub(super) fn apply_to(store: &mut Store, rules: &Rules, operator: &Operator, ca
 pub(super) fn written(rules: &Rules, mut results: Vec<KeyResult>) -> Reply {
     let failed = results.iter().find(|result| result.code != 0).map(|result| result.code);
     let all_failed = results.iter().all(|result| result.code != 0);
-    if rules.writes.order == Order::Reversed {
-        results.reverse();
-    }
+    mix_up(rules.writes.mixed_up, &mut results);
+    put_in_order(rules, &mut results);
     if rules.writes.drops_failed_results {
         results.retain(|result| result.code == 0);
     }
@@ -196,6 +218,26 @@ pub(super) fn written(rules: &Rules, mut results: Vec<KeyResult>) -> Reply {
     match failed.filter(|_| fails_top) {
         Some(code) => Reply { results: Some(results), ..Reply::refusal(code, "no pair was written") },
         None => Reply::accepted(Some(results)),
+    }
+}
+
+fn put_in_order(rules: &Rules, results: &mut [KeyResult]) {
+    if rules.writes.order == Order::Reversed {
+        results.reverse();
+    }
+}
+
+/// Gives each result a part of the one after it, and the last a part of the first.
+fn mix_up(mixed_up: MixedUp, results: &mut [KeyResult]) {
+    for at in 1..results.len() {
+        let (one, next) = results[at - 1..=at].split_at_mut(1);
+        let (one, next) = (&mut one[0], &mut next[0]);
+        match mixed_up {
+            MixedUp::Nothing => {}
+            MixedUp::Seqs => swap(&mut one.extension.seq, &mut next.extension.seq),
+            MixedUp::Values => swap(&mut one.extension.value, &mut next.extension.value),
+            MixedUp::Codes => swap(&mut one.code, &mut next.code),
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::limiter::{Algorithm, Limit, Scope};
 use super::rules::{
-    BodyForm, Carried, ClearReach, DeleteReach, Info, ItemForm, KeyMatch, KeySpace, Measure, Partial, Rules, SeqMatch,
-    StatusWords, ValueKept,
+    AnsweredWith, BodyForm, Carried, ClearReach, DeleteReach, Info, ItemForm, KeyMatch, KeySpace, LeftOut, Measure, MixedUp,
+    Partial, Rules, SeqMatch, SeqRange, Side, StatusWords, ValueKept,
 };
-use crate::api::code;
+use crate::api::{Operation, code};
 
 /// One unlawful change.
 pub struct Mutant {
@@ -47,6 +47,10 @@ mutants! {
     "values of any length" breaks "REQ-10" => |rules| rules.bounds.value_bytes = usize::MAX;
     "value length in characters" breaks "REQ-11" => |rules| rules.bounds.value_measure = Measure::Chars;
     "value length in UTF-16 units" breaks "REQ-11" => |rules| rules.bounds.value_measure = Measure::Utf16Units;
+    "value length in escaped JSON" breaks "REQ-10" "REQ-11" => |rules| rules.bounds.value_measure = Measure::Escaped;
+    "a key and its value to 1000 bytes together" breaks "REQ-8" "REQ-10" => |rules| rules.bounds.pair_bytes = 1000;
+    "bodies to 12 KB" breaks "REQ-7" "REQ-10" => |rules| rules.bounds.body_bytes = 12_000;
+    "bodies to 22000 bytes" breaks "REQ-7" "REQ-10" => |rules| rules.bounds.body_bytes = 22_000;
 
     // Codes
     "a conflict is 10004" breaks "SEQ-1" => |rules| rules.codes.seq_conflict = code::INVALID;
@@ -112,13 +116,27 @@ mutants! {
     "types are coerced" breaks "REQ-2" "REQ-3" "REQ-4" "REQ-16" => |rules| rules.fields.coerces_types = true;
     "what follows the body is passed over" breaks "HTTP-7" => |rules| rules.fields.lenient_json = true;
     "a refused set sets its well-formed pairs" breaks "REQ-13" "REQ-7" => |rules| rules.fields.applies_refused = true;
+    "a pair is taken for a list of one" breaks "REQ-5" "REQ-16" => |rules| rules.fields.takes_single_item = true;
+    "fractions are cut off" breaks "REQ-4" "REQ-16" => |rules| rules.fields.cuts_fractions = true;
+    "a From_Account of another type counts as left out" breaks "REQ-19" => |rules| rules.fields.passes_over_bad_from = true;
 
     // Who and what
-    "strangers may write" breaks "WHO-2" => |rules| rules.access.strangers_may = true;
-    "the recipient may not write" breaks "SET-6" => |rules| rules.access.recipient_may = false;
-    "members may not clear" breaks "CLR-2" => |rules| rules.access.members_may_clear = false;
-    "strangers may clear" breaks "WHO-2" => |rules| rules.access.strangers_may_clear = true;
+    "strangers may write" breaks "WHO-2" => |rules| rules.access.strangers_may = &Operation::ALL;
+    "the recipient may not write" breaks "SET-6" => |rules| rules.access.recipient_may = &[];
+    "members may not clear" breaks "CLR-2" => |rules| {
+        rules.access.sender_may = &[Operation::Set, Operation::Delete];
+        rules.access.recipient_may = &[Operation::Set, Operation::Delete];
+    };
+    "strangers may clear" breaks "WHO-2" => |rules| rules.access.strangers_may = &[Operation::Clear];
     "every caller is an admin" breaks "SEQ-1" "WHO-2" => |rules| rules.access.every_identifier_is_admin = true;
+    "the recipient may not clear" breaks "CLR-2" => |rules| rules.access.recipient_may = &[Operation::Set, Operation::Delete];
+    "the recipient may not delete" breaks "DEL-1" "DEL-2" => |rules| rules.access.recipient_may = &[Operation::Set, Operation::Clear];
+    "strangers may delete" breaks "WHO-2" => |rules| rules.access.strangers_may = &[Operation::Delete];
+    "the sender's Seq is not checked" breaks "SEQ-1" "SEQ-2" => |rules| rules.access.taken_for_admin = Some(Side::Sender);
+    "the recipient's Seq is not checked" breaks "SEQ-1" "SEQ-2" => |rules| rules.access.taken_for_admin = Some(Side::Recipient);
+    "a set of a message that does not exist is acknowledged" breaks "MSG-1" => |rules| rules.access.acknowledges_missing = &[Operation::Set];
+    "a delete on a message that does not exist is acknowledged" breaks "MSG-1" => |rules| rules.access.acknowledges_missing = &[Operation::Delete];
+    "a clear of a message that does not exist is acknowledged" breaks "MSG-1" => |rules| rules.access.acknowledges_missing = &[Operation::Clear];
     "a message that does not exist is made" breaks "MSG-1" => |rules| rules.access.creates_missing_message = true;
     "support is not asked for" breaks "MSG-2" => |rules| rules.access.ignores_missing_support = true;
     "the plan is not asked for" breaks "ERR-2" => |rules| rules.access.ignores_missing_plan = true;
@@ -133,9 +151,21 @@ mutants! {
     "a stale Seq fits" breaks "SEQ-1" => |rules| rules.seq.matches = SeqMatch::AtMost;
     "no Seq fits" breaks "SET-1" "SET-2" => |rules| rules.seq.matches = SeqMatch::Never;
     "a new key takes any Seq" breaks "SEQ-2" => |rules| rules.seq.fresh_key_takes_any = true;
+    "a deleted key takes any Seq" breaks "DEL-3" "SEQ-2" => |rules| rules.seq.deleted_key_takes_any = true;
+    "a deleted key is never set again" breaks "DEL-1" "SEQ-5" => |rules| rules.seq.deleted_key_is_over = true;
+    "a deleted key that is set again begins at 1" breaks "SEQ-1" "SET-2" => |rules| rules.seq.restarts_after_delete = true;
+    "an admin's delete leaves no tombstone, a member's does" breaks "DEL-3" => |rules| rules.seq.admin_delete_resets = true;
+    "a Seq fits by its low 32 bits" breaks "SEQ-2" => |rules| rules.seq.matches = SeqMatch::LowBits(32);
+    "a negative Seq fits" breaks "SEQ-10" "SEQ-2" => |rules| rules.seq.matches = SeqMatch::Absolute;
+    "the first pair's Seq counts for all" breaks "SEQ-1" "SEQ-4" => |rules| rules.seq.first_counts_for_all = true;
+    "each pair of a request has a Seq of its own" breaks "SET-1" "SEQ-8" => |rules| rules.seq.counts_pairs = true;
+    "the Seq stops at 99" breaks "SET-2" => |rules| rules.seq.range = SeqRange::StopsAt(99);
+    "the Seq wraps at 2^8" breaks "SET-2" => |rules| rules.seq.range = SeqRange::WrapsAt(1 << 8);
+    "an admin's Seq is taken over" breaks "SEQ-6" => |rules| rules.seq.takes_admins = true;
+    "an admin's delete is checked" breaks "DEL-2" => |rules| rules.seq.checks_admin_delete = true;
     "a member's own key takes any Seq" breaks "SEQ-1" "SEQ-2" => |rules| rules.seq.own_key_takes_any = true;
     "a key that holds the value takes any Seq" breaks "SEQ-2" => |rules| rules.seq.same_value_takes_any = true;
-    "Seqs are equal if their low bytes are" breaks "SEQ-2" => |rules| rules.seq.matches = SeqMatch::LowByte;
+    "Seqs are equal if their low bytes are" breaks "SEQ-2" => |rules| rules.seq.matches = SeqMatch::LowBits(8);
     "a Seq one behind fits" breaks "SEQ-1" => |rules| rules.seq.matches = SeqMatch::OneBehind;
     "Seq 0 fits always" breaks "SEQ-2" => |rules| rules.seq.matches = SeqMatch::ZeroToo;
     "an admin's Seq is checked" breaks "SEQ-6" => |rules| rules.seq.checks_admin = true;
@@ -157,6 +187,10 @@ mutants! {
     "keys are trimmed" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::Trimmed;
     "keys are told apart by 64 bytes" breaks "SET-4" "REQ-8" => |rules| rules.writes.keys = KeyMatch::Prefix(64);
     "keys are ASCII" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::AsciiOnly;
+    "keys lose spaces at their end" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::TrimmedEnd;
+    "keys lose combining marks" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::WithoutMarks;
+    "dots in keys are underscores" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::DotsReplaced;
+    "a key is a property that every object has" breaks "SET-4" "SET-2" => |rules| rules.writes.loses_key = Some("__proto__");
     "keys are told apart by 99 bytes" breaks "SET-4" "REQ-8" => |rules| rules.writes.keys = KeyMatch::Prefix(99);
     "keys lose control characters" breaks "SET-4" => |rules| rules.writes.keys = KeyMatch::WithoutControls;
     "keys lose characters beyond 16 bits" breaks "SET-4" "REQ-9" => |rules| rules.writes.keys = KeyMatch::Utf16Only;
@@ -168,6 +202,9 @@ mutants! {
     "values are trimmed" breaks "SET-4" => |rules| rules.writes.values = ValueKept::Trimmed;
     "values are cut to 255 characters" breaks "SET-4" "REQ-10" => |rules| rules.writes.values = ValueKept::CutTo(255);
     "values are ASCII" breaks "SET-4" "REQ-11" => |rules| rules.writes.values = ValueKept::AsciiOnly;
+    "values end at a NUL" breaks "SET-4" => |rules| rules.writes.values = ValueKept::CutAtNul;
+    "values end at a character of four bytes" breaks "SET-4" => |rules| rules.writes.values = ValueKept::CutAtFourBytes;
+    "values have the line ends of Unix" breaks "SET-4" => |rules| rules.writes.values = ValueKept::UnixLines;
     "values are ASCII, but echoed as sent" breaks "SET-4" "REQ-11" => |rules| {
         rules.writes.values = ValueKept::AsciiOnly;
         rules.wire.echoes_sent_value = true;
@@ -178,6 +215,7 @@ mutants! {
     "a delete deletes nothing" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::Nothing;
     "a delete deletes its first key only" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::FirstNamed;
     "a delete deletes everything" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::Everything;
+    "a delete deletes what begins with its key" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::Prefixed;
     "a delete needs the value" breaks "DEL-1" => |rules| rules.writes.delete_needs_value = true;
     "a delete leaves what others wrote" breaks "DEL-1" => |rules| rules.writes.delete_reach = DeleteReach::Own;
     "a set of more than ten pairs keeps ten" breaks "SET-2" "SET-4" "SET-3" => |rules| rules.writes.pairs_kept_at_most = 10;
@@ -185,10 +223,19 @@ mutants! {
     "a set brings back what was cleared" breaks "CLR-1" "SET-4" "SET-1" => |rules| rules.writes.set_undoes_clear = true;
     "a clear clears nothing" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::Nothing;
     "a clear leaves one" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::AllButLast;
+    "a clear clears 20 at most" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::AtMost(20);
+    "a clear clears 200 at most" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::AtMost(200);
     "a clear clears the conversation" breaks "CLR-1" => |rules| rules.writes.clear_reach = ClearReach::Conversation;
     "clearing nothing fails" breaks "CLR-4" => |rules| rules.writes.clear_of_nothing_fails = true;
     "results stop at 19" breaks "SET-3" => |rules| rules.writes.results_at_most = 19;
     "results stop at ten" breaks "SET-3" => |rules| rules.writes.results_at_most = 10;
+    "results have their neighbour's Seq" breaks "SET-2" "SEQ-3" => |rules| rules.writes.mixed_up = MixedUp::Seqs;
+    "results have their neighbour's value" breaks "SET-3" "SET-4" "SEQ-3" => |rules| rules.writes.mixed_up = MixedUp::Values;
+    "results have their neighbour's code" breaks "SEQ-4" "SEQ-1" => |rules| rules.writes.mixed_up = MixedUp::Codes;
+    "a set answers with the Seq before it" breaks "SET-1" "SET-2" => |rules| rules.writes.answered = AnsweredWith::WithSeqBefore;
+    "a set answers with the value before it" breaks "SET-3" "SET-4" => |rules| rules.writes.answered = AnsweredWith::WithValueBefore;
+    "a message remembers 250 pairs" breaks "SET-4" => |rules| rules.writes.remembers = 250;
+    "a message begins anew after 100 writes" breaks "SET-2" "SET-4" => |rules| rules.writes.begins_anew_after = Some(100);
     "failed keys have no result" breaks "SET-3" => |rules| rules.writes.drops_failed_results = true;
     "one acknowledged write in 20 is lost" breaks "SET-2" "SET-4" "DEL-1" "SEQ-7" "CLR-1" => |rules| rules.writes.loses_one_in = Some(20);
     "one acknowledged write in 2000 is lost" breaks "SEQ-7" => |rules| rules.writes.loses_one_in = Some(2000);
@@ -207,6 +254,14 @@ mutants! {
     "150 sets a minute" breaks "LIM-3" => |rules| rules.limits.message = Some(minute(150, Scope::Message));
     "201 sets a minute" breaks "LIM-4" => |rules| rules.limits.message = Some(minute(201, Scope::Message));
     "no limit a minute" breaks "LIM-4" => |rules| rules.limits.message = None;
+    "200 calls in three seconds" breaks "LIM-1" "LIM-2" => |rules| {
+        rules.limits.app = Some(Limit::new(Algorithm::SlidingLog, 200, Duration::from_secs(3)));
+    };
+    "100 sets in half a minute" breaks "LIM-3" => |rules| {
+        let limit = Limit::new(Algorithm::SlidingLog, 100, Duration::from_secs(30));
+        rules.limits.message = Some(Limit { scope: Scope::Message, ..limit });
+    };
+    "an admin has no limit a minute" breaks "LIM-4" => |rules| rules.limits.binds_admins = false;
     "one limit for all messages" breaks "LIM-4" "LIM-3" => |rules| rules.limits.message = Some(minute(200, Scope::Conversation));
     "a limit a key" breaks "LIM-4" => |rules| rules.limits.message = Some(minute(200, Scope::Key));
     "200 sets an hour" breaks "LIM-4" => |rules| {
@@ -230,11 +285,20 @@ mutants! {
     "items without Seq" breaks "SET-3" => |rules| rules.wire.item = ItemForm::WithoutSeq;
     "items without Value" breaks "SET-3" => |rules| rules.wire.item = ItemForm::WithoutValue;
     "items by key" breaks "SET-3" => |rules| rules.wire.item = ItemForm::ByKey;
+    "one conflict makes ActionStatus FAIL" breaks "SEQ-4" "HTTP-2" => |rules| rules.wire.status_words = StatusWords::FailsInPart;
+    "no ErrorCode where it is 0" breaks "HTTP-2" => |rules| rules.wire.leaves_out = LeftOut::Code;
+    "no ErrorCode of a key where it is 0" breaks "SET-3" => |rules| rules.wire.leaves_out = LeftOut::ItemCodes;
+    "no Value where it is empty" breaks "SET-3" => |rules| rules.wire.leaves_out = LeftOut::Values;
+    "no Extension where a key failed" breaks "SET-3" "SEQ-3" => |rules| rules.wire.item = ItemForm::NullWhereFailed;
     "another name for the list" breaks "SET-3" => |rules| rules.wire.list_name = "extensionList";
     "HTML" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::Html;
     "an empty body" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::Empty;
     "Latin-1" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::Latin1;
     "the reply in an array" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::InArray;
+    "replies begin with a byte order mark" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::WithByteOrderMark;
+    "the reply in a callback" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::InCallback;
+    "the reply twice" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::Twice;
+    "replies are cut to 4096 bytes" breaks "HTTP-2" => |rules| rules.wire.body = BodyForm::CutTo(4096);
 }
 
 fn second(limit: u64) -> Limit {

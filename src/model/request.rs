@@ -34,6 +34,9 @@ pub struct ParsedCall {
 /// Reads a body into its JSON object.
 pub fn object(rules: &Rules, body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     let bad = |info: String| Refusal::new(rules.codes.bad_json, info);
+    if body.len() > rules.bounds.body_bytes {
+        return Err(invalid(rules, &format!("a body of {} bytes is longer than {}", body.len(), rules.bounds.body_bytes)));
+    }
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(bad("the body is no JSON object".to_owned())),
@@ -72,7 +75,10 @@ pub fn draft(rules: &Rules, body: &Map<String, Value>, identifier: &str, is_admi
 
 /// Reads which message a body names; `get_key_values` names it the same way.
 pub fn address(rules: &Rules, body: &Map<String, Value>) -> Result<Address, Refusal> {
-    let from = text(rules, body, "From_Account")?;
+    let from = match text(rules, body, "From_Account") {
+        Err(_) if rules.fields.passes_over_bad_from => None,
+        from => from?,
+    };
     let to = text(rules, body, "To_Account")?.unwrap_or_default();
     let msg_key = text(rules, body, "MsgKey")?.unwrap_or_default();
     check_names(rules, from.as_deref(), &to, &msg_key)?;
@@ -107,7 +113,8 @@ fn pairs(rules: &Rules, operation: Operation, list: Option<&Value>) -> (Option<V
         // A clear's list means nothing to a lawful endpoint, whatever it is.
         Some(_) if operation == Operation::Clear => return (Some(listed_keys(list)), None),
         None | Some(Value::Null) => return (None, None),
-        Some(Value::Array(items)) => items,
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(item @ Value::Object(_)) if rules.fields.takes_single_item => std::slice::from_ref(item),
         Some(_) => return (None, Some(wrong_type(rules, "ExtensionList", "an array"))),
     };
     let read: Vec<Result<Kv, Refusal>> = items.iter().map(|item| kv(rules, item)).collect();
@@ -179,6 +186,9 @@ fn check_kv(rules: &Rules, kv: &Kv, operation: Operation, is_member: bool) -> Re
     if length > bounds.key_bytes {
         return Err(invalid(rules, &format!("a Key of {length} is longer than {}", bounds.key_bytes)));
     }
+    if length + kv.value.as_deref().map_or(0, str::len) > bounds.pair_bytes {
+        return Err(invalid(rules, &format!("a pair is longer than {}", bounds.pair_bytes)));
+    }
     let required = if operation == Operation::Set { fields.value_required } else { fields.delete_value_required };
     match &kv.value {
         None if required => return Err(invalid(rules, "Value is missing")),
@@ -225,6 +235,8 @@ fn string(rules: &Rules, field: &str, value: &Value) -> Result<String, Refusal> 
 fn integer(rules: &Rules, field: &str, value: &Value) -> Result<i64, Refusal> {
     let number = match value {
         Value::String(text) if rules.fields.coerces_types => text.parse().ok(),
+        #[expect(clippy::cast_possible_truncation, reason = "what is cut off is what this is about")]
+        Value::Number(number) if rules.fields.cuts_fractions => number.as_f64().map(|number| number as i64),
         value => value.as_i64(),
     };
     number.ok_or_else(|| wrong_type(rules, field, "an integer"))

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::request::Operator;
 use super::rules::{
-    Carried, ClearList, ClearReach, Counter, DeleteMissing, DeleteReach, DuplicateKeys, EmptyValue, Gone, KeyMatch, Partial,
-    Rules, SeqMatch, ValueKept,
+    AnsweredWith, Carried, ClearList, ClearReach, Counter, DeleteMissing, DeleteReach, DuplicateKeys, EmptyValue, Gone, KeyMatch,
+    Partial, Rules, SeqMatch, SeqRange, ValueKept,
 };
 use crate::api::{Call, Extension, KeyResult, Kv, Operation};
 
@@ -111,9 +111,18 @@ impl Store {
 
     /// Carries out a set or a delete: one result a key.
     pub fn write(&mut self, rules: &Rules, operator: &Operator, call: &Call) -> Vec<KeyResult> {
+        if rules.writes.begins_anew_after.is_some_and(|writes| self.counter >= writes) {
+            *self = Store::default();
+        }
         let before = (rules.writes.partial == Partial::AllOrNothing).then(|| self.clone());
-        let kvs = effective(rules, call.pairs());
-        let stamp = self.counter + 1;
+        let mut kvs = effective(rules, call.pairs());
+        if rules.seq.first_counts_for_all {
+            let first = kvs.first().and_then(|kv| kv.seq);
+            for kv in &mut kvs {
+                kv.seq = first;
+            }
+        }
+        let mut stamp = self.counter + 1;
         let mut results: Vec<KeyResult> = Vec::with_capacity(kvs.len());
         if call.operation == Operation::Set {
             for (key, pair) in std::mem::take(&mut self.cleared) {
@@ -131,13 +140,15 @@ impl Store {
             }
             let deletes = call.operation == Operation::Delete
                 || (kv.value.as_deref() == Some("") && rules.fields.empty_value == EmptyValue::Deletes);
-            let result = if deletes {
-                self.delete(rules, operator, kv, index, stamp)
-            } else {
-                self.set(rules, operator, kv, index, stamp)
-            };
-            results.push(result);
+            let is_kept = rules.writes.loses_key != Some(&kv.key);
+            results.push(match deletes {
+                true => self.delete(rules, operator, kv, index, stamp),
+                false if is_kept => self.set(rules, operator, kv, index, stamp),
+                false => self.clone().set(rules, operator, kv, index, stamp),
+            });
+            stamp += i64::from(rules.seq.counts_pairs);
         }
+        self.forget_beyond(rules.writes.remembers, &kvs);
         if results.iter().any(|result| result.code == 0) {
             self.counter = stamp;
         }
@@ -147,12 +158,22 @@ impl Store {
         results
     }
 
+    /// Leaves no more pairs than these, and of those that were there before only.
+    fn forget_beyond(&mut self, most: usize, written: &[Kv]) {
+        let live = self.live_keys();
+        let old = live.iter().filter(|key| !written.iter().any(|kv| kv.key == **key));
+        for key in old.take(live.len().saturating_sub(most)) {
+            self.entries.remove(key);
+        }
+    }
+
     /// Removes every pair; gives the keys that were there.
     pub fn clear(&mut self, rules: &Rules, operator: &Operator, listed: &[Kv]) -> Vec<String> {
         let live = self.live_keys();
         let gone: Vec<String> = match rules.writes.clear_reach {
             ClearReach::Message | ClearReach::Conversation => live,
             ClearReach::Nothing => Vec::new(),
+            ClearReach::AtMost(most) => live.into_iter().take(most).collect(),
             ClearReach::AllButLast => live.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default(),
             ClearReach::Listed => live.into_iter().filter(|key| listed.iter().any(|kv| kv.key == *key)).collect(),
             ClearReach::Own => live.into_iter().filter(|key| self.is_own(key, operator)).collect(),
@@ -210,12 +231,17 @@ impl Store {
             return self.refuse(rules, kv, stamp);
         }
         let value = kept(rules.writes.values, kv.value.as_deref().unwrap_or(""));
-        let seq = self.next_seq(rules, operator, kv, stamp);
+        let (before, seq) = (self.current(rules, &kv.key), self.next_seq(rules, operator, kv, stamp));
         if index < rules.writes.pairs_kept_at_most {
             let pair = StoredPair { value: Some(value.clone()), seq, writer: operator.clone() };
             self.entries.insert(stored_key(rules, &kv.key), pair);
         }
         let value = if rules.wire.echoes_sent_value { kv.value.clone().unwrap_or_default() } else { value };
+        let (value, seq) = match rules.writes.answered {
+            AnsweredWith::AsItIs => (value, seq),
+            AnsweredWith::WithSeqBefore => (value, before.seq),
+            AnsweredWith::WithValueBefore => (before.value, seq),
+        };
         KeyResult { code: 0, extension: Extension { key: kv.key.clone(), value, seq } }
     }
 
@@ -229,7 +255,9 @@ impl Store {
             };
             return KeyResult { code, extension: self.current(rules, &kv.key) };
         }
-        if rules.seq.checks_delete && !self.seq_fits(rules, operator, kv, rules.seq.checks_admin, false) {
+        if rules.seq.checks_delete
+            && !self.seq_fits(rules, operator, kv, rules.seq.checks_admin || rules.seq.checks_admin_delete, false)
+        {
             return self.refuse(rules, kv, stamp);
         }
         let seq = self.next_seq(rules, operator, kv, stamp);
@@ -240,12 +268,17 @@ impl Store {
             DeleteReach::FirstNamed => index == 0,
             DeleteReach::Named => true,
             DeleteReach::Own => self.is_own(&key, operator),
+            DeleteReach::Prefixed => {
+                self.entries.retain(|other, _| *other == key || !other.starts_with(&key));
+                true
+            }
             DeleteReach::Everything => {
                 self.entries.clear();
                 true
             }
         };
-        let seq = match rules.seq.deleted_key {
+        let resets = *operator == Operator::Admin && rules.seq.admin_delete_resets;
+        let seq = match if resets { Gone::Reset } else { rules.seq.deleted_key } {
             _ if !reaches || keeps_value => seq,
             Gone::Tombstone => {
                 self.entries.insert(key, StoredPair { value: None, seq, writer: operator.clone() });
@@ -259,16 +292,21 @@ impl Store {
         KeyResult { code: 0, extension: Extension { key: kv.key.clone(), value: String::new(), seq } }
     }
 
-    fn seq_fits(&self, rules: &Rules, operator: &Operator, kv: &Kv, checks_admin: bool, fresh_may_be_any: bool) -> bool {
+    fn seq_fits(&self, rules: &Rules, operator: &Operator, kv: &Kv, checks_admin: bool, is_set: bool) -> bool {
         if *operator == Operator::Admin && !checks_admin {
             return true;
         }
         let entry = self.entries.get(&stored_key(rules, &kv.key));
+        let is_tombstone = entry.is_some_and(|entry| entry.value.is_none());
+        if is_tombstone && rules.seq.deleted_key_is_over {
+            return false;
+        }
         let takes_any = match entry {
-            None => rules.seq.fresh_key_takes_any && fresh_may_be_any,
+            None => rules.seq.fresh_key_takes_any && is_set,
             Some(entry) => {
                 (rules.seq.own_key_takes_any && entry.writer == *operator)
                     || (rules.seq.same_value_takes_any && entry.value.is_some() && entry.value == kv.value)
+                    || (rules.seq.deleted_key_takes_any && is_tombstone && is_set)
             }
         };
         if takes_any {
@@ -281,9 +319,10 @@ impl Store {
             SeqMatch::AtMost => sent <= expected,
             SeqMatch::Always => true,
             SeqMatch::Never => false,
-            SeqMatch::LowByte => sent & 0xff == expected & 0xff,
+            SeqMatch::LowBits(bits) => (sent ^ expected).trailing_zeros() >= bits,
             SeqMatch::OneBehind => sent == expected || sent + 1 == expected,
             SeqMatch::ZeroToo => sent == expected || sent == 0,
+            SeqMatch::Absolute => sent.checked_abs() == Some(expected),
         }
     }
 
@@ -319,12 +358,20 @@ impl Store {
 
     fn next_seq(&self, rules: &Rules, operator: &Operator, kv: &Kv, stamp: i64) -> i64 {
         let entry = self.entries.get(&stored_key(rules, &kv.key));
-        match (entry, rules.seq.counter) {
+        let next = match (entry, rules.seq.counter) {
             (Some(entry), _) if *operator == Operator::Admin && !rules.seq.admin_write_grows => entry.seq,
             (Some(entry), _) if entry.value.is_some() && entry.value == kv.value && !rules.seq.same_value_grows => entry.seq,
+            (Some(entry), _) if rules.seq.restarts_after_delete && entry.value.is_none() => rules.seq.first,
+            (Some(_), _) if *operator == Operator::Admin && rules.seq.takes_admins => kv.seq.unwrap_or(0) + 1,
+            _ if rules.seq.counts_pairs => stamp,
             (_, Counter::PerMessage) => stamp,
             (None, Counter::PerKey) => rules.seq.first,
             (Some(entry), Counter::PerKey) => entry.seq + rules.seq.step,
+        };
+        match rules.seq.range {
+            SeqRange::Endless => next,
+            SeqRange::StopsAt(last) => next.min(last),
+            SeqRange::WrapsAt(end) => next % end,
         }
     }
 }
@@ -345,6 +392,9 @@ fn stored_key(rules: &Rules, key: &str) -> String {
         KeyMatch::Exact => key.to_owned(),
         KeyMatch::IgnoresCase => key.to_lowercase(),
         KeyMatch::Trimmed => key.trim().to_owned(),
+        KeyMatch::TrimmedEnd => key.trim_end().to_owned(),
+        KeyMatch::WithoutMarks => key.chars().filter(|character| !('\u{300}'..='\u{36f}').contains(character)).collect(),
+        KeyMatch::DotsReplaced => key.replace('.', "_"),
         KeyMatch::AsciiOnly => ascii(key),
         KeyMatch::Utf16Only => narrow(key),
         KeyMatch::WithoutControls => without_controls(key),
@@ -375,6 +425,9 @@ fn kept(how: ValueKept, value: &str) -> String {
                 value.to_owned()
             }
         }
+        ValueKept::CutAtNul => value.chars().take_while(|character| *character != '\0').collect(),
+        ValueKept::CutAtFourBytes => value.chars().take_while(|character| character.len_utf8() < 4).collect(),
+        ValueKept::UnixLines => value.replace("\r\n", "\n"),
     }
 }
 

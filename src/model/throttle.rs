@@ -61,7 +61,8 @@ impl Throttle {
             Operation::Delete => limits.counts_delete,
             Operation::Clear => limits.counts_clear,
         };
-        let Some(limit) = limits.message.as_ref().filter(|_| counts) else { return Admission::Admit };
+        let is_bound = limits.binds_admins || *operator != Operator::Admin;
+        let Some(limit) = limits.message.as_ref().filter(|_| counts && is_bound) else { return Admission::Admit };
         let level = level(limits, operator);
         if limit.scope != Scope::Key {
             // A clear has no pairs, and is a call all the same.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::rules::{BodyForm, Info, ItemForm, StatusWords, Wire};
+use super::rules::{BodyForm, Info, ItemForm, LeftOut, StatusWords, Wire};
 use crate::api::{ActionStatus, KeyResult, Reply};
 
 /// What goes back over HTTP.
@@ -32,16 +32,22 @@ pub fn render(wire: &Wire, reply: &Reply) -> Response {
         BodyForm::Empty => ("application/json", Vec::new()),
         BodyForm::Latin1 => ("application/json", latin1(&json.to_string())),
         BodyForm::InArray => ("application/json", json!([json]).to_string().into_bytes()),
+        BodyForm::WithByteOrderMark => ("application/json", format!("\u{feff}{json}").into_bytes()),
+        BodyForm::InCallback => ("application/javascript", format!("callback({json})").into_bytes()),
+        BodyForm::Twice => ("application/json", format!("{json}{json}").into_bytes()),
+        BodyForm::CutTo(bytes) => ("application/json", json.to_string().into_bytes().into_iter().take(bytes).collect()),
     };
     Response { status, content_type, body, delay: Duration::ZERO }
 }
 
 fn object(wire: &Wire, reply: &Reply) -> Map<String, Value> {
     let mut object = Map::new();
+    let fails_in_part = reply.results.iter().flatten().any(|result| result.code != 0);
     let status = match (wire.status_words, reply.status) {
+        (StatusWords::FailsInPart, _) if fails_in_part => Some("FAIL"),
         (StatusWords::Missing, _) => None,
-        (StatusWords::AlwaysOk, _) | (StatusWords::Documented, ActionStatus::Ok) => Some("OK"),
-        (StatusWords::Documented, ActionStatus::Fail) => Some("FAIL"),
+        (StatusWords::AlwaysOk, _) | (StatusWords::Documented | StatusWords::FailsInPart, ActionStatus::Ok) => Some("OK"),
+        (StatusWords::Documented | StatusWords::FailsInPart, ActionStatus::Fail) => Some("FAIL"),
         (StatusWords::Lowercase, ActionStatus::Ok) => Some("ok"),
         (StatusWords::Lowercase, ActionStatus::Fail) => Some("fail"),
     };
@@ -54,7 +60,9 @@ fn object(wire: &Wire, reply: &Reply) -> Map<String, Value> {
         Info::Null => drop(object.insert("ErrorInfo".into(), Value::Null)),
         Info::Missing => {}
     }
-    object.insert("ErrorCode".into(), number(wire.codes_as_strings, reply.code));
+    if reply.code != 0 || wire.leaves_out != LeftOut::Code {
+        object.insert("ErrorCode".into(), number(wire.codes_as_strings, reply.code));
+    }
     if let Some(results) = &reply.results {
         object.insert(wire.list_name.into(), list(wire, results));
     }
@@ -82,8 +90,13 @@ fn item(wire: &Wire, result: &KeyResult) -> Value {
     if wire.extra_fields {
         extension["UpdateTime"] = json!(1_665_388_280);
     }
+    if result.extension.value.is_empty() && wire.leaves_out == LeftOut::Values {
+        extension = without(extension, "Value");
+    }
     match wire.item {
-        ItemForm::Wrapped | ItemForm::ByKey => json!({"ErrorCode": code, "Extension": extension}),
+        ItemForm::NullWhereFailed if result.code != 0 => json!({"ErrorCode": code, "Extension": null}),
+        ItemForm::Wrapped if result.code == 0 && wire.leaves_out == LeftOut::ItemCodes => json!({"Extension": extension}),
+        ItemForm::Wrapped | ItemForm::ByKey | ItemForm::NullWhereFailed => json!({"ErrorCode": code, "Extension": extension}),
         ItemForm::WithoutCode => json!({"Extension": extension}),
         ItemForm::WithoutSeq => json!({"ErrorCode": code, "Extension": without(extension, "Seq")}),
         ItemForm::WithoutValue => json!({"ErrorCode": code, "Extension": without(extension, "Value")}),

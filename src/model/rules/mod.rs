@@ -6,9 +6,13 @@
 #![expect(clippy::struct_excessive_bools, reason = "each bool is one independent rule")]
 
 mod documented;
+mod wire;
+
+use serde_json::Value;
 
 use super::limiter::Limit;
-use crate::api::MemberCalls;
+use crate::api::{MemberCalls, Operation};
+pub use wire::{BodyForm, Info, ItemForm, LeftOut, StatusWords, Wire};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
@@ -32,6 +36,10 @@ pub struct Bounds {
     pub key_measure: Measure,
     pub value_measure: Measure,
     pub kvs_per_message: usize,
+    /// Of a key and its value together.
+    pub pair_bytes: usize,
+    /// Of a whole body.
+    pub body_bytes: usize,
 }
 
 /// What a length counts.
@@ -40,6 +48,8 @@ pub enum Measure {
     Bytes,
     Chars,
     Utf16Units,
+    /// Bytes as JSON has them, escapes and all.
+    Escaped,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +122,12 @@ pub struct Fields {
     /// Carries out the well-formed part of a call that it refuses.
     pub applies_refused: bool,
     pub lenient_json: bool,
+    /// Takes an item for a list of one.
+    pub takes_single_item: bool,
+    /// Takes 1.5 for 1.
+    pub cuts_fractions: bool,
+    /// A `From_Account` that is no string counts as left out.
+    pub passes_over_bad_from: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,16 +149,26 @@ pub enum DuplicateKeys {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Access {
     pub members: MemberCalls,
-    pub strangers_may: bool,
-    pub recipient_may: bool,
-    pub members_may_clear: bool,
-    pub strangers_may_clear: bool,
+    pub sender_may: &'static [Operation],
+    pub recipient_may: &'static [Operation],
+    pub strangers_may: &'static [Operation],
+    /// Whose Seq is not checked, as if an admin called.
+    pub taken_for_admin: Option<Side>,
     pub from_omitted: FromOmitted,
     pub swapped: Swapped,
     pub creates_missing_message: bool,
+    /// Answers these as if they had been done where there is no such message.
+    pub acknowledges_missing: &'static [Operation],
     pub ignores_missing_support: bool,
     pub ignores_missing_plan: bool,
     pub every_identifier_is_admin: bool,
+}
+
+/// A member of the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Sender,
+    Recipient,
 }
 
 /// Which message a call without `From_Account` finds.
@@ -165,6 +191,9 @@ pub struct SeqRules {
     pub counter: Counter,
     pub first: i64,
     pub step: i64,
+    pub range: SeqRange,
+    /// Each pair of a request takes the message's next number.
+    pub counts_pairs: bool,
     pub matches: SeqMatch,
     /// A key that was never set takes any Seq.
     pub fresh_key_takes_any: bool,
@@ -172,10 +201,23 @@ pub struct SeqRules {
     pub own_key_takes_any: bool,
     /// So does one that holds the value already.
     pub same_value_takes_any: bool,
+    /// So does one that was deleted.
+    pub deleted_key_takes_any: bool,
+    /// No member sets it again.
+    pub deleted_key_is_over: bool,
+    /// The first pair's Seq counts for all of its request.
+    pub first_counts_for_all: bool,
     pub checks_admin: bool,
+    pub checks_admin_delete: bool,
     pub checks_delete: bool,
     pub admin_write_grows: bool,
     pub same_value_grows: bool,
+    /// An admin's Seq is taken over, and counted on from.
+    pub takes_admins: bool,
+    /// A key that is set again after a delete begins anew, whichever Seq it expected.
+    pub restarts_after_delete: bool,
+    /// An admin's delete leaves no tombstone, whatever a member's leaves.
+    pub admin_delete_resets: bool,
     pub carried: Carried,
     pub conflict_writes: bool,
     pub conflict_grows: bool,
@@ -191,6 +233,14 @@ pub enum Counter {
     PerMessage,
 }
 
+/// How far a Seq can grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeqRange {
+    Endless,
+    StopsAt(i64),
+    WrapsAt(i64),
+}
+
 /// When a Seq fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SeqMatch {
@@ -199,11 +249,13 @@ pub enum SeqMatch {
     AtMost,
     Always,
     Never,
-    /// Equal in the lowest eight bits.
-    LowByte,
+    /// Only so many of the low bits count.
+    LowBits(u32),
     OneBehind,
     /// 0 as well as the latest.
     ZeroToo,
+    /// Whatever its sign.
+    Absolute,
 }
 
 /// What a conflict's `Extension` holds.
@@ -248,11 +300,21 @@ pub struct Writes {
     pub clear: Atomicity,
     pub order: Order,
     pub all_failed: AllFailed,
+    /// What a result takes from the one after it.
+    pub mixed_up: MixedUp,
+    /// As what was written is answered.
+    pub answered: AnsweredWith,
     /// Results beyond so many are left out.
     pub results_at_most: usize,
     pub drops_failed_results: bool,
     /// Acknowledges every n-th write of a pair without doing it.
     pub loses_one_in: Option<u64>,
+    /// A key that is acknowledged and not kept.
+    pub loses_key: Option<&'static str>,
+    /// A message with more pairs than these forgets the one that was written longest ago.
+    pub remembers: usize,
+    /// A message begins anew after so many writes.
+    pub begins_anew_after: Option<i64>,
     /// Answers 10002 to every n-th call.
     pub internal_error_every: Option<u32>,
     /// Carries out a call that it answers with 10002.
@@ -280,12 +342,15 @@ pub enum KeyMatch {
     Exact,
     IgnoresCase,
     Trimmed,
+    TrimmedEnd,
     /// Only so many bytes tell keys apart.
     Prefix(usize),
     AsciiOnly,
     /// Characters of 16 bits only.
     Utf16Only,
     WithoutControls,
+    WithoutMarks,
+    DotsReplaced,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -302,6 +367,10 @@ pub enum ValueKept {
     AsNumbers,
     /// The word `null` is no value.
     NullIsNothing,
+    CutAtNul,
+    /// At the first character that takes four bytes.
+    CutAtFourBytes,
+    UnixLines,
 }
 
 /// Within what a key is one key.
@@ -319,6 +388,8 @@ pub enum DeleteReach {
     Everything,
     /// What the caller itself wrote last.
     Own,
+    /// Every key that begins with the one that is named.
+    Prefixed,
 }
 
 /// What deleting a key that is not there gets.
@@ -334,6 +405,7 @@ pub enum ClearReach {
     Message,
     Nothing,
     AllButLast,
+    AtMost(usize),
     Conversation,
     Listed,
     /// What the caller itself wrote last.
@@ -346,6 +418,23 @@ pub enum ClearList {
     Absent,
     Empty,
     Keys,
+}
+
+/// What a result takes from the one after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MixedUp {
+    Nothing,
+    Seqs,
+    Values,
+    Codes,
+}
+
+/// As what a written pair is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnsweredWith {
+    AsItIs,
+    WithSeqBefore,
+    WithValueBefore,
 }
 
 /// The order of the results.
@@ -373,6 +462,7 @@ pub struct LimitRules {
     pub counts_invalid: bool,
     /// Admin and members have a limit each.
     pub callers_apart: bool,
+    pub binds_admins: bool,
     /// Carries out a call that it refuses for its rate.
     pub applies_refused: bool,
 }
@@ -384,65 +474,13 @@ pub enum LimitPlace {
     EachKey,
 }
 
-/// The form of the reply.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wire {
-    pub refusal_status: u16,
-    pub status_words: StatusWords,
-    pub item: ItemForm,
-    pub codes_as_strings: bool,
-    pub seqs_as_strings: bool,
-    pub info: Info,
-    pub list_name: &'static str,
-    /// Adds fields that the documentation does not list, which is lawful.
-    pub extra_fields: bool,
-    pub echoes_sent_value: bool,
-    pub body: BodyForm,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StatusWords {
-    Documented,
-    Lowercase,
-    AlwaysOk,
-    Missing,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ItemForm {
-    Wrapped,
-    /// Key, Value and Seq beside `ErrorCode`.
-    Flat,
-    WithoutCode,
-    WithoutSeq,
-    WithoutValue,
-    /// An object from key to result in place of the list.
-    ByKey,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Info {
-    Reason,
-    Empty,
-    Missing,
-    Null,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyForm {
-    Json,
-    Html,
-    Empty,
-    Latin1,
-    InArray,
-}
-
 impl Measure {
     pub fn length(self, text: &str) -> usize {
         match self {
             Measure::Bytes => text.len(),
             Measure::Chars => text.chars().count(),
             Measure::Utf16Units => text.encode_utf16().count(),
+            Measure::Escaped => Value::from(text).to_string().len() - 2,
         }
     }
 }

@@ -204,7 +204,7 @@ fn odd_keys() -> Vec<String> {
         text.extend(std::iter::repeat_n('a', bytes - text.len()));
         text
     };
-    let words = ["K1", " k1", "k1 ", "k1\u{1}", "é", "e\u{301}", "ё", "中", "😀", "k", "k10", "k1/~.", "null", "0"];
+    let words = ["K1", " k1", "k1 ", "k1\u{1}", "é", "e\u{301}", "ё", "中", "😀", "k", "k10", "k1/~.", "null", "0", "__proto__"];
     let words = words.into_iter().map(str::to_owned);
     let long =
         [("p", 65), ("q", 99), ("q", 100), ("é", 100), ("中", 100), ("😀", 100)].map(|(text, bytes)| of_length(text, bytes));
@@ -214,7 +214,10 @@ fn odd_keys() -> Vec<String> {
 
 /// Lawful values that an endpoint may not keep as they are.
 fn odd_values() -> Vec<String> {
-    let words = [" v ", "V", "\t\n", "v\u{1}", "é", "中", "😀", "\"\\/", "null", "0", "007", "{}", "<b>&amp;", "e\u{301}"];
+    let words = [
+        " v ", "V", "\t\n", "v\u{1}", "é", "中", "😀", "\"\\/", "null", "0", "007", "{}", "<b>&amp;", "e\u{301}", "v\0w",
+        "v\r\nw",
+    ];
     let long = [("v", 256), ("v", 999), ("v", 1000), ("é", 500), ("中", 333), ("😀", 250), ("\"", 1000)];
     words.into_iter().map(str::to_owned).chain(long.into_iter().map(|(text, times)| text.repeat(times))).collect()
 }

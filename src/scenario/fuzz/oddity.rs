@@ -54,6 +54,7 @@ macro_rules! oddities {
 }
 
 oddities! {
+    "REQ-19" ALL, WRONG_TYPE => Change::Field("From_Account", || json!(5));
     "REQ-2" ALL, INVALID_ONLY => Change::Omit("To_Account");
     "REQ-2" ALL, WRONG_TYPE => Change::Field("To_Account", || json!(5));
     "REQ-3" ALL, INVALID_ONLY => Change::Omit("MsgKey");
@@ -63,11 +64,16 @@ oddities! {
     "REQ-4" ALL, INVALID_ONLY => Change::Field("OperateType", || json!(4));
     "REQ-4" ALL, INVALID_ONLY => Change::Field("OperateType", || json!(257));
     "REQ-4" ALL, WRONG_TYPE => Change::Field("OperateType", || json!("1"));
+    "REQ-16" ALL, WRONG_TYPE => Change::Field("OperateType", || json!(1.5));
     "REQ-5" WITH_PAIRS, INVALID_ONLY => Change::Omit("ExtensionList");
+    "REQ-16" WITH_PAIRS, WRONG_TYPE => Change::Field("ExtensionList", || json!({"Key": "k1", "Value": "v"}));
     "REQ-5" WITH_PAIRS, INVALID_ONLY => Change::Pairs(Vec::new);
     "REQ-6" &[Clear], OddityAnswer::Accepted => Change::Pairs(|| vec![pair("k1", "v")]);
     "REQ-7" &[Set], INVALID_ONLY => Change::Pairs(|| vec![times(21)]);
     "REQ-7" WITH_PAIRS, OddityAnswer::Accepted => Change::Pairs(|| vec![times(20)]);
+    "REQ-10" &[Set], OddityAnswer::Accepted => Change::Pairs(|| {
+        vec![KvSpec { times: Some(20), ..pair(&"k".repeat(98), &"v".repeat(1000)) }]
+    });
     "REQ-8" WITH_PAIRS, INVALID_ONLY => Change::Pair(|| KvSpec { omit: vec!["Key".to_owned()], ..pair("x", "v") });
     "REQ-8" WITH_PAIRS, INVALID_ONLY => Change::Pair(|| pair("", "v"));
     "REQ-8" WITH_PAIRS, INVALID_ONLY => Change::Pair(|| pair(&"k".repeat(101), "v"));
