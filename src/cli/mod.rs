@@ -8,6 +8,7 @@ mod files;
 mod fuzz;
 mod history;
 mod judge;
+mod limits;
 mod list;
 mod load;
 mod mutants;
@@ -47,6 +48,7 @@ enum Command {
     Load(Box<load::LoadArgs>),
     Race(Box<race::RaceArgs>),
     Fuzz(Box<fuzz::FuzzArgs>),
+    Limits(Box<limits::LimitsArgs>),
     Judge(judge::JudgeArgs),
     Mutants(mutants::MutantsArgs),
     Serve(Box<serve::ServeArgs>),
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Mutants(args) => mutants::run(&args),
         Command::Race(args) => race::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Limits(args) => limits::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),

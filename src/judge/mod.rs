@@ -3,6 +3,7 @@
 pub mod conform;
 pub mod fuzz;
 pub(crate) mod limiter;
+pub mod limits;
 pub(crate) mod load;
 pub mod mutants;
 pub mod race;

@@ -75,6 +75,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         checks: Vec::new(),
         load: None,
         race: None,
+        limits: Vec::new(),
         histories: Vec::new(),
         fuzz: None,
         mutants: None,

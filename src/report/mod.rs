@@ -11,6 +11,7 @@ pub mod fuzz;
 pub mod history;
 pub mod json;
 pub mod junit;
+pub mod limits;
 pub mod load;
 pub mod markdown;
 pub mod mutants;
@@ -79,6 +80,8 @@ pub struct Report {
     pub load: Option<load::Load>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub race: Option<race::Race>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<limits::LimitEntry>,
     /// Of several histories that were judged, each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub histories: Vec<history::HistoryVerdict>,

@@ -1,0 +1,131 @@
+//! `msgext limits`: which limiters the target has.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
+use super::exit::{Exit, Failure};
+use super::rate::{RequestRate, USUAL, request_rate};
+use super::terminal::{Screen, bars, fitted, room, width};
+use crate::drive::ground::{Ground, GroundError};
+use crate::drive::limits::inquire;
+use crate::drive::probe::Found;
+use crate::judge::limits::probe::Probe;
+use crate::judge::limits::verdict::{DocumentedLimit, Inquired};
+use crate::judge::limits::{Learnt, Setting};
+use crate::report::limits::{build, text};
+use crate::spec;
+use crate::yaml::rate::Rate;
+use crate::yaml::span::Span;
+
+/// As long as finding out about a second's limit, and about a minute's, may take.
+const APP_TIME: Duration = Duration::from_secs(90);
+const MESSAGE_TIME: Duration = Duration::from_mins(6);
+/// Well beyond 200 a second, and few enough for any client.
+const BURST: Rate = Rate::a_second(2_000);
+
+/// Finds out which limiters the target has, from which of its calls they refuse
+#[derive(Debug, clap::Args)]
+pub struct LimitsArgs {
+    /// Only this limit; both, where none is named
+    #[arg(long, value_enum, value_name = "app|message", help_heading = NO_HEADING)]
+    only: Option<Only>,
+    /// The best answer within this time for each limit; 90s for the app's, 6m for the message's
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = NO_HEADING)]
+    time: Option<Duration>,
+    /// Calls a second of a burst that meets the app's limit: at least twice what it may be
+    #[arg(long, value_name = "RATE", value_parser = request_rate, default_value = "2000/s", help_heading = NO_HEADING)]
+    burst: RequestRate,
+    /// Calls over everything where the message's limit is looked at (150/s, 9000/m): less than the app's limit
+    #[arg(long, value_name = "RATE", value_parser = request_rate, default_value = "150/s", help_heading = NO_HEADING)]
+    rate: RequestRate,
+    #[command(flatten)]
+    conduct: ConductArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Only {
+    App,
+    Message,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = text.parse().ok().map(|Span(time)| time).filter(|time| *time >= Duration::from_secs(5));
+    time.ok_or_else(|| "write a time of 5s or more, such as 90s or 6m".to_owned())
+}
+
+pub fn run(args: &LimitsArgs) -> Result<Exit, Failure> {
+    if args.conduct.target.has_pins() {
+        return Err(Failure::usage("--pin has no effect on limits, which finds the answers out: it goes with run"));
+    }
+    let conduct = Conduct::begin("limits", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
+    let (report, could_not_test) = match test(args, &conduct) {
+        Ok((inquired, found, elapsed)) => {
+            let cut_short = inquired.iter().any(|one| one.cut_short).then(|| "interrupted".to_owned());
+            let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, cut_short);
+            (build::build(&spec::bundled(), &facts, &inquired, &conduct.named.secrets()), None)
+        }
+        Err(failure) => (conduct.untested(&failure.message), Some(failure)),
+    };
+    conduct.finish(&report, could_not_test, None, |err, report| text::summary(err, report, width()))
+}
+
+/// The limits that are looked at, one after the other: the app's calls would be in the message's way.
+fn settings(args: &LimitsArgs) -> Vec<(DocumentedLimit, Setting)> {
+    let a_second = |rate: RequestRate, usual: Rate| match rate {
+        RequestRate::Limited(rate) => rate.calls as f64 / rate.per.as_secs_f64(),
+        RequestRate::Unlimited => usual.calls as f64 / usual.per.as_secs_f64(),
+    };
+    let setting = |whose: DocumentedLimit, rate, fresh, time| {
+        (whose, Setting { rate, fresh, time: args.time.unwrap_or(time), window: whose.window() })
+    };
+    let app = setting(DocumentedLimit::App, a_second(args.burst, BURST), false, APP_TIME);
+    let message = setting(DocumentedLimit::Message, a_second(args.rate, USUAL), true, MESSAGE_TIME);
+    let wanted = |whose: Only| args.only.is_none_or(|only| only == whose);
+    [(Only::App, app), (Only::Message, message)]
+        .into_iter()
+        .filter(|(whose, _)| wanted(*whose))
+        .map(|(_, setting)| setting)
+        .collect()
+}
+
+fn test(args: &LimitsArgs, conduct: &Conduct) -> Result<(Vec<Inquired>, Found, Duration), Failure> {
+    let Conduct { named, stop, runtime, .. } = conduct;
+    let progress = progress(args.conduct.quiet);
+    let inquired = runtime.block_on(async {
+        let ground = Ground::prepare(&named.target, &named.place, conduct.seed, None, stop).await?;
+        let mut all = Vec::new();
+        for (whose, setting) in settings(args) {
+            let mut told = |probes: &[Probe], learnt: &Learnt| progress.set_message(line(whose, probes, learnt));
+            all.push(inquire(&ground, whose, setting, stop, &mut told).await?);
+            if stop.is_set() {
+                break;
+            }
+        }
+        Ok((all, ground.found, ground.elapsed()))
+    });
+    progress.finish_and_clear();
+    inquired.map_err(|error: GroundError| {
+        let why = format!("{}: {error}", named.name);
+        Failure::of_ground(&error, why)
+    })
+}
+
+/// What goes on: whose limit, what is looked at, and what may still be.
+fn line(whose: DocumentedLimit, probes: &[Probe], learnt: &Learnt) -> String {
+    let likely = learnt.candidates.iter().filter(|candidate| candidate.weight > 0.01).take(3);
+    let likely: Vec<String> =
+        likely.map(|candidate| format!("{} {:.0} %", candidate.suspect.algorithm.name(), candidate.weight * 100.0)).collect();
+    let probe = probes.first().map_or("", |probe| probe.name.as_str());
+    let more = if probes.len() > 1 { format!(" and {} more", probes.len() - 1) } else { String::new() };
+    fitted(&[(0, format!("{}'s limit: ", whose.word())), (1, format!("{probe}{more}  ")), (2, likely.join(", "))], room())
+}
+
+fn progress(quiet: bool) -> ProgressBar {
+    let bar = bars(Screen::of_stderr(quiet)).add(ProgressBar::new_spinner());
+    bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("a template without a mistake"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

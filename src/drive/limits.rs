@@ -1,0 +1,330 @@
+//! Probes of limits on their way: each call goes out when it is due, whatever became of those before it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use serde_json::Value;
+
+use super::ground::{Ground, GroundError};
+use super::line::{Line, Session};
+use super::messages::Message;
+use super::stop::Stop;
+use super::target::Clock;
+use crate::api::{HttpRequest, Kv, Operation, call, code, reply};
+use crate::history::Outcome;
+use crate::judge::limits::probe::{Probe, Stage};
+use crate::judge::limits::trace::ProbedCall;
+use crate::judge::limits::verdict::{DocumentedLimit, Inquired};
+use crate::judge::limits::{Decision, Inquiry, Learnt, Setting};
+use crate::random::Random;
+use crate::scenario::{Caller, EmbeddedSetup, MessageKind};
+
+/// A call that comes later than this is not made up for.
+const LATE: Duration = Duration::from_millis(5);
+/// Messages over which the app's calls are spread, so that no message's own limit is met; fewer where there are no more.
+const SPREAD: usize = 96;
+/// The run's times begin here, so that a limiter's windows may have begun before.
+const START: Duration = Duration::from_secs(1);
+
+/// Tells what goes on: the probes that are out, and what is known so far.
+pub type Told<'t> = &'t mut dyn FnMut(&[Probe], &Learnt);
+
+/// Finds out about one limit, as far as the setting's time allows.
+pub async fn inquire(
+    ground: &Ground<'_>,
+    whose: DocumentedLimit,
+    setting: Setting,
+    stop: &Stop,
+    told: Told<'_>,
+) -> Result<Inquired, GroundError> {
+    let (session, _launched) = ground.session(EmbeddedSetup::default()).await;
+    let mut field = ProbeField::open(&session, whose, setting);
+    let mut inquiry = Inquiry::new(setting);
+    let mut inquired = Inquired {
+        whose,
+        learnt: inquiry.learnt(),
+        codes: BTreeMap::new(),
+        at_top: None,
+        traces: Vec::new(),
+        lost: 0,
+        elapsed: Duration::ZERO,
+        cut_short: false,
+    };
+    while !stop.is_set() {
+        let probes = inquiry.next(field.elapsed());
+        if probes.is_empty() {
+            break;
+        }
+        told(&probes, &inquiry.learnt());
+        let came = field.round(&probes, stop).await?;
+        for (probe, calls) in probes.iter().zip(came) {
+            note(&mut inquired, &calls);
+            // A round that was cut short says less than it seems to.
+            if !stop.is_set() {
+                inquiry.take(probe, calls.into_iter().map(|told| told.call).collect());
+            }
+        }
+    }
+    Ok(Inquired {
+        learnt: inquiry.learnt(),
+        traces: inquiry.traces().to_vec(),
+        elapsed: field.elapsed(),
+        cut_short: stop.is_set(),
+        ..inquired
+    })
+}
+
+/// Takes down what the replies said.
+fn note(inquired: &mut Inquired, calls: &[ToldCall]) {
+    for told in calls {
+        match told.code {
+            Some(code) => *inquired.codes.entry(code).or_default() += 1,
+            None => inquired.lost += 1,
+        }
+        if told.call.decision == Decision::Refused {
+            inquired.at_top = Some(told.at_top);
+        }
+    }
+}
+
+/// A call, and what its reply said.
+#[derive(Clone, Copy, Debug)]
+struct ToldCall {
+    call: ProbedCall,
+    /// `None` where nothing came, or nothing that holds a code.
+    code: Option<i64>,
+    at_top: bool,
+}
+
+/// Whose call it was, which of its calls, what came of it, and when.
+type Flown = (usize, usize, Outcome, Duration);
+
+/// Where probes of one limit go.
+struct ProbeField<'a> {
+    session: &'a Session<'a>,
+    whose: DocumentedLimit,
+    setting: Setting,
+    begun: Duration,
+    line: Line<'a>,
+    /// Of the app's calls.
+    messages: Vec<Message>,
+    random: Random,
+    /// Values that are each another.
+    written: usize,
+}
+
+/// One probe on its way.
+struct Runner<'p> {
+    probe: &'p Probe,
+    message: Option<Message>,
+    stage: usize,
+    /// Calls of the stage that were sent, and refused.
+    sent: u64,
+    refused: u64,
+    due: Duration,
+    calls: Vec<ToldCall>,
+}
+
+impl<'a> ProbeField<'a> {
+    fn open(session: &'a Session<'a>, whose: DocumentedLimit, setting: Setting) -> ProbeField<'a> {
+        ProbeField {
+            session,
+            whose,
+            setting,
+            begun: session.clock.now(),
+            line: Line::open(session, whose.word()),
+            messages: Vec::new(),
+            random: Random::named(session.seed, "probes"),
+            written: 0,
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.session.clock.now().saturating_sub(self.begun)
+    }
+
+    fn now(&self) -> Duration {
+        self.elapsed() + START
+    }
+
+    async fn fresh_message(&mut self) -> Result<Message, GroundError> {
+        self.line.message(MessageKind::Sent).await.map_err(|why| GroundError::Messages { made: 0, wanted: 1, why })
+    }
+
+    /// Sends all of them side by side, and gives the calls of each.
+    async fn round(&mut self, probes: &[Probe], stop: &Stop) -> Result<Vec<Vec<ToldCall>>, GroundError> {
+        let mut runners = Vec::new();
+        if self.whose == DocumentedLimit::App && self.messages.is_empty() {
+            let first = self.fresh_message().await?;
+            self.messages.push(first);
+            while self.messages.len() < SPREAD {
+                let Ok(message) = self.fresh_message().await else { break };
+                self.messages.push(message);
+            }
+        }
+        for probe in probes {
+            let message = if self.whose == DocumentedLimit::Message { Some(self.fresh_message().await?) } else { None };
+            runners.push(Runner { probe, message, stage: 0, sent: 0, refused: 0, due: Duration::ZERO, calls: Vec::new() });
+        }
+        // One after another, so that the bursts with which they begin do not meet.
+        let mut begins = self.now();
+        for runner in &mut runners {
+            let first = &runner.probe.stages[0];
+            runner.due = begins + first.rest;
+            begins += first.gap() * u32::try_from(first.calls.min(300)).unwrap_or(300);
+        }
+        self.carry_out(&mut runners, stop).await;
+        Ok(runners.into_iter().map(|runner| self.classified(runner.calls)).collect())
+    }
+
+    async fn carry_out(&mut self, runners: &mut [Runner<'_>], stop: &Stop) {
+        let mut flights: FuturesUnordered<BoxFuture<'_, Flown>> = FuturesUnordered::new();
+        let least_gap = Duration::from_secs_f64(1.0 / self.setting.rate);
+        let mut last_sent: Option<Duration> = None;
+        while !stop.is_set() {
+            let next = (0..runners.len()).filter(|at| runners[*at].stage().is_some()).min_by_key(|at| runners[*at].due);
+            let Some(at) = next else {
+                let Some((at, index, outcome, received)) = flights.next().await else { break };
+                runners[at].settle(index, &outcome, received);
+                continue;
+            };
+            // All of them together keep to the rate.
+            let due = runners[at].due.max(last_sent.map_or(Duration::ZERO, |sent| sent + least_gap));
+            let early = due.saturating_sub(self.now());
+            if !early.is_zero() && matches!(self.session.clock, Clock::Real(_)) {
+                tokio::select! {
+                    biased;
+                    () = stop.wait() => break,
+                    Some((at, index, outcome, received)) = flights.next(), if !flights.is_empty() => runners[at].settle(index, &outcome, received),
+                    () = tokio::time::sleep(early) => {}
+                }
+                continue;
+            }
+            if !early.is_zero() {
+                self.session.clock.wait(early).await;
+            }
+            let sent = self.now();
+            last_sent = Some(if sent > due + LATE { sent } else { due });
+            let runner = &mut runners[at];
+            let request = self.request(runner);
+            let index = runner.send(sent, due);
+            let (client, begun, clock) = (self.session.client.clone(), self.begun, self.session.clock.clone());
+            flights.push(Box::pin(async move {
+                let outcome = client.send(&request).await;
+                (at, index, outcome, clock.now().saturating_sub(begun) + START)
+            }));
+            // A clock that only this run moves stands still until the reply is there.
+            if matches!(self.session.clock, Clock::Virtual(_))
+                && let Some((at, index, outcome, received)) = flights.next().await
+            {
+                runners[at].settle(index, &outcome, received);
+            }
+        }
+        // What is still under way is waited for, but not for long once the user has ended it.
+        while let Some((at, index, outcome, received)) = flights.next().await {
+            runners[at].settle(index, &outcome, received);
+            if stop.is_set() {
+                break;
+            }
+        }
+    }
+
+    /// A set by the admin, which needs no Seq, of a value that is like no other.
+    fn request(&mut self, runner: &Runner<'_>) -> HttpRequest {
+        let pairs = runner.stage().map_or(1, |stage| stage.pairs);
+        self.written += 1;
+        let message = runner.message.as_ref().unwrap_or_else(|| &self.messages[self.written % self.messages.len()]);
+        let composer = self.line.composer();
+        let mut body = composer.body(Operation::Set, Caller::Admin, message);
+        let kv = |number| Kv { key: format!("k{number}"), value: Some(self.written.to_string()), seq: None }.to_json();
+        body.insert("ExtensionList".into(), (1..=pairs).map(kv).collect());
+        composer.plain(call::PATH, Caller::Admin, &Value::Object(body), &mut self.random)
+    }
+
+    /// Whose limit refused each call. Where a message's own code never comes, and the app's rate was kept to, the app's code
+    /// is the message's.
+    fn classified(&self, mut calls: Vec<ToldCall>) -> Vec<ToldCall> {
+        let is_message = self.whose == DocumentedLimit::Message;
+        let has_own = calls.iter().any(|told| told.code == Some(code::TOO_OFTEN));
+        for told in &mut calls {
+            told.call.decision = match told.code {
+                None => Decision::Lost,
+                Some(code::TOO_OFTEN) if is_message => Decision::Refused,
+                Some(code) if code::is_app_limit(code) && !(is_message && has_own) => Decision::Refused,
+                Some(code) if is_message && (code::is_app_limit(code) || code == code::INTERNAL) => Decision::Unknown,
+                Some(_) => Decision::Admitted,
+            };
+        }
+        calls
+    }
+}
+
+impl Runner<'_> {
+    /// The stage that it is in; `None` once it is through.
+    fn stage(&self) -> Option<&Stage> {
+        self.probe.stages.get(self.stage)
+    }
+
+    /// Takes down a call that goes out now, and when the next is due.
+    fn send(&mut self, sent: Duration, due: Duration) -> usize {
+        let Some(stage) = self.probe.stages.get(self.stage) else { return 0 };
+        let call = ProbedCall {
+            sent: nanoseconds(sent),
+            received: 0,
+            pairs: stage.pairs,
+            stage: u32::try_from(self.stage).unwrap_or(u32::MAX),
+            decision: Decision::Lost,
+        };
+        self.calls.push(ToldCall { call, code: None, at_top: true });
+        self.sent += 1;
+        let from = if sent > due + LATE { sent } else { due };
+        self.due = from + stage.gap();
+        if self.sent >= stage.calls {
+            self.go_on(from);
+        }
+        self.calls.len() - 1
+    }
+
+    fn settle(&mut self, index: usize, outcome: &Outcome, received: Duration) {
+        let told = &mut self.calls[index];
+        told.call.received = nanoseconds(received);
+        if let Outcome::Replied(http) = outcome {
+            (told.code, told.at_top) = said(&http.body);
+        }
+        let is_refused = told.code.is_some_and(|code| code == code::TOO_OFTEN || code::is_app_limit(code));
+        if !is_refused || told.call.stage as usize != self.stage {
+            return;
+        }
+        self.refused += 1;
+        if self.stage().and_then(|stage| stage.enough).is_some_and(|enough| self.refused >= enough) {
+            let last = self.calls.last().map_or(Duration::ZERO, |told| Duration::from_nanos(told.call.sent));
+            self.go_on(last);
+        }
+    }
+
+    /// To the next stage, after its rest.
+    fn go_on(&mut self, last_sent: Duration) {
+        self.stage += 1;
+        (self.sent, self.refused) = (0, 0);
+        if let Some(stage) = self.stage() {
+            self.due = last_sent + stage.gap().max(stage.rest);
+        }
+    }
+}
+
+/// The code of a reply, the top level's or else the first of a key that is not 0, and whether it stands at the top.
+fn said(body: &[u8]) -> (Option<i64>, bool) {
+    let (Some(reply), _) = reply::decode(body) else { return (reply::top_code(body), true) };
+    let at_key = reply.results.iter().flatten().map(|result| result.code).find(|code| *code != 0);
+    match at_key {
+        Some(code) if reply.code == 0 => (Some(code), false),
+        _ => (Some(reply.code), true),
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

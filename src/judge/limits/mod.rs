@@ -1,0 +1,434 @@
+//! Which limiter a target has, found out from outside.
+//!
+//! Every limiter that may explain what was seen is a suspect; the reference's own counters replay the calls of every probe, and
+//! what they would have made of them is held against what the target made of them. The next probe is the one whose outcome
+//! the suspects that are left disagree on most, for the time that it takes. Nothing here sends anything: probes go out by
+//! [`Inquiry::next`], and what came of them comes in by [`Inquiry::take`].
+
+mod foresight;
+pub mod probe;
+mod proposal;
+pub mod suspect;
+pub mod trace;
+pub mod verdict;
+mod weighing;
+
+use std::time::Duration;
+
+pub use crate::judge::limiter::Decision;
+use foresight::{FORESEEN, bits, lasting};
+use probe::{Probe, Stage};
+use proposal::Seen;
+use suspect::{Explained, Suspect};
+use trace::{ProbedCall, Trace};
+use weighing::is_same_class;
+
+/// A limiter is named once it is so sure.
+const SURE: f64 = 0.99;
+/// A bucket's rate is named once it is so sure.
+const SURE_NUMBER: f64 = 0.9;
+/// Rates that differ by less are hardly different.
+const CLOSE_RATES: f64 = 0.03;
+/// A number that is so much less likely than another is not told.
+const UNLIKELY: f64 = 0.01;
+/// Pairs of the calls that show whether these count: as many as a call may have.
+const PAIRS: u64 = 20;
+/// Refusals after which a stage has met the limit.
+const ENOUGH: u64 = 12;
+/// Calls after which there is no limit, if none of them was refused.
+const MOST_CALLS: u64 = 3_000;
+/// Rests that are tried side by side.
+const RESTS: u32 = 5;
+/// What a probe has to tell at least, in bits.
+const LEAST_BITS: f64 = 0.02;
+/// Probes that go out after those that always do.
+const MOST_PROBES: usize = 14;
+/// So often it is gone on beyond the limit, faster each time, until it is met.
+const MOST_ALWAYS: usize = 4;
+/// So often one probe is repeated.
+const MOST_REPEATED: usize = 2;
+/// Slices that no suspect explains, beyond which none of them is the target's.
+const MOST_ODD: f64 = 0.04;
+
+/// What an inquiry may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Calls a second at the most.
+    pub rate: f64,
+    /// Each probe gets a counter that nobody has used; else all come to one.
+    pub fresh: bool,
+    /// For all of it.
+    pub time: Duration,
+    /// The window that the documentation speaks of.
+    pub window: Duration,
+}
+
+/// A limiter, and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighed {
+    pub suspect: Suspect,
+    pub weight: f64,
+}
+
+/// What an inquiry came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learnt {
+    /// The most likely first, one of each kind.
+    pub candidates: Vec<Weighed>,
+    /// `None` where no call was refused: so many were admitted, in so long.
+    pub level: Option<u64>,
+    pub calls: u64,
+    pub refused: u64,
+    /// Whether the most likely one explains what was seen.
+    pub is_explained: bool,
+    /// Refused calls that the most likely one would have admitted.
+    pub refused_besides: u64,
+    /// The probe that made it sure.
+    pub decided_by: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Fill,
+    /// Rests, each twice as long as the one before.
+    Rests,
+    Always,
+    Choose,
+    Over,
+}
+
+/// One limit that is being found out about.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    setting: Setting,
+    traces: Vec<Trace>,
+    step: Step,
+    /// The rest that comes next, and how often this one has seen the limit recover.
+    rest: Duration,
+    recovered: u32,
+    probes: usize,
+    /// Names of those that were chosen.
+    chosen: Vec<String>,
+    weighed: Vec<Weighed>,
+    best: Explained,
+    decided_by: Option<String>,
+}
+
+/// How sure it is that the target has the first of these, or one of its kind with a rate that is hardly another.
+fn confidence(weighed: &[Weighed]) -> f64 {
+    let Some(first) = weighed.first() else { return 0.0 };
+    weighed.iter().filter(|other| is_nearly(&first.suspect, &other.suspect)).map(|other| other.weight).sum()
+}
+
+/// Whether two are the same but for a bucket's rate that is off by a few percent.
+fn is_nearly(one: &Suspect, other: &Suspect) -> bool {
+    let is_close = one.algorithm.burst().is_some() && (one.rate() / other.rate() - 1.0).abs() < CLOSE_RATES;
+    is_same_class(one, &Suspect { limit: if is_close { one.limit } else { other.limit }, ..*other })
+}
+
+impl Learnt {
+    /// How sure it is that the target has the first candidate, or one with a rate that is hardly another.
+    pub fn confidence(&self) -> f64 {
+        confidence(&self.candidates)
+    }
+
+    /// The least and the most calls a second that come free, as far as that is known.
+    pub fn rates(&self) -> Option<(f64, f64)> {
+        let first = self.candidates.first()?;
+        let likely = self
+            .candidates
+            .iter()
+            .filter(|other| other.weight >= UNLIKELY * first.weight && is_nearly(&first.suspect, &other.suspect));
+        let rates: Vec<f64> = likely.map(|weighed| weighed.suspect.rate()).collect();
+        Some((rates.iter().copied().fold(f64::INFINITY, f64::min), rates.iter().copied().fold(0.0, f64::max)))
+    }
+}
+
+impl Inquiry {
+    pub fn new(setting: Setting) -> Inquiry {
+        Inquiry {
+            setting,
+            traces: Vec::new(),
+            step: Step::Fill,
+            rest: if setting.fresh { setting.window / 60 } else { setting.window / 4 },
+            recovered: 0,
+            probes: 0,
+            chosen: Vec::new(),
+            weighed: Vec::new(),
+            best: Explained::default(),
+            decided_by: None,
+        }
+    }
+
+    /// The probes that go out next, side by side where each has a counter of its own; none where all is known that can be.
+    pub fn next(&mut self, spent: Duration) -> Vec<Probe> {
+        let left = self.setting.time.saturating_sub(spent);
+        loop {
+            let probes = match self.step {
+                Step::Fill => vec![Probe::new("how much is admitted at once", vec![self.fill()])],
+                Step::Rests => self.rests(),
+                Step::Always => self.always(),
+                Step::Choose => self.choose(left),
+                Step::Over => return Vec::new(),
+            };
+            let probes: Vec<Probe> = probes.into_iter().filter(|probe| self.expected_length(probe) <= left).collect();
+            if !probes.is_empty() {
+                return probes;
+            }
+            self.step = match self.step {
+                Step::Fill | Step::Choose | Step::Over => Step::Over,
+                Step::Rests => Step::Always,
+                Step::Always => Step::Choose,
+            };
+            self.weigh();
+        }
+    }
+
+    /// What came of a probe.
+    pub fn take(&mut self, probe: &Probe, calls: Vec<ProbedCall>) {
+        let before = if self.setting.fresh { 0 } else { self.traces.first().map_or(0, Trace::stages) };
+        let calls = calls.into_iter().map(|call| ProbedCall { stage: call.stage + before, ..call });
+        if self.setting.fresh || self.traces.is_empty() {
+            self.traces.push(Trace { calls: calls.collect() });
+        } else {
+            self.traces[0].calls.extend(calls);
+        }
+        match self.step {
+            Step::Fill => {
+                let refused = self.traces.iter().any(|trace| trace.calls.iter().any(|call| call.decision == Decision::Refused));
+                self.step = if refused { Step::Rests } else { Step::Over };
+            }
+            Step::Rests => self.look_at_rest(),
+            Step::Always => self.weigh(),
+            Step::Choose | Step::Over => {
+                let was_sure = self.is_sure();
+                self.weigh();
+                if !was_sure && self.is_sure() {
+                    self.decided_by = Some(probe.name.clone());
+                }
+            }
+        }
+    }
+
+    /// What came of each counter's calls.
+    pub fn traces(&self) -> &[Trace] {
+        &self.traces
+    }
+
+    /// What is known now.
+    pub fn learnt(&self) -> Learnt {
+        let calls = self.traces.iter().flat_map(|trace| &trace.calls);
+        let refused = calls.clone().filter(|call| call.decision == Decision::Refused).count() as u64;
+        let slices: usize = self.traces.iter().map(|trace| trace.replayable().slices.len()).sum();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
+        let refused_besides = self.best.fewer.round() as u64;
+        Learnt {
+            candidates: self.weighed.clone(),
+            level: if refused > 0 { Seen::of(&self.traces).level() } else { None },
+            calls: calls.count() as u64,
+            refused,
+            is_explained: f64::from(self.best.odd) <= (MOST_ODD * slices as f64).max(1.0),
+            refused_besides,
+            decided_by: self.decided_by.clone(),
+        }
+    }
+
+    /// Whether the kind is sure, and its numbers nearly so.
+    pub fn is_sure(&self) -> bool {
+        confidence(&self.weighed) >= SURE && self.weighed.first().is_some_and(|first| first.weight >= SURE_NUMBER)
+    }
+
+    fn fill(&self) -> Stage {
+        Stage::burst(MOST_CALLS, self.setting.rate).until_refused(ENOUGH)
+    }
+
+    /// A fill of a counter that nobody has used, or that has forgotten.
+    fn fresh_fill(&self, window: Duration) -> Stage {
+        self.fill().after(if self.setting.fresh { Duration::ZERO } else { window * 21 / 10 })
+    }
+
+    fn rests(&mut self) -> Vec<Probe> {
+        let longest = self.setting.time * 2 / 5;
+        if self.rest > longest {
+            return Vec::new();
+        }
+        let fill = self.fill();
+        let after = |rest: Duration| fill.clone().after(rest);
+        if !self.setting.fresh {
+            return vec![Probe::new(rest_name(self.rest), vec![after(self.rest)])];
+        }
+        // Each on a counter of its own: several at once. Where shorter rests have shown nothing, the documented window is the
+        // likely one, and all that tells kinds apart goes out with the longer ones.
+        let is_first = self.rest < self.setting.window / 4;
+        let rests: Vec<Duration> = (0..RESTS).map(|times| self.rest * (1 << times)).filter(|rest| *rest <= longest).collect();
+        self.rest *= 1 << RESTS;
+        let mut probes: Vec<Probe> =
+            rests.into_iter().map(|rest| Probe::new(rest_name(rest), vec![fill.clone(), after(rest)])).collect();
+        if !is_first {
+            let seen = Seen::of(&self.traces);
+            let level = seen.level().unwrap_or(1);
+            let others = self.kinds_apart(&seen, level, self.setting.window).into_iter();
+            probes.extend(others.filter(|probe| probe.length() < self.setting.window * 3));
+            self.probes = 1;
+        }
+        probes
+    }
+
+    fn look_at_rest(&mut self) {
+        let seen = Seen::of(&self.traces);
+        let level = seen.level().unwrap_or(0) as f64;
+        if self.setting.fresh {
+            let recovers = self.traces.iter().filter(|trace| {
+                trace.stages() > 1
+                    && trace.stage(1).filter(|call| call.decision == Decision::Admitted).count() as f64
+                        >= proposal::RECOVERED * level
+            });
+            if recovers.count() >= 2 {
+                self.step = Step::Always;
+            }
+            return;
+        }
+        let Some(trace) = self.traces.first() else { return };
+        let admitted = trace.stage(trace.stages() - 1).filter(|call| call.decision == Decision::Admitted).count();
+        if admitted as f64 >= proposal::RECOVERED * level {
+            self.recovered += 1;
+        } else {
+            self.recovered = 0;
+            self.rest *= 2;
+        }
+        if self.recovered >= 2 {
+            self.step = Step::Always;
+        }
+    }
+
+    /// What is asked in any case: whether pairs count, and what comes of going on beyond the limit.
+    fn always(&mut self) -> Vec<Probe> {
+        if self.probes > MOST_ALWAYS || (self.probes > 0 && self.went_beyond()) {
+            return Vec::new();
+        }
+        let is_first = self.probes == 0;
+        self.probes += 1;
+        let seen = Seen::of(&self.traces);
+        let window = seen.recovery.map_or(self.rest, |(_, longest)| longest * 2 / 5);
+        let beyond = self.beyond(&seen, window);
+        let pairs = is_first.then(|| self.fresh_fill(window).of_pairs(PAIRS));
+        let name = format!("going on at {:.1}/s", beyond.rate);
+        if self.setting.fresh {
+            let pairs = pairs.map(|pairs| Probe::new("whether pairs count", vec![pairs]));
+            pairs.into_iter().chain([Probe::new(name, vec![self.fill(), beyond])]).collect()
+        } else {
+            vec![Probe::new(name, pairs.into_iter().chain([self.fresh_fill(window), beyond]).collect())]
+        }
+    }
+
+    /// Whether calls were refused all along some stage, so that it is seen how many come free.
+    fn went_beyond(&self) -> bool {
+        self.traces.iter().any(|trace| {
+            let last: Vec<&ProbedCall> = trace.stage(trace.stages() - 1).collect();
+            let refused = last.iter().filter(|call| call.decision == Decision::Refused).count();
+            last.len() >= 40 && refused * 4 >= last.len()
+        })
+    }
+
+    /// More calls than come free, for longer than a window.
+    fn beyond(&self, seen: &Seen, window: Duration) -> Stage {
+        let level = seen.level().unwrap_or(1) as f64;
+        let free = seen.most_free().max(level / window.as_secs_f64());
+        let rate = (free * 2.5).min(self.setting.rate);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
+        let calls = ((window.as_secs_f64() * 2.2).max(0.6) * rate) as u64;
+        let calls = calls.clamp(60, 6_000);
+        Stage::burst(calls, rate)
+    }
+
+    fn choose(&mut self, left: Duration) -> Vec<Probe> {
+        if self.is_sure() || self.probes > MOST_PROBES || self.weighed.is_empty() {
+            return Vec::new();
+        }
+        let before = self.traces.first().filter(|_| !self.setting.fresh);
+        let is_left = |probe: &Probe| {
+            let times = self.chosen.iter().filter(|name| **name == probe.name).count();
+            times < MOST_REPEATED && self.expected_length(probe) <= left
+        };
+        let library = self.library().into_iter().filter(is_left);
+        let mut told: Vec<(f64, Probe)> = library.map(|probe| (bits(&self.weighed, before, &probe), probe)).collect();
+        told.retain(|(bits, _)| *bits >= LEAST_BITS);
+        let worth = |(bits, probe): &(f64, Probe)| bits / (self.expected_length(probe).as_secs_f64() + 0.2);
+        told.sort_by(|one, other| worth(other).total_cmp(&worth(one)));
+        let most = if self.setting.fresh { 4 } else { 1 };
+        told.truncate(most);
+        self.probes += told.len();
+        self.chosen.extend(told.iter().map(|(_, probe)| probe.name.clone()));
+        told.into_iter().map(|(_, probe)| probe).collect()
+    }
+
+    /// Probes that tell kinds apart, made for what is most likely now.
+    fn library(&self) -> Vec<Probe> {
+        let seen = Seen::of(&self.traces);
+        let Some(level) = seen.level() else { return Vec::new() };
+        let mut windows: Vec<Duration> = Vec::new();
+        for weighed in self.weighed.iter().take(FORESEEN) {
+            let window = lasting(&weighed.suspect, level);
+            if !windows.iter().any(|other| other.abs_diff(window) * 50 < window) && windows.len() < 2 {
+                windows.push(window);
+            }
+        }
+        windows.into_iter().flat_map(|window| self.kinds_apart(&seen, level, window)).collect()
+    }
+
+    /// Probes that tell kinds apart whose limit is free again after about this time.
+    fn kinds_apart(&self, seen: &Seen, level: u64, window: Duration) -> Vec<Probe> {
+        let fresh = self.fresh_fill(window);
+        let some = |calls: u64| Stage::burst(calls.max(1), self.setting.rate);
+        let rested = |share: u32| window * share / 100;
+        let first = Stage { calls: (level / 2).max(1), ..fresh.clone() };
+        let beyond = self.beyond(seen, window);
+        let long = Stage { calls: (beyond.calls * 4).clamp(400, 12_000), rate: (beyond.rate / 1.8).max(1.0), ..beyond.clone() };
+        let full = Stage::burst((level * 5).clamp(400, 6_000), self.setting.rate);
+        let going_on = |stage: Stage| Probe::new(format!("going on at {:.1}/s", stage.rate), vec![fresh.clone(), stage]);
+        let mut probes: Vec<Probe> = [104, 97, 90, 70, 50, 30, 15, 150]
+            .map(|share| Probe::new(rest_name(rested(share)), vec![fresh.clone(), self.fill().after(rested(share))]))
+            .to_vec();
+        probes.extend([
+            Probe::new(
+                "half now, half later",
+                vec![first.clone(), some(level / 2).after(rested(50)), self.fill().after(rested(54))],
+            ),
+            Probe::new(
+                "one call, and a burst late after it",
+                vec![Stage { calls: 1, ..first }, self.fill().after(rested(150)), self.fill().after(rested(60))],
+            ),
+            Probe::new(
+                "whether refused calls count",
+                vec![fresh.clone(), some(level.div_ceil(3)).after(rested(50)), self.fill().after(rested(55))],
+            ),
+            going_on(beyond),
+            going_on(long),
+            going_on(full),
+            Probe::new("whether pairs count", vec![fresh.clone().of_pairs(PAIRS)]),
+        ]);
+        probes
+    }
+
+    /// A stage mostly ends where the limit is met, long before its last call.
+    fn expected_length(&self, probe: &Probe) -> Duration {
+        let level = Seen::of(&self.traces).level().unwrap_or(MOST_CALLS);
+        let length = |stage: &Stage| {
+            let calls = if stage.enough.is_some() { stage.calls.min(level * 5 / 4 + ENOUGH) } else { stage.calls };
+            Stage { calls, ..stage.clone() }.length()
+        };
+        probe.stages.iter().map(length).sum()
+    }
+
+    fn weigh(&mut self) {
+        (self.weighed, self.best) = weighing::weigh(&self.traces);
+    }
+}
+
+fn rest_name(rest: Duration) -> String {
+    format!("what is free again after {:.3} s", rest.as_secs_f64())
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,65 @@
+//! What is sent to find out about a limit: calls at a rate, and rests between them.
+
+use std::time::Duration;
+
+/// Calls at an even rate, after a rest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Since the stage before was over.
+    pub rest: Duration,
+    /// At the most.
+    pub calls: u64,
+    /// Calls a second.
+    pub rate: f64,
+    /// Pairs of each call.
+    pub pairs: u64,
+    /// It is over once so many of its calls were refused.
+    pub enough: Option<u64>,
+}
+
+/// Some stages on one counter, from which something can be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// What it looks at, for whoever waits for it.
+    pub name: String,
+    pub stages: Vec<Stage>,
+}
+
+impl Stage {
+    pub fn burst(calls: u64, rate: f64) -> Stage {
+        Stage { rest: Duration::ZERO, calls, rate, pairs: 1, enough: None }
+    }
+
+    pub fn after(self, rest: Duration) -> Stage {
+        Stage { rest, ..self }
+    }
+
+    pub fn until_refused(self, times: u64) -> Stage {
+        Stage { enough: Some(times), ..self }
+    }
+
+    pub fn of_pairs(self, pairs: u64) -> Stage {
+        Stage { pairs, ..self }
+    }
+
+    /// Between two of its calls.
+    pub fn gap(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.rate)
+    }
+
+    /// At the longest, its rest included.
+    pub fn length(&self) -> Duration {
+        self.rest + Duration::from_secs_f64(self.calls as f64 / self.rate)
+    }
+}
+
+impl Probe {
+    pub fn new(name: impl Into<String>, stages: Vec<Stage>) -> Probe {
+        Probe { name: name.into(), stages }
+    }
+
+    /// At the longest.
+    pub fn length(&self) -> Duration {
+        self.stages.iter().map(Stage::length).sum()
+    }
+}

@@ -1,0 +1,202 @@
+//! One limiter that the target may have, and how well it explains what was seen.
+
+use std::time::Duration;
+
+use super::nanoseconds;
+use super::trace::Replayable;
+use crate::model::limiter::{Admission, Algorithm, Limit, Limiter, Scope, Unit};
+
+/// A slice may come out otherwise than every limiter of the right kind would have it: a stall, another client.
+const ODD: f64 = 0.002;
+/// The mean of few draws is off, too.
+const UNSURE_MEAN: f64 = 1.2;
+/// Variance of a count that no draw of arrivals shows.
+const LEAST_VARIANCE: f64 = 0.7;
+/// A slice that is off by more than so many deviations, and one call, is not explained.
+const FAR: f64 = 5.0;
+/// What one stage that it does not explain counts at the most, where a suspect is looked at roughly.
+const ROUGHLY_OFF: f64 = 40.0;
+/// By this share the calls that a bucket admits are off which counts refused ones and is always asked for more.
+const GAPS: f64 = 0.1;
+/// A variance above this is the suspect's own: more than chance in the arrivals of calls.
+const LARGE: f64 = 9.0;
+
+/// A limiter with all its numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Suspect {
+    pub algorithm: Algorithm,
+    pub limit: u64,
+    pub window: Duration,
+    pub counts_rejected: bool,
+    pub unit: Unit,
+    /// When its windows begin, in nanoseconds on the run's clock; below the window's length.
+    pub phase: u64,
+}
+
+/// How well a limiter explains what was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Explained {
+    /// Logarithm of the likelihood.
+    pub log: f64,
+    /// Slices that it does not explain, and how many calls fewer were admitted in these, and more.
+    pub odd: u32,
+    pub fewer: f64,
+    pub more: f64,
+}
+
+/// A count as it comes out over all draws.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spread {
+    pub mean: f64,
+    pub variance: f64,
+}
+
+/// What a limiter would have made of each slice: calls admitted, and of these held back.
+pub type Expected = Vec<(Spread, Spread)>;
+
+impl Spread {
+    fn add(&mut self, count: u32, draws: f64) {
+        self.mean += f64::from(count) / draws;
+        self.variance += f64::from(count).powi(2) / draws;
+    }
+
+    fn finish(&mut self) {
+        self.variance = (self.variance - self.mean.powi(2)).max(0.0) * UNSURE_MEAN;
+    }
+
+    /// Logarithm of how likely a count is. A variance that few draws show is at least that of the suspect that explains most:
+    /// else chance would decide between neighbours.
+    fn log(self, count: u32, of: u32, common: f64) -> f64 {
+        let variance = LEAST_VARIANCE + self.variance.max(common.min(LARGE));
+        let off = f64::from(count) - self.mean;
+        let normal = (-off * off / (2.0 * variance)).exp() / (2.0 * std::f64::consts::PI * variance).sqrt();
+        ((1.0 - ODD) * normal + ODD / (f64::from(of) + 1.0)).ln()
+    }
+}
+
+impl Suspect {
+    pub fn counter(&self) -> Limiter {
+        Limiter::new(&Limit {
+            algorithm: self.algorithm,
+            limit: self.limit,
+            window: self.window,
+            count_rejected: self.counts_rejected,
+            unit: self.unit,
+            scope: Scope::App,
+        })
+    }
+
+    /// A time of the run as the limiter's clock has it, on which windows begin at whole multiples.
+    pub fn clock(&self, at: u64) -> Duration {
+        Duration::from_nanos(at + self.ahead())
+    }
+
+    /// The limiter's clock is so much ahead of the run's, in nanoseconds.
+    fn ahead(&self) -> u64 {
+        nanoseconds(self.window).saturating_mul(4).saturating_sub(self.phase)
+    }
+
+    /// Calls a second that it admits in the long run.
+    pub fn rate(&self) -> f64 {
+        self.limit as f64 / self.window.as_secs_f64()
+    }
+
+    /// Whether refused calls can be seen to count: a window that is full stays full until it ends.
+    pub fn shows_rejected(&self) -> bool {
+        !matches!(
+            self.algorithm,
+            Algorithm::FixedWindowAligned { .. } | Algorithm::FixedWindowAnchored | Algorithm::IntervalRefill
+        )
+    }
+
+    /// How well it explains a trace, by one draw and by whole stages only; given up below `worst`.
+    pub fn roughly(&self, trace: &Replayable, worst: f64) -> f64 {
+        let (mut limiter, ahead) = (self.counter(), self.ahead());
+        let (mut log, mut admitted, mut whole) = (0.0, 0u32, 0);
+        let rough = |whole: usize, admitted: u32| {
+            let off = f64::from(trace.slices[whole].admitted) - f64::from(admitted);
+            let about = 20.0 + (f64::from(admitted) * 0.02).powi(2);
+            -(off * off / about).min(ROUGHLY_OFF)
+        };
+        for arrival in &trace.draws[0] {
+            if arrival.whole != whole {
+                log += rough(whole, admitted);
+                (admitted, whole) = (0, arrival.whole);
+                if log < worst {
+                    return log;
+                }
+            }
+            let decided = limiter.admit(Duration::from_nanos(arrival.at + ahead), self.unit.weight(arrival.pairs));
+            admitted += u32::from(arrival.is_known && decided != Admission::Refuse);
+        }
+        log + rough(whole, admitted)
+    }
+
+    /// What it would have made of a trace, by so many draws.
+    pub fn expect(&self, trace: &Replayable, draws: usize) -> Expected {
+        let mut expected: Expected = vec![Default::default(); trace.slices.len()];
+        let mut counts = vec![(0u32, 0u32); trace.slices.len()];
+        let all = draws.min(trace.draws.len()) as f64;
+        let ahead = self.ahead();
+        for draw in trace.draws.iter().take(draws) {
+            counts.fill((0, 0));
+            let mut limiter = self.counter();
+            for arrival in draw {
+                let (admitted, held) =
+                    match limiter.admit(Duration::from_nanos(arrival.at + ahead), self.unit.weight(arrival.pairs)) {
+                        Admission::Refuse => (0, 0),
+                        Admission::Admit => (1, 0),
+                        Admission::AdmitAfter(wait) => (1, u32::from(wait.as_nanos() > u128::from(trace.held_ns))),
+                    };
+                if arrival.is_known {
+                    for slice in [arrival.slice, arrival.whole] {
+                        let count = &mut counts[slice];
+                        *count = (count.0 + admitted, count.1 + held);
+                    }
+                }
+            }
+            for ((one, other), (admitted, held)) in expected.iter_mut().zip(&counts) {
+                one.add(*admitted, all);
+                other.add(*held, all);
+            }
+        }
+        for ((admitted, held), slice) in expected.iter_mut().zip(&trace.slices) {
+            admitted.finish();
+            held.finish();
+            // Where each call takes what has come free, it hangs on every gap between two calls how many are admitted.
+            if self.counts_rejected && slice.is_beyond && self.algorithm.burst().is_some() {
+                admitted.variance += (admitted.mean * GAPS).powi(2);
+            }
+        }
+        expected
+    }
+}
+
+impl Explained {
+    /// How well what was expected explains what came of a trace; `common` is what the leading suspect expected of it.
+    pub fn by(expected: &Expected, trace: &Replayable, common: &Expected) -> Explained {
+        let mut explained = Explained::default();
+        for ((slice, (admitted, held)), (common_admitted, common_held)) in trace.slices.iter().zip(expected).zip(common) {
+            explained.log += admitted.log(slice.admitted, slice.asked, common_admitted.variance);
+            if slice.held > 0 || held.mean > 0.0 {
+                explained.log += held.log(slice.held, slice.asked, common_held.variance + 1.0);
+            }
+            let off = f64::from(slice.admitted) - admitted.mean;
+            if off.abs() > 1.0 + FAR * (admitted.variance + LEAST_VARIANCE).sqrt() {
+                explained.odd += 1;
+                explained.fewer += (-off).max(0.0);
+                explained.more += off.max(0.0);
+            }
+        }
+        explained
+    }
+}
+
+impl std::ops::AddAssign for Explained {
+    fn add_assign(&mut self, other: Explained) {
+        self.log += other.log;
+        self.odd += other.odd;
+        self.fewer += other.fewer;
+        self.more += other.more;
+    }
+}

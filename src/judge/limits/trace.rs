@@ -1,0 +1,161 @@
+//! What came of the calls to one counter, and when each of them can have reached it.
+
+use crate::judge::limiter::Decision;
+use crate::random::Random;
+
+/// So many times it is drawn when each call arrived.
+pub const DRAWS: usize = 8;
+
+/// A stage that is not short is looked at in this many slices at the most, each of at least so long and so many calls.
+const MOST_SLICES: u64 = 40;
+const SHORTEST_SLICE_NS: u64 = 60_000_000;
+const FEWEST_CALLS: u64 = 8;
+
+/// No rest: what comes free in it is hardly a call.
+const MOMENT_NS: u64 = 100_000_000;
+
+/// A reply that takes so much longer than others has been held back.
+const HELD_NS: u64 = 50_000_000;
+
+/// One call of a probe. Times are nanoseconds since the run's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbedCall {
+    pub sent: u64,
+    /// Of no matter for a lost call.
+    pub received: u64,
+    pub pairs: u64,
+    /// Number of its stage, counted through all probes of its counter.
+    pub stage: u32,
+    pub decision: Decision,
+}
+
+/// All calls to one counter, in the order of their sending.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    pub calls: Vec<ProbedCall>,
+}
+
+/// Calls that came close after another, or all of a stage: of them it matters how many were admitted, not which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    pub asked: u32,
+    pub admitted: u32,
+    /// Of the admitted ones, whose replies were held back.
+    pub held: u32,
+    /// It goes on where calls were refused a moment before.
+    pub is_beyond: bool,
+}
+
+/// A call as it may have arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    pub at: u64,
+    pub pairs: u64,
+    pub slice: usize,
+    /// The slice that is its whole stage.
+    pub whole: usize,
+    /// Without a reply it is not known what came of it.
+    pub is_known: bool,
+}
+
+/// A call, with the slices that it belongs to.
+struct Placed<'t> {
+    call: &'t ProbedCall,
+    slice: usize,
+    whole: usize,
+}
+
+/// A trace made ready for being replayed by many limiters.
+#[derive(Clone, Debug)]
+pub struct Replayable {
+    pub slices: Vec<Slice>,
+    /// Each with all calls, in the order of their arrival.
+    pub draws: Vec<Vec<Arrival>>,
+    /// An admitted call that waits so long is seen to be held back.
+    pub held_ns: u64,
+}
+
+impl Trace {
+    /// What one stage came to.
+    pub fn stage(&self, stage: u32) -> impl Iterator<Item = &ProbedCall> {
+        let from = self.calls.partition_point(|call| call.stage < stage);
+        self.calls[from..].iter().take_while(move |call| call.stage == stage)
+    }
+
+    /// Whether a stage goes on where calls were refused a moment before.
+    pub fn goes_on(&self, stage: u32) -> bool {
+        let from = self.calls.partition_point(|call| call.stage < stage);
+        let before = from.checked_sub(1).and_then(|before| self.calls.get(before));
+        let is_close = |before: &ProbedCall| self.calls.get(from).is_some_and(|first| first.sent - before.sent < MOMENT_NS);
+        before.is_some_and(|before| before.decision == Decision::Refused && is_close(before))
+    }
+
+    pub fn stages(&self) -> u32 {
+        self.calls.last().map_or(0, |call| call.stage + 1)
+    }
+
+    /// How long a reply takes that nothing holds back, in nanoseconds: nearly all of the refused ones' take less.
+    pub fn usual_way(&self) -> u64 {
+        let ways = |decision| {
+            let calls = self.calls.iter().filter(move |call| call.decision == decision);
+            let mut ways: Vec<u64> = calls.map(|call| call.received.saturating_sub(call.sent)).collect();
+            ways.sort_unstable();
+            ways
+        };
+        let refused = ways(Decision::Refused);
+        let at = |ways: &[u64], share: usize| ways.get((ways.len() * share / 1000).min(ways.len().saturating_sub(1))).copied();
+        if refused.len() >= 10 { at(&refused, 998).unwrap_or(0) } else { at(&ways(Decision::Admitted), 500).unwrap_or(0) }
+    }
+
+    /// Draws for each call when it arrived: at any time between its sending and its reply.
+    pub fn replayable(&self) -> Replayable {
+        let usual = self.usual_way();
+        let held_ns = HELD_NS.max(usual * 2);
+        let mut slices: Vec<Slice> = Vec::new();
+        let mut placed: Vec<Placed<'_>> = Vec::with_capacity(self.calls.len());
+        let mut from = 0;
+        while let Some(first) = self.calls.get(from) {
+            let count = self.calls[from..].iter().take_while(|call| call.stage == first.stage).count();
+            let calls = &self.calls[from..from + count];
+            from += count;
+            let length = (calls[count - 1].sent - first.sent).max(1);
+            let parts = MOST_SLICES.min(length / SHORTEST_SLICE_NS).min(count as u64 / FEWEST_CALLS).max(1);
+            let is_beyond = self.goes_on(first.stage);
+            let whole = slices.len();
+            let fresh = Slice { is_beyond, ..Slice::default() };
+            slices.resize(whole + 1 + usize::try_from(parts).unwrap_or(0), fresh);
+            for call in calls {
+                let slice = whole + 1 + usize::try_from((call.sent - first.sent) * parts / (length + 1)).unwrap_or(0);
+                // A call that another limit refused is none that this one has seen.
+                if call.decision != Decision::Unknown {
+                    placed.push(Placed { call, slice, whole });
+                }
+                let is_held = call.decision == Decision::Admitted && call.received.saturating_sub(call.sent) > held_ns + usual;
+                for at in [whole, slice] {
+                    let slice = &mut slices[at];
+                    slice.asked += u32::from(matches!(call.decision, Decision::Admitted | Decision::Refused));
+                    slice.admitted += u32::from(call.decision == Decision::Admitted);
+                    slice.held += u32::from(is_held);
+                }
+            }
+        }
+        let mut random = Random::named(self.calls.len() as u64, "arrivals");
+        let draws = (0..DRAWS).map(|_| draw(&placed, usual, &mut random)).collect();
+        Replayable { slices, draws, held_ns }
+    }
+}
+
+/// A way there takes as long at the most as a way back: what is longer than usual on one of them shows in the sum.
+fn draw(calls: &[Placed<'_>], usual: u64, random: &mut Random) -> Vec<Arrival> {
+    let one_way = usual / 2;
+    let arrival = |Placed { call, slice, whole }: &Placed<'_>| {
+        let is_known = call.decision != Decision::Lost;
+        let both = if is_known { call.received.saturating_sub(call.sent) } else { usual };
+        let (least, most) = if both > usual { (0, one_way) } else { (both.saturating_sub(one_way), both.min(one_way)) };
+        let way = least + random.below(usize::try_from(most - least).unwrap_or(0) + 1) as u64;
+        Arrival { at: call.sent + way, pairs: call.pairs, slice: *slice, whole: *whole, is_known }
+    };
+    let mut arrivals: Vec<Arrival> = calls.iter().map(arrival).collect();
+    arrivals.sort_by_key(|arrival| arrival.at);
+    arrivals
+}

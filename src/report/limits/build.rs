@@ -1,0 +1,148 @@
+//! From what was found out about limits to its report.
+
+use super::{CandidateEntry, LimitEntry, TimelinePart};
+use crate::judge::limits::Decision;
+use crate::judge::limits::verdict::{Inquired, LimitClause, NamedLimit, overall};
+use crate::model::limiter::Unit;
+use crate::report::build::{self, Facts, begun, totals};
+use crate::report::secrets::Secrets;
+use crate::report::{ClauseEntry, FilePlace, FindingEntry, Report, ScenarioEntry, VerdictWord};
+use crate::spec::Spec;
+use crate::verdict::Verdict;
+
+/// Parts of the timeline.
+const PARTS: usize = 60;
+/// Candidates that are told.
+const MOST_CANDIDATES: usize = 5;
+
+/// Builds the report of a search. What `secrets` holds is masked in all of it.
+pub fn build(spec: &Spec, facts: &Facts, inquired: &[Inquired], secrets: &[String]) -> Report {
+    let secrets = Secrets::of(secrets, []);
+    let found: Vec<LimitClause> = inquired.iter().flat_map(Inquired::clauses).collect();
+    let readings: Vec<(&str, &str)> = inquired.iter().flat_map(Inquired::readings).collect();
+    let observed =
+        readings.iter().filter_map(|(question, _)| spec.question(question)).map(|clause| (clause.id.as_str(), Verdict::Pass));
+    let clauses: Vec<ClauseEntry> = found
+        .iter()
+        .map(|found| (found.clause, found.verdict.clone()))
+        .chain(observed)
+        .map(|(id, verdict)| build::clause(spec, id, &verdict, Vec::new(), &secrets))
+        .collect();
+    let scenarios: Vec<ScenarioEntry> = inquired.iter().map(|one| scenario(spec, one)).collect();
+    let requests = inquired.iter().map(|one| one.learnt.calls).sum();
+    let (verdict, reason) = overall(inquired);
+    Report {
+        verdict,
+        reason: secrets.told(&reason),
+        totals: totals(&scenarios, &clauses, requests, 0),
+        clauses,
+        readings: readings.into_iter().map(|(question, answer)| (question.to_owned(), answer.to_owned())).collect(),
+        scenarios,
+        limits: inquired.iter().map(limit).collect(),
+        ..begun("limits", facts, &secrets)
+    }
+}
+
+/// Each limit as a scenario, so that what is broken is told as it is everywhere.
+fn scenario(spec: &Spec, inquired: &Inquired) -> ScenarioEntry {
+    let clauses = inquired.clauses();
+    let broken = clauses.iter().filter(|clause| clause.verdict == Verdict::Fail);
+    let place = || FilePlace { file: "msgext limits".to_owned(), line: None, column: None };
+    let findings = broken.filter_map(|broken| {
+        let clause = spec.clause(broken.clause)?;
+        Some(FindingEntry {
+            clause: broken.clause.to_owned(),
+            level: clause.level,
+            statement: clause.statement.clone(),
+            subject: format!("the {}'s limit", inquired.whose.word()),
+            expected: clause.statement.clone(),
+            actual: broken.why.clone(),
+            note: None,
+            place: place(),
+            exchange: None,
+            curl: None,
+        })
+    });
+    let findings: Vec<FindingEntry> = findings.collect();
+    let undecided = inquired.undecided();
+    let verdict = match (&findings[..], &undecided) {
+        ([_, ..], _) => VerdictWord::Fail,
+        ([], Some(_)) => VerdictWord::Unknown,
+        ([], None) => VerdictWord::Pass,
+    };
+    ScenarioEntry {
+        id: format!("limit-of-{}", inquired.whose.word()),
+        title: format!("Which limiter the {}'s is", inquired.whose.word()),
+        verdict,
+        why: undecided.filter(|_| verdict == VerdictWord::Unknown),
+        clauses: clauses.iter().map(|clause| clause.clause.to_owned()).collect(),
+        findings,
+        requests: inquired.learnt.calls,
+        retries: 0,
+        elapsed_ms: u64::try_from(inquired.elapsed.as_millis()).unwrap_or(u64::MAX),
+        place: place(),
+    }
+}
+
+fn limit(inquired: &Inquired) -> LimitEntry {
+    let (named, learnt) = (inquired.named(), &inquired.learnt);
+    let is_bucket = named.capacity.is_some();
+    let confidence = if inquired.has_limit() { learnt.confidence() } else { f64::from(u8::from(named.kind == "none")) };
+    LimitEntry {
+        scope: inquired.whose.word().to_owned(),
+        kind: named.kind.to_owned(),
+        limit: named.limit,
+        window_s: named.window.map(|window| window.as_secs_f64()),
+        capacity: named.capacity,
+        unit: named.unit.map(unit),
+        counts_rejected: named.counts_rejected,
+        code: inquired.refusal_code(),
+        place: inquired.at_top.map(|at_top| if at_top { "top" } else { "each-key" }.to_owned()),
+        confidence,
+        rate: learnt.rates().filter(|_| is_bucket).map(|(least, most)| [least, most]),
+        meaning: named.meaning,
+        decided_by: learnt.decided_by.clone(),
+        calls: learnt.calls,
+        refused: learnt.refused,
+        lost: inquired.lost,
+        elapsed_s: inquired.elapsed.as_secs_f64(),
+        candidates: learnt
+            .candidates
+            .iter()
+            .take(MOST_CANDIDATES)
+            .map(|weighed| {
+                let named = NamedLimit::of(&weighed.suspect, inquired.whose.window());
+                CandidateEntry {
+                    kind: named.kind.to_owned(),
+                    limit: named.limit,
+                    window_s: named.window.map(|window| window.as_secs_f64()),
+                    capacity: named.capacity,
+                    unit: named.unit.map(unit),
+                    counts_rejected: named.counts_rejected,
+                    weight: weighed.weight,
+                }
+            })
+            .collect(),
+        timeline: timeline(inquired),
+    }
+}
+
+fn unit(unit: Unit) -> String {
+    if unit == Unit::Kv { "kv" } else { "request" }.to_owned()
+}
+
+fn timeline(inquired: &Inquired) -> Vec<TimelinePart> {
+    let calls = inquired.traces.iter().flat_map(|trace| &trace.calls);
+    let last = calls.clone().map(|call| call.sent).max().unwrap_or(0);
+    let mut parts = vec![TimelinePart::default(); PARTS];
+    for call in calls {
+        let at = call.sent.saturating_mul(PARTS as u64) / (last + 1);
+        let part = &mut parts[usize::try_from(at).unwrap_or(0)];
+        match call.decision {
+            Decision::Admitted => part.admitted += 1,
+            Decision::Refused => part.refused += 1,
+            Decision::Unknown | Decision::Lost => {}
+        }
+    }
+    parts
+}
