@@ -7,7 +7,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::exit::{Exit, Failure};
-use super::rate::{RequestRate, USUAL, request_rate};
 use super::terminal::{Screen, bars, fitted, room, width};
 use crate::drive::ground::{Ground, GroundError};
 use crate::drive::limits::inquire;
@@ -23,8 +22,8 @@ use crate::yaml::span::Span;
 /// As long as finding out about a second's limit, and about a minute's, may take.
 const APP_TIME: Duration = Duration::from_secs(90);
 const MESSAGE_TIME: Duration = Duration::from_mins(6);
-/// Well beyond 200 a second, and few enough for any client.
-const BURST: Rate = Rate::a_second(2_000);
+/// Bursts and budgets in calls a second, at least and at most.
+const RATES: (f64, f64) = (10.0, 10_000.0);
 
 /// Finds out which limiters the target has, from which of its calls they refuse
 #[derive(Debug, clap::Args)]
@@ -36,11 +35,11 @@ pub struct LimitsArgs {
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = NO_HEADING)]
     time: Option<Duration>,
     /// Calls a second of a burst that meets the app's limit: at least twice what it may be
-    #[arg(long, value_name = "RATE", value_parser = request_rate, default_value = "2000/s", help_heading = NO_HEADING)]
-    burst: RequestRate,
+    #[arg(long, value_name = "RATE", value_parser = rate, default_value = "2000/s", help_heading = NO_HEADING)]
+    burst: Rate,
     /// Calls over everything where the message's limit is looked at (150/s, 9000/m): less than the app's limit
-    #[arg(long, value_name = "RATE", value_parser = request_rate, default_value = "150/s", help_heading = NO_HEADING)]
-    rate: RequestRate,
+    #[arg(long, value_name = "RATE", value_parser = rate, default_value = "150/s", help_heading = NO_HEADING)]
+    rate: Rate,
     #[command(flatten)]
     conduct: ConductArgs,
 }
@@ -54,6 +53,12 @@ enum Only {
 fn time(text: &str) -> Result<Duration, String> {
     let time = text.parse().ok().map(|Span(time)| time).filter(|time| *time >= Duration::from_secs(5));
     time.ok_or_else(|| "write a time of 5s or more, such as 90s or 6m".to_owned())
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    let rate = Rate::of_argument(text)?;
+    let (least, most) = RATES;
+    if (least..=most).contains(&rate.per_second()) { Ok(rate) } else { Err(format!("write {least}/s to {most}/s")) }
 }
 
 pub fn run(args: &LimitsArgs) -> Result<Exit, Failure> {
@@ -74,15 +79,11 @@ pub fn run(args: &LimitsArgs) -> Result<Exit, Failure> {
 
 /// The limits that are looked at, one after the other: the app's calls would be in the message's way.
 fn settings(args: &LimitsArgs) -> Vec<(DocumentedLimit, Setting)> {
-    let a_second = |rate: RequestRate, usual: Rate| match rate {
-        RequestRate::Limited(rate) => rate.calls as f64 / rate.per.as_secs_f64(),
-        RequestRate::Unlimited => usual.calls as f64 / usual.per.as_secs_f64(),
-    };
     let setting = |whose: DocumentedLimit, rate, fresh, time| {
         (whose, Setting { rate, fresh, time: args.time.unwrap_or(time), window: whose.window() })
     };
-    let app = setting(DocumentedLimit::App, a_second(args.burst, BURST), false, APP_TIME);
-    let message = setting(DocumentedLimit::Message, a_second(args.rate, USUAL), true, MESSAGE_TIME);
+    let app = setting(DocumentedLimit::App, args.burst.per_second(), false, APP_TIME);
+    let message = setting(DocumentedLimit::Message, args.rate.per_second(), true, MESSAGE_TIME);
     let wanted = |whose: Only| args.only.is_none_or(|only| only == whose);
     [(Only::App, app), (Only::Message, message)]
         .into_iter()

@@ -50,6 +50,8 @@ pub struct Ground<'a> {
     client: Client,
     pool: Pool,
     pub(super) start: Instant,
+    /// How long it took to find out about the target, by its first calls.
+    pub(super) probed: Duration,
 }
 
 impl<'a> Ground<'a> {
@@ -73,11 +75,13 @@ impl<'a> Ground<'a> {
             client: Client::new(target.timeout)?,
             pool: Pool::new(&target.messages),
             start: Instant::now(),
+            probed: Duration::ZERO,
         };
         ground.found = tokio::select! {
             found = ground.probe() => found?,
             () = stop.wait() => return Err(GroundError::Interrupted),
         };
+        ground.probed = ground.start.elapsed();
         Ok(ground)
     }
 

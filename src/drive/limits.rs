@@ -15,7 +15,7 @@ use super::stop::Stop;
 use super::target::Clock;
 use crate::api::{HttpRequest, Kv, Operation, call, code, reply};
 use crate::history::Outcome;
-use crate::judge::limits::probe::{Probe, Stage};
+use crate::judge::limits::probe::{Probe, ProbeStage};
 use crate::judge::limits::trace::ProbedCall;
 use crate::judge::limits::verdict::{DocumentedLimit, Inquired};
 use crate::judge::limits::{Decision, Inquiry, Learnt, Setting};
@@ -30,7 +30,7 @@ const SPREAD: usize = 96;
 const START: Duration = Duration::from_secs(1);
 
 /// Tells what goes on: the probes that are out, and what is known so far.
-pub type Told<'t> = &'t mut dyn FnMut(&[Probe], &Learnt);
+pub type ToldProgress<'t> = &'t mut dyn FnMut(&[Probe], &Learnt);
 
 /// Finds out about one limit, as far as the setting's time allows.
 pub async fn inquire(
@@ -38,11 +38,16 @@ pub async fn inquire(
     whose: DocumentedLimit,
     setting: Setting,
     stop: &Stop,
-    told: Told<'_>,
+    told: ToldProgress<'_>,
 ) -> Result<Inquired, GroundError> {
     let (session, _launched) = ground.session(EmbeddedSetup::default()).await;
     let mut field = ProbeField::open(&session, whose, setting);
     let mut inquiry = Inquiry::new(setting);
+    // What the target was found out by has come to the app's limit, too: some kinds count from their first call.
+    if let (DocumentedLimit::App, Clock::Real(_)) = (whose, &session.clock) {
+        let (sent, received) = (nanoseconds(START), nanoseconds(START + ground.probed));
+        inquiry.begin(ProbedCall { sent, received, pairs: 1, stage: 0, decision: Decision::Admitted });
+    }
     let mut inquired = Inquired {
         whose,
         learnt: inquiry.learnt(),
@@ -107,6 +112,8 @@ struct ProbeField<'a> {
     session: &'a Session<'a>,
     whose: DocumentedLimit,
     setting: Setting,
+    /// What the clock showed when the target was called first, and when this inquiry began.
+    zero: Duration,
     begun: Duration,
     line: Line<'a>,
     /// Of the app's calls.
@@ -134,6 +141,7 @@ impl<'a> ProbeField<'a> {
             session,
             whose,
             setting,
+            zero: if matches!(session.clock, Clock::Real(_)) { Duration::ZERO } else { session.clock.now() },
             begun: session.clock.now(),
             line: Line::open(session, whose.word()),
             messages: Vec::new(),
@@ -147,7 +155,7 @@ impl<'a> ProbeField<'a> {
     }
 
     fn now(&self) -> Duration {
-        self.elapsed() + START
+        self.session.clock.now().saturating_sub(self.zero) + START
     }
 
     async fn fresh_message(&mut self) -> Result<Message, GroundError> {
@@ -211,10 +219,10 @@ impl<'a> ProbeField<'a> {
             let runner = &mut runners[at];
             let request = self.request(runner);
             let index = runner.send(sent, due);
-            let (client, begun, clock) = (self.session.client.clone(), self.begun, self.session.clock.clone());
+            let (client, zero, clock) = (self.session.client.clone(), self.zero, self.session.clock.clone());
             flights.push(Box::pin(async move {
                 let outcome = client.send(&request).await;
-                (at, index, outcome, clock.now().saturating_sub(begun) + START)
+                (at, index, outcome, clock.now().saturating_sub(zero) + START)
             }));
             // A clock that only this run moves stands still until the reply is there.
             if matches!(self.session.clock, Clock::Virtual(_))
@@ -264,7 +272,7 @@ impl<'a> ProbeField<'a> {
 
 impl Runner<'_> {
     /// The stage that it is in; `None` once it is through.
-    fn stage(&self) -> Option<&Stage> {
+    fn stage(&self) -> Option<&ProbeStage> {
         self.probe.stages.get(self.stage)
     }
 

@@ -7,7 +7,7 @@ pub mod conform;
 pub(crate) mod descriptors;
 pub mod fuzz;
 pub mod ground;
-pub(crate) mod limits;
+pub mod limits;
 mod line;
 pub mod load;
 mod messages;

@@ -25,6 +25,18 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     if let Some(load) = &report.load {
         figures(out, load)?;
     }
+    if !report.limits.is_empty() {
+        writeln!(
+            out,
+            "\n## Limits\n\n| limit of the | kind | sure | what it is | code | calls | refused |\n|---|---|--:|---|--:|--:|--:|"
+        )?;
+        for limit in &report.limits {
+            let told = limit.code.map_or("none".to_owned(), |code| code.to_string());
+            let (sure, calls, refused) = (limit.confidence * 100.0, limit.calls, limit.refused);
+            let meaning = text(&limit.meaning);
+            writeln!(out, "| {} | {} | {sure:.1} % | {meaning} | {told} | {calls} | {refused} |", limit.scope, limit.kind)?;
+        }
+    }
     if !report.checks.is_empty() {
         writeln!(out, "\n## Checks\n\n| check | holds | actual |\n|---|---|---|")?;
         for check in &report.checks {

@@ -302,6 +302,11 @@ fn a_misspelt_value_is_a_usage_error_that_names_what_there_is() {
         (&["fuzz", "--jobs", "0"], "a whole number from 1 to 256"),
         (&["fuzz", "--for", "25h"], "at most 24h"),
         (&["fuzz", "--pin", "seq=per-key"], "has no effect on fuzz"),
+        (&["limits", "--pin", "seq=per-key"], "has no effect on limits"),
+        (&["limits", "--time", "4s"], "a time of 5s or more"),
+        (&["limits", "--burst", "none"], "write 200/s"),
+        (&["limits", "--rate", "1/s"], "write 10/s to 10000/s"),
+        (&["limits", "--only", "key"], "app, message"),
         (&["load", "--connections", "0"], "a whole number from 1 to 20000"),
         (&["load", "--messages", "0"], "a whole number from 1 to 1000000"),
         (&["load", "--threads", "0"], "a whole number from 1 to 1024"),
@@ -613,7 +618,7 @@ fn list_names_tags_for_filters_and_mutants_for_serve() {
 
 #[test]
 fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
-    for command in ["", "run", "load", "race", "fuzz", "mutants", "serve", "list", "check", "schema", "usersig"] {
+    for command in ["", "run", "load", "race", "fuzz", "limits", "mutants", "serve", "list", "check", "schema", "usersig"] {
         for help in ["-h", "--help"] {
             let args: Vec<&str> = [command, help].into_iter().filter(|word| !word.is_empty()).collect();
             let shown = msgext(None, &args).exits(0).stdout;

@@ -8,6 +8,7 @@ mod foreign;
 mod fuzz;
 mod hostile;
 mod interrupts;
+mod limits;
 mod load;
 mod mutants;
 mod race;

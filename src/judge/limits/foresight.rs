@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Weighed;
 use super::nanoseconds;
-use super::probe::{Probe, Stage};
+use super::probe::{Probe, ProbeStage};
 use super::suspect::Suspect;
 use super::trace::Trace;
 use crate::model::limiter::{Admission, Limiter};
@@ -57,7 +57,7 @@ pub fn lasting(suspect: &Suspect, level: u64) -> Duration {
 }
 
 /// Plays a stage; gives the calls admitted in each of its quarters, and in all.
-fn foresee_stage(suspect: &Suspect, limiter: &mut Limiter, now: &mut u64, stage: &Stage) -> [f64; 5] {
+fn foresee_stage(suspect: &Suspect, limiter: &mut Limiter, now: &mut u64, stage: &ProbeStage) -> [f64; 5] {
     let gap = nanoseconds(stage.gap());
     let mut admitted = [0.0; 5];
     let mut refused = 0;

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 pub use crate::judge::limiter::Decision;
 use foresight::{FORESEEN, bits, lasting};
-use probe::{Probe, Stage};
+use probe::{Probe, ProbeStage};
 use proposal::Seen;
-use suspect::{Explained, Suspect};
+use suspect::{Likelihood, Suspect};
 use trace::{ProbedCall, Trace};
 use weighing::is_same_class;
 
@@ -88,7 +88,7 @@ pub struct Learnt {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum InquiryStep {
     Fill,
     /// Rests, each twice as long as the one before.
     Rests,
@@ -102,7 +102,7 @@ enum Step {
 pub struct Inquiry {
     setting: Setting,
     traces: Vec<Trace>,
-    step: Step,
+    step: InquiryStep,
     /// The rest that comes next, and how often this one has seen the limit recover.
     rest: Duration,
     recovered: u32,
@@ -110,7 +110,7 @@ pub struct Inquiry {
     /// Names of those that were chosen.
     chosen: Vec<String>,
     weighed: Vec<Weighed>,
-    best: Explained,
+    best: Likelihood,
     decided_by: Option<String>,
 }
 
@@ -149,15 +149,20 @@ impl Inquiry {
         Inquiry {
             setting,
             traces: Vec::new(),
-            step: Step::Fill,
+            step: InquiryStep::Fill,
             rest: if setting.fresh { setting.window / 60 } else { setting.window / 4 },
             recovered: 0,
             probes: 0,
             chosen: Vec::new(),
             weighed: Vec::new(),
-            best: Explained::default(),
+            best: Likelihood::default(),
             decided_by: None,
         }
+    }
+
+    /// A call that came before all probes.
+    pub fn begin(&mut self, call: ProbedCall) {
+        self.traces.push(Trace { calls: vec![call] });
     }
 
     /// The probes that go out next, side by side where each has a counter of its own; none where all is known that can be.
@@ -165,20 +170,20 @@ impl Inquiry {
         let left = self.setting.time.saturating_sub(spent);
         loop {
             let probes = match self.step {
-                Step::Fill => vec![Probe::new("how much is admitted at once", vec![self.fill()])],
-                Step::Rests => self.rests(),
-                Step::Always => self.always(),
-                Step::Choose => self.choose(left),
-                Step::Over => return Vec::new(),
+                InquiryStep::Fill => vec![Probe::new("how much is admitted at once", vec![self.fresh_fill(self.setting.window)])],
+                InquiryStep::Rests => self.rests(),
+                InquiryStep::Always => self.always(),
+                InquiryStep::Choose => self.choose(left),
+                InquiryStep::Over => return Vec::new(),
             };
             let probes: Vec<Probe> = probes.into_iter().filter(|probe| self.expected_length(probe) <= left).collect();
             if !probes.is_empty() {
                 return probes;
             }
             self.step = match self.step {
-                Step::Fill | Step::Choose | Step::Over => Step::Over,
-                Step::Rests => Step::Always,
-                Step::Always => Step::Choose,
+                InquiryStep::Fill | InquiryStep::Choose | InquiryStep::Over => InquiryStep::Over,
+                InquiryStep::Rests => InquiryStep::Always,
+                InquiryStep::Always => InquiryStep::Choose,
             };
             self.weigh();
         }
@@ -194,13 +199,13 @@ impl Inquiry {
             self.traces[0].calls.extend(calls);
         }
         match self.step {
-            Step::Fill => {
+            InquiryStep::Fill => {
                 let refused = self.traces.iter().any(|trace| trace.calls.iter().any(|call| call.decision == Decision::Refused));
-                self.step = if refused { Step::Rests } else { Step::Over };
+                self.step = if refused { InquiryStep::Rests } else { InquiryStep::Over };
             }
-            Step::Rests => self.look_at_rest(),
-            Step::Always => self.weigh(),
-            Step::Choose | Step::Over => {
+            InquiryStep::Rests => self.look_at_rest(),
+            InquiryStep::Always => self.weigh(),
+            InquiryStep::Choose | InquiryStep::Over => {
                 let was_sure = self.is_sure();
                 self.weigh();
                 if !was_sure && self.is_sure() {
@@ -238,12 +243,12 @@ impl Inquiry {
         confidence(&self.weighed) >= SURE && self.weighed.first().is_some_and(|first| first.weight >= SURE_NUMBER)
     }
 
-    fn fill(&self) -> Stage {
-        Stage::burst(MOST_CALLS, self.setting.rate).until_refused(ENOUGH)
+    fn fill(&self) -> ProbeStage {
+        ProbeStage::burst(MOST_CALLS, self.setting.rate).until_refused(ENOUGH)
     }
 
     /// A fill of a counter that nobody has used, or that has forgotten.
-    fn fresh_fill(&self, window: Duration) -> Stage {
+    fn fresh_fill(&self, window: Duration) -> ProbeStage {
         self.fill().after(if self.setting.fresh { Duration::ZERO } else { window * 21 / 10 })
     }
 
@@ -284,7 +289,7 @@ impl Inquiry {
                         >= proposal::RECOVERED * level
             });
             if recovers.count() >= 2 {
-                self.step = Step::Always;
+                self.step = InquiryStep::Always;
             }
             return;
         }
@@ -297,7 +302,7 @@ impl Inquiry {
             self.rest *= 2;
         }
         if self.recovered >= 2 {
-            self.step = Step::Always;
+            self.step = InquiryStep::Always;
         }
     }
 
@@ -331,14 +336,14 @@ impl Inquiry {
     }
 
     /// More calls than come free, for longer than a window.
-    fn beyond(&self, seen: &Seen, window: Duration) -> Stage {
+    fn beyond(&self, seen: &Seen, window: Duration) -> ProbeStage {
         let level = seen.level().unwrap_or(1) as f64;
         let free = seen.most_free().max(level / window.as_secs_f64());
         let rate = (free * 2.5).min(self.setting.rate);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
         let calls = ((window.as_secs_f64() * 2.2).max(0.6) * rate) as u64;
         let calls = calls.clamp(60, 6_000);
-        Stage::burst(calls, rate)
+        ProbeStage::burst(calls, rate)
     }
 
     fn choose(&mut self, left: Duration) -> Vec<Probe> {
@@ -379,13 +384,14 @@ impl Inquiry {
     /// Probes that tell kinds apart whose limit is free again after about this time.
     fn kinds_apart(&self, seen: &Seen, level: u64, window: Duration) -> Vec<Probe> {
         let fresh = self.fresh_fill(window);
-        let some = |calls: u64| Stage::burst(calls.max(1), self.setting.rate);
+        let some = |calls: u64| ProbeStage::burst(calls.max(1), self.setting.rate);
         let rested = |share: u32| window * share / 100;
-        let first = Stage { calls: (level / 2).max(1), ..fresh.clone() };
+        let first = ProbeStage { calls: (level / 2).max(1), ..fresh.clone() };
         let beyond = self.beyond(seen, window);
-        let long = Stage { calls: (beyond.calls * 4).clamp(400, 12_000), rate: (beyond.rate / 1.8).max(1.0), ..beyond.clone() };
-        let full = Stage::burst((level * 5).clamp(400, 6_000), self.setting.rate);
-        let going_on = |stage: Stage| Probe::new(format!("going on at {:.1}/s", stage.rate), vec![fresh.clone(), stage]);
+        let long =
+            ProbeStage { calls: (beyond.calls * 4).clamp(400, 12_000), rate: (beyond.rate / 1.8).max(1.0), ..beyond.clone() };
+        let full = ProbeStage::burst((level * 5).clamp(400, 6_000), self.setting.rate);
+        let going_on = |stage: ProbeStage| Probe::new(format!("going on at {:.1}/s", stage.rate), vec![fresh.clone(), stage]);
         let mut probes: Vec<Probe> = [104, 97, 90, 70, 50, 30, 15, 150]
             .map(|share| Probe::new(rest_name(rested(share)), vec![fresh.clone(), self.fill().after(rested(share))]))
             .to_vec();
@@ -396,7 +402,7 @@ impl Inquiry {
             ),
             Probe::new(
                 "one call, and a burst late after it",
-                vec![Stage { calls: 1, ..first }, self.fill().after(rested(150)), self.fill().after(rested(60))],
+                vec![ProbeStage { calls: 1, ..first }, self.fill().after(rested(150)), self.fill().after(rested(60))],
             ),
             Probe::new(
                 "whether refused calls count",
@@ -413,9 +419,9 @@ impl Inquiry {
     /// A stage mostly ends where the limit is met, long before its last call.
     fn expected_length(&self, probe: &Probe) -> Duration {
         let level = Seen::of(&self.traces).level().unwrap_or(MOST_CALLS);
-        let length = |stage: &Stage| {
+        let length = |stage: &ProbeStage| {
             let calls = if stage.enough.is_some() { stage.calls.min(level * 5 / 4 + ENOUGH) } else { stage.calls };
-            Stage { calls, ..stage.clone() }.length()
+            ProbeStage { calls, ..stage.clone() }.length()
         };
         probe.stages.iter().map(length).sum()
     }

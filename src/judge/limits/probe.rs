@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Calls at an even rate, after a rest.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stage {
+pub struct ProbeStage {
     /// Since the stage before was over.
     pub rest: Duration,
     /// At the most.
@@ -22,24 +22,24 @@ pub struct Stage {
 pub struct Probe {
     /// What it looks at, for whoever waits for it.
     pub name: String,
-    pub stages: Vec<Stage>,
+    pub stages: Vec<ProbeStage>,
 }
 
-impl Stage {
-    pub fn burst(calls: u64, rate: f64) -> Stage {
-        Stage { rest: Duration::ZERO, calls, rate, pairs: 1, enough: None }
+impl ProbeStage {
+    pub fn burst(calls: u64, rate: f64) -> ProbeStage {
+        ProbeStage { rest: Duration::ZERO, calls, rate, pairs: 1, enough: None }
     }
 
-    pub fn after(self, rest: Duration) -> Stage {
-        Stage { rest, ..self }
+    pub fn after(self, rest: Duration) -> ProbeStage {
+        ProbeStage { rest, ..self }
     }
 
-    pub fn until_refused(self, times: u64) -> Stage {
-        Stage { enough: Some(times), ..self }
+    pub fn until_refused(self, times: u64) -> ProbeStage {
+        ProbeStage { enough: Some(times), ..self }
     }
 
-    pub fn of_pairs(self, pairs: u64) -> Stage {
-        Stage { pairs, ..self }
+    pub fn of_pairs(self, pairs: u64) -> ProbeStage {
+        ProbeStage { pairs, ..self }
     }
 
     /// Between two of its calls.
@@ -54,12 +54,12 @@ impl Stage {
 }
 
 impl Probe {
-    pub fn new(name: impl Into<String>, stages: Vec<Stage>) -> Probe {
+    pub fn new(name: impl Into<String>, stages: Vec<ProbeStage>) -> Probe {
         Probe { name: name.into(), stages }
     }
 
     /// At the longest.
     pub fn length(&self) -> Duration {
-        self.stages.iter().map(Stage::length).sum()
+        self.stages.iter().map(ProbeStage::length).sum()
     }
 }

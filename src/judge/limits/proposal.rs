@@ -36,7 +36,7 @@ const NS: f64 = 1e9;
 
 /// A stretch of time in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Stretch {
+struct TimeStretch {
     from: u64,
     to: u64,
 }
@@ -69,9 +69,9 @@ pub struct Seen {
     /// How long it may take until all is free again, at least and at most.
     pub recovery: Option<(Duration, Duration)>,
     /// In each of these a window began, if there are windows.
-    beginnings: Vec<Stretch>,
+    beginnings: Vec<TimeStretch>,
     /// In none of these did one begin.
-    full: Vec<Stretch>,
+    full: Vec<TimeStretch>,
     /// Calls a second that come free, at least and at most; and where refused calls count.
     rate: Option<Interval>,
     rested_rate: Option<Interval>,
@@ -99,7 +99,7 @@ impl Seen {
                 if calls[0].pairs == 1 && admitted > 0 {
                     *levels.entry(admitted).or_default() += 1;
                     // The first stage that was ever refused has met a limit that nobody had used.
-                    if seen.fill.is_none() && stage == 0 {
+                    if seen.fill.is_none() {
                         let met = length * admitted / calls.len() as u64;
                         seen.fill = Some(Fill { admitted, took: length, met });
                     }
@@ -135,12 +135,12 @@ impl Seen {
             admitted.get(next).is_none_or(|sent| *sent > call.received)
         };
         let mut waiting: VecDeque<&ProbedCall> = VecDeque::new();
-        let mut full: Option<Stretch> = None;
+        let mut full: Option<TimeStretch> = None;
         for call in &trace.calls {
             match call.decision {
                 Decision::Refused => {
                     let from = full.filter(|_| is_alone(call)).map_or(call.received, |full| full.from);
-                    full = Some(Stretch { from, to: call.sent });
+                    full = Some(TimeStretch { from, to: call.sent });
                     waiting.push_back(call);
                 }
                 Decision::Admitted => {
@@ -150,7 +150,7 @@ impl Seen {
                     while let Some(refused) = waiting.pop_front_if(|refused| refused.received < call.sent) {
                         before = Some(refused);
                     }
-                    self.beginnings.extend(before.map(|refused| Stretch { from: refused.sent, to: call.received }));
+                    self.beginnings.extend(before.map(|refused| TimeStretch { from: refused.sent, to: call.received }));
                 }
                 Decision::Unknown | Decision::Lost => {}
             }
@@ -230,10 +230,10 @@ impl Seen {
     fn periods(&self) -> Vec<(f64, f64)> {
         let (shortest, longest) = self.recovery.unwrap_or_default();
         let exact = self.beginnings.iter().filter(|stretch| stretch.to - stretch.from < 300_000_000);
-        let exact: Vec<&Stretch> = exact.collect();
+        let exact: Vec<&TimeStretch> = exact.collect();
         let mut periods: Vec<(f64, f64)> = Vec::new();
         for pair in exact.windows(2) {
-            let middle = |stretch: &Stretch| (stretch.from + stretch.to) as f64 / 2.0 / NS;
+            let middle = |stretch: &TimeStretch| (stretch.from + stretch.to) as f64 / 2.0 / NS;
             let period = middle(pair[1]) - middle(pair[0]);
             let off = ((pair[0].to - pair[0].from) + (pair[1].to - pair[1].from)) as f64 / 2.0 / NS;
             let is_new = !periods.iter().any(|(other, _)| (other - period).abs() < off);
@@ -276,7 +276,7 @@ impl Seen {
     /// Where a window began, as the stretches tell that are shortest, or anywhere.
     fn recent_beginnings(&self, window: Duration) -> Vec<u64> {
         let length = nanoseconds(window);
-        let mut narrow: Vec<&Stretch> =
+        let mut narrow: Vec<&TimeStretch> =
             self.beginnings.iter().filter(|stretch| (stretch.to - stretch.from) * 8 < length).collect();
         narrow.sort_by_key(|stretch| stretch.to - stretch.from);
         let mut phases: Vec<u64> = Vec::new();

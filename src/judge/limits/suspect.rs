@@ -35,7 +35,7 @@ pub struct Suspect {
 
 /// How well a limiter explains what was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Explained {
+pub struct Likelihood {
     /// Logarithm of the likelihood.
     pub log: f64,
     /// Slices that it does not explain, and how many calls fewer were admitted in these, and more.
@@ -52,7 +52,7 @@ pub struct Spread {
 }
 
 /// What a limiter would have made of each slice: calls admitted, and of these held back.
-pub type Expected = Vec<(Spread, Spread)>;
+pub type SliceCounts = Vec<(Spread, Spread)>;
 
 impl Spread {
     fn add(&mut self, count: u32, draws: f64) {
@@ -133,8 +133,8 @@ impl Suspect {
     }
 
     /// What it would have made of a trace, by so many draws.
-    pub fn expect(&self, trace: &Replayable, draws: usize) -> Expected {
-        let mut expected: Expected = vec![Default::default(); trace.slices.len()];
+    pub fn expect(&self, trace: &Replayable, draws: usize) -> SliceCounts {
+        let mut expected: SliceCounts = vec![Default::default(); trace.slices.len()];
         let mut counts = vec![(0u32, 0u32); trace.slices.len()];
         let all = draws.min(trace.draws.len()) as f64;
         let ahead = self.ahead();
@@ -172,10 +172,10 @@ impl Suspect {
     }
 }
 
-impl Explained {
+impl Likelihood {
     /// How well what was expected explains what came of a trace; `common` is what the leading suspect expected of it.
-    pub fn by(expected: &Expected, trace: &Replayable, common: &Expected) -> Explained {
-        let mut explained = Explained::default();
+    pub fn by(expected: &SliceCounts, trace: &Replayable, common: &SliceCounts) -> Likelihood {
+        let mut explained = Likelihood::default();
         for ((slice, (admitted, held)), (common_admitted, common_held)) in trace.slices.iter().zip(expected).zip(common) {
             explained.log += admitted.log(slice.admitted, slice.asked, common_admitted.variance);
             if slice.held > 0 || held.mean > 0.0 {
@@ -192,8 +192,8 @@ impl Explained {
     }
 }
 
-impl std::ops::AddAssign for Explained {
-    fn add_assign(&mut self, other: Explained) {
+impl std::ops::AddAssign for Likelihood {
+    fn add_assign(&mut self, other: Likelihood) {
         self.log += other.log;
         self.odd += other.odd;
         self.fewer += other.fewer;

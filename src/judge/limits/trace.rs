@@ -37,7 +37,7 @@ pub struct Trace {
 
 /// Calls that came close after another, or all of a stage: of them it matters how many were admitted, not which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slice {
+pub struct CallSlice {
     pub asked: u32,
     pub admitted: u32,
     /// Of the admitted ones, whose replies were held back.
@@ -48,7 +48,7 @@ pub struct Slice {
 
 /// A call as it may have arrived.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival {
+pub struct DrawnArrival {
     pub at: u64,
     pub pairs: u64,
     pub slice: usize,
@@ -68,9 +68,9 @@ struct Placed<'t> {
 /// A trace made ready for being replayed by many limiters.
 #[derive(Clone, Debug)]
 pub struct Replayable {
-    pub slices: Vec<Slice>,
+    pub slices: Vec<CallSlice>,
     /// Each with all calls, in the order of their arrival.
-    pub draws: Vec<Vec<Arrival>>,
+    pub draws: Vec<Vec<DrawnArrival>>,
     /// An admitted call that waits so long is seen to be held back.
     pub held_ns: u64,
 }
@@ -111,7 +111,7 @@ impl Trace {
     pub fn replayable(&self) -> Replayable {
         let usual = self.usual_way();
         let held_ns = HELD_NS.max(usual * 2);
-        let mut slices: Vec<Slice> = Vec::new();
+        let mut slices: Vec<CallSlice> = Vec::new();
         let mut placed: Vec<Placed<'_>> = Vec::with_capacity(self.calls.len());
         let mut from = 0;
         while let Some(first) = self.calls.get(from) {
@@ -122,7 +122,7 @@ impl Trace {
             let parts = MOST_SLICES.min(length / SHORTEST_SLICE_NS).min(count as u64 / FEWEST_CALLS).max(1);
             let is_beyond = self.goes_on(first.stage);
             let whole = slices.len();
-            let fresh = Slice { is_beyond, ..Slice::default() };
+            let fresh = CallSlice { is_beyond, ..CallSlice::default() };
             slices.resize(whole + 1 + usize::try_from(parts).unwrap_or(0), fresh);
             for call in calls {
                 let slice = whole + 1 + usize::try_from((call.sent - first.sent) * parts / (length + 1)).unwrap_or(0);
@@ -146,16 +146,17 @@ impl Trace {
 }
 
 /// A way there takes as long at the most as a way back: what is longer than usual on one of them shows in the sum.
-fn draw(calls: &[Placed<'_>], usual: u64, random: &mut Random) -> Vec<Arrival> {
+fn draw(calls: &[Placed<'_>], usual: u64, random: &mut Random) -> Vec<DrawnArrival> {
     let one_way = usual / 2;
     let arrival = |Placed { call, slice, whole }: &Placed<'_>| {
         let is_known = call.decision != Decision::Lost;
         let both = if is_known { call.received.saturating_sub(call.sent) } else { usual };
-        let (least, most) = if both > usual { (0, one_way) } else { (both.saturating_sub(one_way), both.min(one_way)) };
+        let (least, most) =
+            if both > usual { (0, one_way) } else { (both.saturating_sub(one_way).min(one_way), both.min(one_way)) };
         let way = least + random.below(usize::try_from(most - least).unwrap_or(0) + 1) as u64;
-        Arrival { at: call.sent + way, pairs: call.pairs, slice: *slice, whole: *whole, is_known }
+        DrawnArrival { at: call.sent + way, pairs: call.pairs, slice: *slice, whole: *whole, is_known }
     };
-    let mut arrivals: Vec<Arrival> = calls.iter().map(arrival).collect();
+    let mut arrivals: Vec<DrawnArrival> = calls.iter().map(arrival).collect();
     arrivals.sort_by_key(|arrival| arrival.at);
     arrivals
 }

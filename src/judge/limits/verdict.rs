@@ -10,6 +10,7 @@ use crate::api::code;
 use crate::judge::limiter::{Direction, Timed, judge};
 use crate::judge::text::counted;
 use crate::model::limiter::{Algorithm, Unit};
+use crate::spec::Spec;
 use crate::verdict::{Overall, Verdict};
 
 /// Calls that the documentation allows, of an app in a second and on a message in a minute.
@@ -296,6 +297,14 @@ impl Inquired {
         let is_faster = suspect.rate() > documented * 1.001;
         (suspect.limit < LIMIT || is_slower, suspect.limit > LIMIT || is_faster)
     }
+}
+
+/// Each clause of which the search says something, with what it says.
+pub fn clauses(inquired: &[Inquired], spec: &Spec) -> Vec<(String, Verdict)> {
+    let found = inquired.iter().flat_map(Inquired::clauses).map(|found| (found.clause.to_owned(), found.verdict));
+    let readings = inquired.iter().flat_map(Inquired::readings);
+    let observed = readings.filter_map(|(question, _)| spec.question(question)).map(|clause| (clause.id.clone(), Verdict::Pass));
+    found.chain(observed).collect()
 }
 
 /// What a whole search comes to, and one line that says why.

@@ -1,7 +1,7 @@
 //! Which of the limiters that come into question explains what was seen, and how sure that is.
 
 use super::proposal::{Seen, rate_unit};
-use super::suspect::{Expected, Explained, Suspect};
+use super::suspect::{Likelihood, SliceCounts, Suspect};
 use super::trace::{DRAWS, Replayable, Trace};
 use super::{Weighed, nanoseconds};
 use crate::model::limiter::Algorithm;
@@ -18,18 +18,18 @@ const BEHIND: f64 = 30.0;
 const FEW_DRAWS: usize = 3;
 
 /// Weighs every suspect by all that was seen: the likeliest first, one of each class, and how well it explains it.
-pub fn weigh(traces: &[Trace]) -> (Vec<Weighed>, Explained) {
+pub fn weigh(traces: &[Trace]) -> (Vec<Weighed>, Likelihood) {
     let seen = Seen::of(traces);
     let traces: Vec<Replayable> = traces.iter().map(Trace::replayable).collect();
-    let mut evidence = Evidence::new(&traces);
+    let mut evidence = AllSeen::new(&traces);
     let shortlist = shortlist(&seen, &evidence);
-    let Some(first) = shortlist.first() else { return (Vec::new(), Explained::default()) };
+    let Some(first) = shortlist.first() else { return (Vec::new(), Likelihood::default()) };
     evidence.lead(first);
     let leaders = moved(leaders(&shortlist, &mut evidence), &evidence);
     evidence.lead(&leaders[0]);
     let apart = with_near_rates(leaders, &evidence);
     let best = apart[0].1;
-    let weight = |(suspect, explained): &(Suspect, Explained)| explained.log + prior(suspect, explained, &evidence, best.log);
+    let weight = |(suspect, explained): &(Suspect, Likelihood)| explained.log + prior(suspect, explained, &evidence, best.log);
     let logs: Vec<f64> = apart.iter().map(weight).collect();
     let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let all: f64 = logs.iter().map(|log| (log - top).exp()).sum();
@@ -41,7 +41,7 @@ pub fn weigh(traces: &[Trace]) -> (Vec<Weighed>, Explained) {
 }
 
 /// The suspects that explain it roughly, the best first.
-fn shortlist(seen: &Seen, evidence: &Evidence<'_>) -> Vec<Suspect> {
+fn shortlist(seen: &Seen, evidence: &AllSeen<'_>) -> Vec<Suspect> {
     let mut rough: Vec<(Suspect, f64)> = Vec::new();
     let mut best = f64::NEG_INFINITY;
     for suspect in seen.suspects() {
@@ -55,8 +55,8 @@ fn shortlist(seen: &Seen, evidence: &Evidence<'_>) -> Vec<Suspect> {
 }
 
 /// The best of each class; the very best leads from here on.
-fn leaders(shortlist: &[Suspect], evidence: &mut Evidence<'_>) -> Vec<Suspect> {
-    let mut close: Vec<(Suspect, Explained)> = shortlist.iter().map(|suspect| (*suspect, evidence.explained(suspect))).collect();
+fn leaders(shortlist: &[Suspect], evidence: &mut AllSeen<'_>) -> Vec<Suspect> {
+    let mut close: Vec<(Suspect, Likelihood)> = shortlist.iter().map(|suspect| (*suspect, evidence.explained(suspect))).collect();
     sort(&mut close);
     evidence.lead(&close[0].0);
     let mut leaders: Vec<Suspect> = Vec::new();
@@ -69,8 +69,8 @@ fn leaders(shortlist: &[Suspect], evidence: &mut Evidence<'_>) -> Vec<Suspect> {
 }
 
 /// Each moved to where it explains most, the best first.
-fn moved(leaders: Vec<Suspect>, evidence: &Evidence<'_>) -> Vec<Suspect> {
-    let mut leaders: Vec<(Suspect, Explained)> = leaders.into_iter().map(|leader| (leader, evidence.nearly(&leader))).collect();
+fn moved(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<Suspect> {
+    let mut leaders: Vec<(Suspect, Likelihood)> = leaders.into_iter().map(|leader| (leader, evidence.nearly(&leader))).collect();
     let top = leaders.iter().map(|leader| leader.1.log).fold(f64::NEG_INFINITY, f64::max);
     for (suspect, explained) in &mut leaders {
         if explained.log > top - BEHIND || has_phase(suspect) {
@@ -82,9 +82,9 @@ fn moved(leaders: Vec<Suspect>, evidence: &Evidence<'_>) -> Vec<Suspect> {
 }
 
 /// One of each class, with those beside the first whose rates are next to its own: a rate is named only if these explain less.
-fn with_near_rates(leaders: Vec<Suspect>, evidence: &Evidence<'_>) -> Vec<(Suspect, Explained)> {
+fn with_near_rates(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<(Suspect, Likelihood)> {
     let near = near_rates(&leaders[0]);
-    let mut apart: Vec<(Suspect, Explained)> = Vec::new();
+    let mut apart: Vec<(Suspect, Likelihood)> = Vec::new();
     for suspect in leaders {
         if !apart.iter().any(|(other, _)| is_same_class(other, &suspect)) {
             apart.push((suspect, evidence.explained(&suspect)));
@@ -101,20 +101,20 @@ fn with_near_rates(leaders: Vec<Suspect>, evidence: &Evidence<'_>) -> Vec<(Suspe
 }
 
 /// The best first.
-fn sort(explained: &mut [(Suspect, Explained)]) {
+fn sort(explained: &mut [(Suspect, Likelihood)]) {
     explained.sort_by(|one, other| other.1.log.total_cmp(&one.1.log));
 }
 
 /// All that was seen, and what the leading suspect expects of it.
-struct Evidence<'t> {
+struct AllSeen<'t> {
     traces: &'t [Replayable],
-    common: Vec<Expected>,
+    common: Vec<SliceCounts>,
 }
 
-impl<'t> Evidence<'t> {
-    fn new(traces: &'t [Replayable]) -> Evidence<'t> {
+impl<'t> AllSeen<'t> {
+    fn new(traces: &'t [Replayable]) -> AllSeen<'t> {
         let common = traces.iter().map(|trace| vec![Default::default(); trace.slices.len()]).collect();
-        Evidence { traces, common }
+        AllSeen { traces, common }
     }
 
     fn lead(&mut self, suspect: &Suspect) {
@@ -132,19 +132,19 @@ impl<'t> Evidence<'t> {
         log
     }
 
-    fn explained(&self, suspect: &Suspect) -> Explained {
+    fn explained(&self, suspect: &Suspect) -> Likelihood {
         self.explained_by(suspect, DRAWS)
     }
 
     /// For comparing neighbours.
-    fn nearly(&self, suspect: &Suspect) -> Explained {
+    fn nearly(&self, suspect: &Suspect) -> Likelihood {
         self.explained_by(suspect, FEW_DRAWS)
     }
 
-    fn explained_by(&self, suspect: &Suspect, draws: usize) -> Explained {
-        let mut explained = Explained::default();
+    fn explained_by(&self, suspect: &Suspect, draws: usize) -> Likelihood {
+        let mut explained = Likelihood::default();
         for (trace, common) in self.traces.iter().zip(&self.common) {
-            explained += Explained::by(&suspect.expect(trace, draws), trace, common);
+            explained += Likelihood::by(&suspect.expect(trace, draws), trace, common);
         }
         explained
     }
@@ -152,7 +152,7 @@ impl<'t> Evidence<'t> {
 
 /// A number that had to be fitted explains less than one that is known: a phase counts by the share of the window in which it
 /// explains as much.
-fn prior(suspect: &Suspect, explained: &Explained, evidence: &Evidence<'_>, best: f64) -> f64 {
+fn prior(suspect: &Suspect, explained: &Likelihood, evidence: &AllSeen<'_>, best: f64) -> f64 {
     match suspect.algorithm {
         _ if explained.log < best - BEHIND => 0.0,
         Algorithm::FixedWindowAligned { .. } | Algorithm::SlidingCounter => {
@@ -183,7 +183,7 @@ pub fn is_same_class(one: &Suspect, other: &Suspect) -> bool {
 }
 
 /// Moves a suspect's fitted numbers step by step to where it explains most.
-fn climb(suspect: &mut Suspect, explained: &mut Explained, evidence: &Evidence<'_>) {
+fn climb(suspect: &mut Suspect, explained: &mut Likelihood, evidence: &AllSeen<'_>) {
     for share in [50, 200, 800, 3200] {
         for _ in 0..4 {
             let better = neighbours(suspect, share)

@@ -2,7 +2,7 @@
 
 use super::{CandidateEntry, LimitEntry, TimelinePart};
 use crate::judge::limits::Decision;
-use crate::judge::limits::verdict::{Inquired, LimitClause, NamedLimit, overall};
+use crate::judge::limits::verdict::{Inquired, NamedLimit, clauses, overall};
 use crate::model::limiter::Unit;
 use crate::report::build::{self, Facts, begun, totals};
 use crate::report::secrets::Secrets;
@@ -18,16 +18,9 @@ const MOST_CANDIDATES: usize = 5;
 /// Builds the report of a search. What `secrets` holds is masked in all of it.
 pub fn build(spec: &Spec, facts: &Facts, inquired: &[Inquired], secrets: &[String]) -> Report {
     let secrets = Secrets::of(secrets, []);
-    let found: Vec<LimitClause> = inquired.iter().flat_map(Inquired::clauses).collect();
-    let readings: Vec<(&str, &str)> = inquired.iter().flat_map(Inquired::readings).collect();
-    let observed =
-        readings.iter().filter_map(|(question, _)| spec.question(question)).map(|clause| (clause.id.as_str(), Verdict::Pass));
-    let clauses: Vec<ClauseEntry> = found
-        .iter()
-        .map(|found| (found.clause, found.verdict.clone()))
-        .chain(observed)
-        .map(|(id, verdict)| build::clause(spec, id, &verdict, Vec::new(), &secrets))
-        .collect();
+    let clauses: Vec<ClauseEntry> =
+        clauses(inquired, spec).iter().map(|(id, verdict)| build::clause(spec, id, verdict, Vec::new(), &secrets)).collect();
+    let readings = inquired.iter().flat_map(Inquired::readings);
     let scenarios: Vec<ScenarioEntry> = inquired.iter().map(|one| scenario(spec, one)).collect();
     let requests = inquired.iter().map(|one| one.learnt.calls).sum();
     let (verdict, reason) = overall(inquired);
@@ -36,7 +29,7 @@ pub fn build(spec: &Spec, facts: &Facts, inquired: &[Inquired], secrets: &[Strin
         reason: secrets.told(&reason),
         totals: totals(&scenarios, &clauses, requests, 0),
         clauses,
-        readings: readings.into_iter().map(|(question, answer)| (question.to_owned(), answer.to_owned())).collect(),
+        readings: readings.map(|(question, answer)| (question.to_owned(), answer.to_owned())).collect(),
         scenarios,
         limits: inquired.iter().map(limit).collect(),
         ..begun("limits", facts, &secrets)

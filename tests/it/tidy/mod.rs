@@ -50,7 +50,7 @@ const MOST_MAIN_LINES: usize = 40;
 /// Of a file, without its tests.
 const MOST_LINES: usize = 500;
 /// Modes; on each floor the room of one knows nothing of another's.
-const ROOMS: &[&str] = &["conform", "load", "race", "fuzz"];
+const ROOMS: &[&str] = &["conform", "load", "race", "fuzz", "limits"];
 /// But for these: a case of `fuzz` is a scenario that nobody has written.
 const STANDS_ON: &[(&str, &str)] = &[("fuzz", "conform")];
 /// What judging makes: differences from a clause, and the words for what held and what did not.
