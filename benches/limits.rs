@@ -191,7 +191,7 @@ fn named(case: &Case, learnt: &Learnt) -> Named {
     };
     let is_rejected = !suspect.shows_rejected() || suspect.counts_rejected == limit.count_rejected;
     let is_right = is_kind && is_numbers && is_rejected && suspect.unit == limit.unit;
-    match (is_right, learnt.confidence() >= 0.99 && learnt.is_explained) {
+    match (is_right, learnt.is_sure()) {
         (true, true) => Named::Right,
         (false, true) => Named::Wrong,
         (_, false) => Named::Unsure,

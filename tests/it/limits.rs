@@ -66,7 +66,8 @@ async fn an_apps_limit_is_named_with_its_number_and_one_that_is_off_by_one_is_bl
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_messages_limit_is_named_within_six_minutes_of_the_targets_time() {
-    let cases: [(&str, &str, Option<u64>, &[&str]); 4] = [
+    let cases: [(&str, &str, Option<u64>, &[&str]); 5] = [
+        ("token-bucket:200/60s", "token-bucket", Some(200), &[]),
         ("fixed-window-aligned:200/60s", "fixed-window-aligned", Some(200), &[]),
         ("sliding-log:200/60s,unit=kv", "sliding-log", Some(200), &[]),
         ("sliding-log:201/60s", "sliding-log", Some(201), &["LIM-4"]),

@@ -45,6 +45,8 @@ const LEAST_BITS: f64 = 0.02;
 const MOST_PROBES: usize = 14;
 /// So often it is gone on beyond the limit, faster each time, until it is met.
 const MOST_ALWAYS: usize = 4;
+/// Probes that are chosen to go out side by side.
+const SIDE_BY_SIDE: usize = 4;
 /// So often one probe is repeated.
 const MOST_REPEATED: usize = 2;
 /// Slices that no suspect explains, beyond which none of them is the target's.
@@ -81,6 +83,8 @@ pub struct Learnt {
     pub refused: u64,
     /// Whether the most likely one explains what was seen.
     pub is_explained: bool,
+    /// What a call takes there and back that nothing holds up, in seconds.
+    pub way: f64,
     /// Refused calls that the most likely one would have admitted.
     pub refused_besides: u64,
     /// The probe that made it sure.
@@ -127,6 +131,18 @@ fn is_nearly(one: &Suspect, other: &Suspect) -> bool {
 }
 
 impl Learnt {
+    /// Whether it is sure which limiter this is.
+    pub fn is_sure(&self) -> bool {
+        self.confidence() >= SURE && self.is_explained && !self.is_blurred()
+    }
+
+    /// Whether as much comes free while a call is on its way as a bucket holds: then nobody can see from outside how much that is.
+    pub fn is_blurred(&self) -> bool {
+        self.candidates.first().is_some_and(|first| {
+            first.suspect.algorithm.burst().is_some_and(|burst| burst as f64 <= first.suspect.rate() * self.way)
+        })
+    }
+
     /// How sure it is that the target has the first candidate, or one with a rate that is hardly another.
     pub fn confidence(&self) -> f64 {
         confidence(&self.candidates)
@@ -234,6 +250,7 @@ impl Inquiry {
             refused,
             is_explained: f64::from(self.best.odd) <= (MOST_ODD * slices as f64).max(1.0),
             refused_besides,
+            way: self.traces.iter().map(Trace::usual_way).max().unwrap_or(0) as f64 / 1e9,
             decided_by: self.decided_by.clone(),
         }
     }
@@ -342,10 +359,11 @@ impl Inquiry {
         let rate = (free * 2.5).min(self.setting.rate);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
         let calls = ((window.as_secs_f64() * 2.2).max(0.6) * rate) as u64;
-        let calls = calls.clamp(60, 6_000);
+        let calls = calls.clamp(60, self.most_in_one());
         ProbeStage::burst(calls, rate)
     }
 
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
     fn choose(&mut self, left: Duration) -> Vec<Probe> {
         if self.is_sure() || self.probes > MOST_PROBES || self.weighed.is_empty() {
             return Vec::new();
@@ -360,11 +378,24 @@ impl Inquiry {
         told.retain(|(bits, _)| *bits >= LEAST_BITS);
         let worth = |(bits, probe): &(f64, Probe)| bits / (self.expected_length(probe).as_secs_f64() + 0.2);
         told.sort_by(|one, other| worth(other).total_cmp(&worth(one)));
-        let most = if self.setting.fresh { 4 } else { 1 };
+        // Side by side they share the rate.
+        let most = if self.setting.fresh { SIDE_BY_SIDE } else { 1 };
+        let mut calls = (self.setting.rate * left.as_secs_f64() / 2.0) as u64;
+        told.retain(|(_, probe)| {
+            let takes = probe.stages.iter().map(|stage| self.expected_calls(stage)).sum();
+            let fits = takes <= calls;
+            calls -= if fits { takes } else { 0 };
+            fits
+        });
         told.truncate(most);
         self.probes += told.len();
         self.chosen.extend(told.iter().map(|(_, probe)| probe.name.clone()));
         told.into_iter().map(|(_, probe)| probe).collect()
+    }
+
+    /// Calls of one stage at the most: where probes share the rate, as many as go out in some seconds.
+    fn most_in_one(&self) -> u64 {
+        if self.setting.fresh { 2_000 } else { 12_000 }
     }
 
     /// Probes that tell kinds apart, made for what is most likely now.
@@ -388,9 +419,12 @@ impl Inquiry {
         let rested = |share: u32| window * share / 100;
         let first = ProbeStage { calls: (level / 2).max(1), ..fresh.clone() };
         let beyond = self.beyond(seen, window);
-        let long =
-            ProbeStage { calls: (beyond.calls * 4).clamp(400, 12_000), rate: (beyond.rate / 1.8).max(1.0), ..beyond.clone() };
-        let full = ProbeStage::burst((level * 5).clamp(400, 6_000), self.setting.rate);
+        let long = ProbeStage {
+            calls: (beyond.calls * 4).clamp(400, self.most_in_one()),
+            rate: (beyond.rate / 1.8).max(1.0),
+            ..beyond.clone()
+        };
+        let full = ProbeStage::burst((level * 5).clamp(400, self.most_in_one()), self.setting.rate);
         let going_on = |stage: ProbeStage| Probe::new(format!("going on at {:.1}/s", stage.rate), vec![fresh.clone(), stage]);
         let mut probes: Vec<Probe> = [104, 97, 90, 70, 50, 30, 15, 150]
             .map(|share| Probe::new(rest_name(rested(share)), vec![fresh.clone(), self.fill().after(rested(share))]))
@@ -417,12 +451,13 @@ impl Inquiry {
     }
 
     /// A stage mostly ends where the limit is met, long before its last call.
-    fn expected_length(&self, probe: &Probe) -> Duration {
+    fn expected_calls(&self, stage: &ProbeStage) -> u64 {
         let level = Seen::of(&self.traces).level().unwrap_or(MOST_CALLS);
-        let length = |stage: &ProbeStage| {
-            let calls = if stage.enough.is_some() { stage.calls.min(level * 5 / 4 + ENOUGH) } else { stage.calls };
-            ProbeStage { calls, ..stage.clone() }.length()
-        };
+        if stage.enough.is_some() { stage.calls.min(level * 5 / 4 + ENOUGH) } else { stage.calls }
+    }
+
+    fn expected_length(&self, probe: &Probe) -> Duration {
+        let length = |stage: &ProbeStage| ProbeStage { calls: self.expected_calls(stage), ..stage.clone() }.length();
         probe.stages.iter().map(length).sum()
     }
 

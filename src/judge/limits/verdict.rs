@@ -158,7 +158,7 @@ impl Inquired {
 
     /// Whether it is sure which limiter this is.
     pub fn is_decided(&self) -> bool {
-        !self.has_limit() || (self.learnt.confidence() >= super::SURE && self.learnt.is_explained)
+        !self.has_limit() || self.learnt.is_sure()
     }
 
     pub fn named(&self) -> NamedLimit {
@@ -182,6 +182,10 @@ impl Inquired {
                     counted(usize::try_from(self.learnt.refused_besides).unwrap_or(usize::MAX), "call")
                 ),
             ),
+            Some(_) if self.learnt.is_blurred() => {
+                let why = "a bucket that holds no more than what comes free while a call is on its way: how much, cannot be seen";
+                NamedLimit::nameless("unknown", why.to_owned())
+            }
             _ => NamedLimit::nameless("unknown", "several limiters explain what was seen".to_owned()),
         }
     }
