@@ -192,7 +192,8 @@ impl<'a> ProbeField<'a> {
         let mut flights: FuturesUnordered<BoxFuture<'_, Flown>> = FuturesUnordered::new();
         let least_gap = Duration::from_secs_f64(1.0 / self.setting.rate);
         let mut last_sent: Option<Duration> = None;
-        while !stop.is_set() {
+        // What the time does not allow any more is left out of the round.
+        while !stop.is_set() && self.elapsed() < self.setting.time {
             let next = (0..runners.len()).filter(|at| runners[*at].stage().is_some()).min_by_key(|at| runners[*at].due);
             let Some(at) = next else {
                 let Some((at, index, outcome, received)) = flights.next().await else { break };
