@@ -218,8 +218,10 @@ impl Inquired {
             let named = NamedLimit::of(&first.suspect, self.whose.window());
             let (less, more) = self.off(&first.suspect);
             let told = || format!("found: {}", named.meaning);
-            too_strict = too_strict.or_else(|| less.then(told));
-            too_lenient = too_lenient.or_else(|| more.then(told));
+            // What is known to be too lenient is not blamed for being too strict by a kind that it is not.
+            if less || more {
+                (too_strict, too_lenient) = (less.then(told), more.then(told));
+            }
         }
         if !self.has_limit() && self.learnt.calls > 2 * LIMIT && self.lost == 0 {
             too_lenient = Some(self.named().meaning);
