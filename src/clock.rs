@@ -118,7 +118,8 @@ impl VirtualClock {
 }
 
 /// Nanoseconds in 64 bits last until the year 2554.
-fn nanoseconds(time: Duration) -> u64 {
+/// In whole nanoseconds, as far as a number of 64 bits goes.
+pub fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -14,6 +14,7 @@ use super::messages::Message;
 use super::stop::Stop;
 use super::target::Clock;
 use crate::api::{HttpRequest, Kv, Operation, call, code, reply};
+use crate::clock::nanoseconds;
 use crate::history::Outcome;
 use crate::judge::limits::probe::{Probe, ProbeStage};
 use crate::judge::limits::trace::ProbedCall;
@@ -332,8 +333,4 @@ fn said(body: &[u8]) -> (Option<i64>, bool) {
         Some(code) if reply.code == 0 => (Some(code), false),
         _ => (Some(reply.code), true),
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

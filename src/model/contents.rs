@@ -121,7 +121,8 @@ impl Contents {
                 message.store.clear(rules, operator, &[]);
             }
         }
-        let operator = &self.acting(rules, app, operator, call);
+        let favoured = rules.access.taken_for_admin.filter(|side| self.is_side(app, operator, call, *side));
+        let operator = if favoured.is_some() { &Operator::Admin } else { operator };
         let mut nowhere = Store::default();
         let store = match self.store(rules, app, &call.msg_key) {
             Some(store) => store,
@@ -131,17 +132,14 @@ impl Contents {
         if kept { apply_to(store, rules, operator, call) } else { apply_to(&mut store.clone(), rules, operator, call) }
     }
 
-    /// Whom a call is taken to come from.
-    fn acting(&self, rules: &Rules, app: u64, operator: &Operator, call: &Call) -> Operator {
+    /// Whether a call is made by this side of its message.
+    fn is_side(&self, app: u64, operator: &Operator, call: &Call, side: Side) -> bool {
         let message = self.messages.get(&(app, call.msg_key.clone()));
-        let favoured = message.zip(rules.access.taken_for_admin).map(|(message, side)| match side {
+        let account = message.map(|message| match side {
             Side::Sender => &message.sender,
             Side::Recipient => &message.recipient,
         });
-        match operator {
-            Operator::Account(account) if favoured == Some(account) => Operator::Admin,
-            _ => operator.clone(),
-        }
+        matches!(operator, Operator::Account(caller) if account == Some(caller))
     }
 
     /// The pairs that a call works on.

@@ -160,6 +160,9 @@ impl Store {
 
     /// Leaves no more pairs than these, and of those that were there before only.
     fn forget_beyond(&mut self, most: usize, written: &[Kv]) {
+        if self.entries.len() <= most {
+            return;
+        }
         let live = self.live_keys();
         let old = live.iter().filter(|key| !written.iter().any(|kv| kv.key == **key));
         for key in old.take(live.len().saturating_sub(most)) {
@@ -231,16 +234,17 @@ impl Store {
             return self.refuse(rules, kv, stamp);
         }
         let value = kept(rules.writes.values, kv.value.as_deref().unwrap_or(""));
-        let (before, seq) = (self.current(rules, &kv.key), self.next_seq(rules, operator, kv, stamp));
+        let before = (rules.writes.answered != AnsweredWith::AsItIs).then(|| self.current(rules, &kv.key));
+        let seq = self.next_seq(rules, operator, kv, stamp);
         if index < rules.writes.pairs_kept_at_most {
             let pair = StoredPair { value: Some(value.clone()), seq, writer: operator.clone() };
             self.entries.insert(stored_key(rules, &kv.key), pair);
         }
         let value = if rules.wire.echoes_sent_value { kv.value.clone().unwrap_or_default() } else { value };
-        let (value, seq) = match rules.writes.answered {
-            AnsweredWith::AsItIs => (value, seq),
-            AnsweredWith::WithSeqBefore => (value, before.seq),
-            AnsweredWith::WithValueBefore => (before.value, seq),
+        let (value, seq) = match (rules.writes.answered, before) {
+            (AnsweredWith::WithSeqBefore, Some(before)) => (value, before.seq),
+            (AnsweredWith::WithValueBefore, Some(before)) => (before.value, seq),
+            _ => (value, seq),
         };
         KeyResult { code: 0, extension: Extension { key: kv.key.clone(), value, seq } }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::pacer::{Delay, Release};
 use super::slots::Flight;
 use crate::clock::Offset;
+use crate::clock::nanoseconds;
 use crate::history::{Exchange, Fate};
 use crate::judge::load::findings::Findings;
 use crate::judge::load::fit::Fit;
@@ -223,8 +224,4 @@ impl Recorder {
         let spare = &self.channels.spare;
         self.tallies[phase].get_or_insert_with(|| spare.try_recv().unwrap_or_default())
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Weighed;
-use super::nanoseconds;
 use super::probe::{Probe, ProbeStage};
 use super::suspect::Suspect;
 use super::trace::Trace;
+use crate::clock::nanoseconds;
 use crate::model::limiter::{Admission, Limiter};
 
 /// Of so many suspects it is foreseen.

@@ -77,8 +77,6 @@ pub struct Weighed {
 pub struct Learnt {
     /// The most likely first, one of each kind.
     pub candidates: Vec<Weighed>,
-    /// `None` where no call was refused: so many were admitted, in so long.
-    pub level: Option<u64>,
     pub calls: u64,
     pub refused: u64,
     /// Whether the most likely one explains what was seen.
@@ -106,6 +104,8 @@ enum InquiryStep {
 pub struct Inquiry {
     setting: Setting,
     traces: Vec<Trace>,
+    /// What the traces show.
+    seen: Seen,
     step: InquiryStep,
     /// The rest that comes next, and how often this one has seen the limit recover.
     rest: Duration,
@@ -165,6 +165,7 @@ impl Inquiry {
         Inquiry {
             setting,
             traces: Vec::new(),
+            seen: Seen::default(),
             step: InquiryStep::Fill,
             rest: if setting.fresh { setting.window / 60 } else { setting.window / 4 },
             recovered: 0,
@@ -201,7 +202,9 @@ impl Inquiry {
                 InquiryStep::Rests => InquiryStep::Always,
                 InquiryStep::Always => InquiryStep::Choose,
             };
-            self.weigh();
+            if self.step == InquiryStep::Choose {
+                self.weigh();
+            }
         }
     }
 
@@ -214,13 +217,14 @@ impl Inquiry {
         } else {
             self.traces[0].calls.extend(calls);
         }
+        self.seen = Seen::of(&self.traces);
         match self.step {
             InquiryStep::Fill => {
                 let refused = self.traces.iter().any(|trace| trace.calls.iter().any(|call| call.decision == Decision::Refused));
                 self.step = if refused { InquiryStep::Rests } else { InquiryStep::Over };
             }
             InquiryStep::Rests => self.look_at_rest(),
-            InquiryStep::Always => self.weigh(),
+            InquiryStep::Always => {}
             InquiryStep::Choose | InquiryStep::Over => {
                 let was_sure = self.is_sure();
                 self.weigh();
@@ -240,15 +244,13 @@ impl Inquiry {
     pub fn learnt(&self) -> Learnt {
         let calls = self.traces.iter().flat_map(|trace| &trace.calls);
         let refused = calls.clone().filter(|call| call.decision == Decision::Refused).count() as u64;
-        let slices: usize = self.traces.iter().map(|trace| trace.replayable().slices.len()).sum();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
         let refused_besides = self.best.fewer.round() as u64;
         Learnt {
             candidates: self.weighed.clone(),
-            level: if refused > 0 { Seen::of(&self.traces).level() } else { None },
             calls: calls.count() as u64,
             refused,
-            is_explained: f64::from(self.best.odd) <= (MOST_ODD * slices as f64).max(1.0),
+            is_explained: f64::from(self.best.odd) <= (MOST_ODD * f64::from(self.best.slices)).max(1.0),
             refused_besides,
             way: self.traces.iter().map(Trace::usual_way).max().unwrap_or(0) as f64 / 1e9,
             decided_by: self.decided_by.clone(),
@@ -287,9 +289,8 @@ impl Inquiry {
         let mut probes: Vec<Probe> =
             rests.into_iter().map(|rest| Probe::new(rest_name(rest), vec![fill.clone(), after(rest)])).collect();
         if !is_first {
-            let seen = Seen::of(&self.traces);
-            let level = seen.level().unwrap_or(1);
-            let others = self.kinds_apart(&seen, level, self.setting.window).into_iter();
+            let level = self.seen.level().unwrap_or(1);
+            let others = self.kinds_apart(level, self.setting.window).into_iter();
             probes.extend(others.filter(|probe| probe.length() < self.setting.window * 3));
             self.probes = 1;
         }
@@ -297,8 +298,7 @@ impl Inquiry {
     }
 
     fn look_at_rest(&mut self) {
-        let seen = Seen::of(&self.traces);
-        let level = seen.level().unwrap_or(0) as f64;
+        let level = self.seen.level().unwrap_or(0) as f64;
         if self.setting.fresh {
             let recovers = self.traces.iter().filter(|trace| {
                 trace.stages() > 1
@@ -330,9 +330,8 @@ impl Inquiry {
         }
         let is_first = self.probes == 0;
         self.probes += 1;
-        let seen = Seen::of(&self.traces);
-        let window = seen.recovery.map_or(self.rest, |(_, longest)| longest * 2 / 5);
-        let beyond = self.beyond(&seen, window);
+        let window = self.seen.recovery.map_or(self.rest, |(_, longest)| longest * 2 / 5);
+        let beyond = self.beyond(window);
         let pairs = is_first.then(|| self.fresh_fill(window).of_pairs(PAIRS));
         let name = format!("going on at {:.1}/s", beyond.rate);
         if self.setting.fresh {
@@ -353,9 +352,9 @@ impl Inquiry {
     }
 
     /// More calls than come free, for longer than a window.
-    fn beyond(&self, seen: &Seen, window: Duration) -> ProbeStage {
-        let level = seen.level().unwrap_or(1) as f64;
-        let free = seen.most_free().max(level / window.as_secs_f64());
+    fn beyond(&self, window: Duration) -> ProbeStage {
+        let level = self.seen.level().unwrap_or(1) as f64;
+        let free = self.seen.most_free().max(level / window.as_secs_f64());
         let rate = (free * 2.5).min(self.setting.rate);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
         let calls = ((window.as_secs_f64() * 2.2).max(0.6) * rate) as u64;
@@ -400,8 +399,7 @@ impl Inquiry {
 
     /// Probes that tell kinds apart, made for what is most likely now.
     fn library(&self) -> Vec<Probe> {
-        let seen = Seen::of(&self.traces);
-        let Some(level) = seen.level() else { return Vec::new() };
+        let Some(level) = self.seen.level() else { return Vec::new() };
         let mut windows: Vec<Duration> = Vec::new();
         for weighed in self.weighed.iter().take(FORESEEN) {
             let window = lasting(&weighed.suspect, level);
@@ -409,16 +407,16 @@ impl Inquiry {
                 windows.push(window);
             }
         }
-        windows.into_iter().flat_map(|window| self.kinds_apart(&seen, level, window)).collect()
+        windows.into_iter().flat_map(|window| self.kinds_apart(level, window)).collect()
     }
 
     /// Probes that tell kinds apart whose limit is free again after about this time.
-    fn kinds_apart(&self, seen: &Seen, level: u64, window: Duration) -> Vec<Probe> {
+    fn kinds_apart(&self, level: u64, window: Duration) -> Vec<Probe> {
         let fresh = self.fresh_fill(window);
         let some = |calls: u64| ProbeStage::burst(calls.max(1), self.setting.rate);
         let rested = |share: u32| window * share / 100;
         let first = ProbeStage { calls: (level / 2).max(1), ..fresh.clone() };
-        let beyond = self.beyond(seen, window);
+        let beyond = self.beyond(window);
         let long = ProbeStage {
             calls: (beyond.calls * 4).clamp(400, self.most_in_one()),
             rate: (beyond.rate / 1.8).max(1.0),
@@ -452,7 +450,7 @@ impl Inquiry {
 
     /// A stage mostly ends where the limit is met, long before its last call.
     fn expected_calls(&self, stage: &ProbeStage) -> u64 {
-        let level = Seen::of(&self.traces).level().unwrap_or(MOST_CALLS);
+        let level = self.seen.level().unwrap_or(MOST_CALLS);
         if stage.enough.is_some() { stage.calls.min(level * 5 / 4 + ENOUGH) } else { stage.calls }
     }
 
@@ -462,14 +460,10 @@ impl Inquiry {
     }
 
     fn weigh(&mut self) {
-        (self.weighed, self.best) = weighing::weigh(&self.traces);
+        (self.weighed, self.best) = weighing::weigh(&self.traces, &self.seen);
     }
 }
 
 fn rest_name(rest: Duration) -> String {
     format!("what is free again after {:.3} s", rest.as_secs_f64())
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

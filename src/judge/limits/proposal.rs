@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::suspect::Suspect;
 use super::trace::{ProbedCall, Trace};
+use crate::clock::nanoseconds;
 use crate::judge::limiter::Decision;
 use crate::model::limiter::{Algorithm, Unit};
 
@@ -407,10 +408,6 @@ pub fn rate_unit(a_minute: u64) -> u64 {
 fn whole(a_minute: f64) -> u64 {
     let unit = rate_unit(a_minute as u64);
     ((a_minute / unit as f64).round().max(1.0) * unit as f64) as u64
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Whether a window of this length and phase begins between two times.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::nanoseconds;
 use super::trace::Replayable;
+use crate::clock::nanoseconds;
 use crate::model::limiter::{Admission, Algorithm, Limit, Limiter, Scope, Unit};
 
 /// A slice may come out otherwise than every limiter of the right kind would have it: a stall, another client.
@@ -38,10 +38,11 @@ pub struct Suspect {
 pub struct Likelihood {
     /// Logarithm of the likelihood.
     pub log: f64,
-    /// Slices that it does not explain, and how many calls fewer were admitted in these, and more.
+    /// Slices that it does not explain, and how many calls fewer were admitted in these.
     pub odd: u32,
     pub fewer: f64,
-    pub more: f64,
+    /// Slices in all.
+    pub slices: u32,
 }
 
 /// A count as it comes out over all draws.
@@ -181,11 +182,11 @@ impl Likelihood {
             if slice.held > 0 || held.mean > 0.0 {
                 explained.log += held.log(slice.held, slice.asked, common_held.variance + 1.0);
             }
+            explained.slices += 1;
             let off = f64::from(slice.admitted) - admitted.mean;
             if off.abs() > 1.0 + FAR * (admitted.variance + LEAST_VARIANCE).sqrt() {
                 explained.odd += 1;
                 explained.fewer += (-off).max(0.0);
-                explained.more += off.max(0.0);
             }
         }
         explained
@@ -197,6 +198,6 @@ impl std::ops::AddAssign for Likelihood {
         self.log += other.log;
         self.odd += other.odd;
         self.fewer += other.fewer;
-        self.more += other.more;
+        self.slices += other.slices;
     }
 }

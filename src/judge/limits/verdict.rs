@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Learnt;
 use super::suspect::Suspect;
 use super::trace::{ProbedCall, Trace};
-use super::{Decision, Learnt};
 use crate::api::code;
-use crate::judge::limiter::{Direction, Timed, judge};
+use crate::judge::limiter::{Direction, Timed, Violation, judge};
 use crate::judge::text::counted;
 use crate::model::limiter::{Algorithm, Unit};
 use crate::spec::Spec;
@@ -212,8 +212,7 @@ impl Inquired {
     /// What the clauses come to.
     pub fn clauses(&self) -> Vec<LimitClause> {
         let [strict, lenient] = self.whose.clauses();
-        let mut too_strict = self.violations(Direction::TooStrict);
-        let mut too_lenient = self.violations(Direction::TooLenient);
+        let [mut too_strict, mut too_lenient] = self.violations();
         if let (true, true, Some(first)) = (self.has_limit(), self.is_decided(), self.learnt.candidates.first()) {
             let named = NamedLimit::of(&first.suspect, self.whose.window());
             let (less, more) = self.off(&first.suspect);
@@ -232,10 +231,8 @@ impl Inquired {
             (None, Some(why)) => LimitClause { clause, verdict: Verdict::Unknown(why.clone()), why: why.clone() },
             (None, None) => LimitClause { clause, verdict: Verdict::Pass, why: String::new() },
         };
-        let wrong_code = self.refusal_code().filter(|code| match self.whose {
-            DocumentedLimit::App => !code::is_app_limit(*code),
-            DocumentedLimit::Message => *code != code::TOO_OFTEN,
-        });
+        // A call counts as refused by the app's limit by its code.
+        let wrong_code = self.refusal_code().filter(|code| self.whose == DocumentedLimit::Message && *code != code::TOO_OFTEN);
         let coded = wrong_code.map(|code| format!("calls beyond it are refused with {code}"));
         let mut clauses = vec![clause(strict, too_strict), clause(lenient, too_lenient.or(coded))];
         if let (DocumentedLimit::App, Some(code)) = (self.whose, self.refusal_code()) {
@@ -273,23 +270,30 @@ impl Inquired {
         if self.is_decided() { None } else { Some(self.named().meaning) }
     }
 
-    /// Calls that no limiter of the documented numbers could have decided so.
-    fn violations(&self, direction: Direction) -> Option<String> {
-        self.traces.iter().find_map(|trace| {
-            let timed = |call: &ProbedCall| Timed { sent: call.sent, received: call.received, decision: call.decision };
+    /// A call that no limiter of the documented numbers could have refused, and one that none could have admitted.
+    fn violations(&self) -> [Option<String>; 2] {
+        let mut found = [None, None];
+        for trace in &self.traces {
             // What weighs more than a call is counted one way or the other.
-            let calls: Vec<Timed> = trace.calls.iter().filter(|call| call.pairs == 1).map(timed).collect();
-            let has_heavy = calls.len() < trace.calls.len();
-            if has_heavy || calls.iter().all(|call| call.decision == Decision::Admitted) && direction == Direction::TooStrict {
-                return None;
+            if trace.calls.iter().any(|call| call.pairs > 1) {
+                continue;
             }
+            let timed = |call: &ProbedCall| Timed { sent: call.sent, received: call.received, decision: call.decision };
+            let calls: Vec<Timed> = trace.calls.iter().map(timed).collect();
             let judgement = judge(LIMIT, self.whose.window(), &calls);
-            let violation = judgement.violations.into_iter().find(|violation| violation.direction == direction);
-            violation.filter(|_| judgement.explained_by.is_empty()).map(|violation| {
-                let at = calls.get(violation.call).map_or(0, |call| call.sent);
-                format!("a call {:.3} s into the search was {}", at as f64 / 1e9, violation.actual())
-            })
-        })
+            if judgement.is_lawful() {
+                continue;
+            }
+            for (found, direction) in found.iter_mut().zip([Direction::TooStrict, Direction::TooLenient]) {
+                let violation = judgement.violations.iter().find(|violation| violation.direction == direction);
+                let told = |violation: &Violation| {
+                    let at = calls.get(violation.call).map_or(0, |call| call.sent);
+                    format!("a call {:.3} s into the search was {}", at as f64 / 1e9, violation.actual())
+                };
+                *found = found.take().or_else(|| violation.map(told));
+            }
+        }
+        found
     }
 
     /// Whether a limiter is stricter than the documented one, and whether it is more lenient.

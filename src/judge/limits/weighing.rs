@@ -1,9 +1,10 @@
 //! Which of the limiters that come into question explains what was seen, and how sure that is.
 
+use super::Weighed;
 use super::proposal::{Seen, rate_unit};
 use super::suspect::{Likelihood, SliceCounts, Suspect};
 use super::trace::{DRAWS, Replayable, Trace};
-use super::{Weighed, nanoseconds};
+use crate::clock::nanoseconds;
 use crate::model::limiter::Algorithm;
 
 /// Suspects that are replayed with all draws, the most likely ones by one draw.
@@ -18,11 +19,10 @@ const BEHIND: f64 = 30.0;
 const FEW_DRAWS: usize = 3;
 
 /// Weighs every suspect by all that was seen: the likeliest first, one of each class, and how well it explains it.
-pub fn weigh(traces: &[Trace]) -> (Vec<Weighed>, Likelihood) {
-    let seen = Seen::of(traces);
+pub fn weigh(traces: &[Trace], seen: &Seen) -> (Vec<Weighed>, Likelihood) {
     let traces: Vec<Replayable> = traces.iter().map(Trace::replayable).collect();
     let mut evidence = AllSeen::new(&traces);
-    let shortlist = shortlist(&seen, &evidence);
+    let shortlist = shortlist(seen, &evidence);
     let Some(first) = shortlist.first() else { return (Vec::new(), Likelihood::default()) };
     evidence.lead(first);
     let leaders = moved(leaders(&shortlist, &mut evidence), &evidence);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Arrivals, Phase, Rate, Spacing};
 use crate::clock::Offset;
+use crate::clock::nanoseconds;
 use crate::random::Random;
 
 /// One call that is due.
@@ -106,10 +107,6 @@ impl Arrivals {
             Arrivals::Saturate { .. } => None,
         }
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The due times of one phase, from its start.
