@@ -117,7 +117,7 @@ impl<'a> Line<'a> {
         self.settle(first, waits_for_app_limit).await
     }
 
-    /// Sends an exchange's request again for as long as its reply invites that, and records the last. Gives its index.
+    /// Sends an exchange's request again for as long as its reply invites that, and records each. Gives the last one's index.
     pub async fn settle(&mut self, mut exchange: Exchange, waits_for_app_limit: bool) -> usize {
         let (mut internal, mut throttled) = (INTERNAL_ERROR_PAUSES.iter(), APP_LIMIT_PAUSES.iter());
         loop {
@@ -129,14 +129,14 @@ impl<'a> Line<'a> {
                 Some(code) if code::is_app_limit(code) && waits_for_app_limit => throttled.next(),
                 _ => None,
             };
-            let Some(pause) = pause else {
-                self.exchanges.push(exchange);
-                return self.exchanges.len() - 1;
-            };
+            self.exchanges.push(exchange);
+            let index = self.exchanges.len() - 1;
+            let Some(pause) = pause else { return index };
+            self.let_go(index);
             self.session.clock.wait(*pause).await;
             self.session.budget.turn().await;
-            let retries = exchange.retries + 1;
-            exchange = Exchange { retries, ..self.once(&exchange.request, exchange.client).await };
+            let before = &self.exchanges[index];
+            exchange = Exchange { retries: before.retries + 1, ..self.once(&before.request, before.client).await };
         }
     }
 

@@ -424,10 +424,14 @@ impl<'a> Walk<'a> {
         }
         let sent_at_once = (0..).zip(&calls).map(|(client, (_, request, ..))| self.line.once(request, client));
         let exchanges = join_all(sent_at_once).await;
-        let mut judged = Vec::new();
-        for ((call, _, sent), exchange) in calls.into_iter().zip(exchanges) {
+        // All are recorded before the first is judged: one whose reply was lost ends the walk, and the others were sent all the same.
+        let mut settled = Vec::new();
+        for exchange in exchanges {
             // A call that did nothing and is sent again is still one of those that were under way together.
-            let exchange = self.line.settle(exchange, !self.planned.scenario.alone).await;
+            settled.push(self.line.settle(exchange, !self.planned.scenario.alone).await);
+        }
+        let mut judged = Vec::new();
+        for ((call, _, sent), exchange) in calls.into_iter().zip(settled) {
             judged.push(self.judged(exchange, sent, call, &memory)?);
         }
         match &parallel.one_wins {

@@ -1,6 +1,7 @@
 //! Histories that were recorded, and judged again: the verdict is the same, whatever the order of their lines, and what began
 //! before the record is unknown, not wrong.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -256,6 +257,12 @@ fn what_run_and_fuzz_recorded_is_judged_and_only_what_no_order_explains_is_blame
         Random::seeded(3).shuffle(&mut lines[1..]);
         assert_eq!(explained(&lines), race, "{flags:?}");
     }
+    // A reply that was lost ends a step of calls sent at once: all of them were sent, and what is missing would explain nothing.
+    let alone = [RUN.as_slice(), &["--filter", "id:seq-one-of-many-wins-on-a-set-key"]].concat();
+    let lines = kept("run", &["--fault", "close:7,on=set"], &alone);
+    let clients: BTreeSet<u64> = lines.iter().filter_map(|line| line["client"].as_u64()).collect();
+    assert_eq!(clients, (0..16).collect(), "{lines:?}");
+    assert!(lines.iter().any(|line| !line["lost"].is_null()), "{lines:?}");
     // One call after another: each key has an order, and no two calls met.
     assert_eq!(explained(&kept("fuzz", &[], &FUZZ))["contended"], 0);
     for (command, more, mutant, found) in [
