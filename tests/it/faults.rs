@@ -81,7 +81,7 @@ fn every_fault_that_serve_knows_is_tried_here() {
 
 #[test]
 fn an_internal_error_is_tried_again_as_documented_and_the_target_passes() {
-    let serve = Serve::start(&["--app-limit", "none", "--internal-error", "10"]);
+    let serve = Serve::start(&["--app-limit", "none", "--internal-error", "20"]);
     let filter = "--filter=id:set-*,id:del-*,!tag:race";
     let report = msgext(Some(KEY), &serve.run(&["--rate", "none", filter])).exits(0).report();
     assert!(report["totals"]["retries"].as_u64() > Some(0), "{}", report["totals"]);
@@ -89,7 +89,7 @@ fn an_internal_error_is_tried_again_as_documented_and_the_target_passes() {
 
 #[test]
 fn an_internal_error_in_a_race_is_no_finding() {
-    let serve = Serve::start(&["--app-limit", "none", "--internal-error", "10"]);
+    let serve = Serve::start(&["--app-limit", "none", "--internal-error", "20"]);
     let report = msgext(Some(KEY), &serve.run(&["--rate", "none", "--filter", "tag:race", "--repeat", "3"])).report();
     assert_eq!(broken_clauses(&report), Vec::<&str>::new(), "{}", report["reason"]);
 }
