@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Admission, Algorithm, Limit, MAX_LIMIT, MAX_WINDOW};
+use crate::clock::nanoseconds;
 
 /// One counter of a [`Limit`]: for one app, one message, one key or whatever its scope is. Never used, it is full.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     limit: u64,
     /// In nanoseconds.
-    window: u128,
+    window: u64,
     count_rejected: bool,
     /// The latest time seen, in nanoseconds since 1970. A clock that steps back stands still here until it has caught up.
-    now: u128,
+    now: u64,
     state: CounterState,
 }
 
@@ -21,20 +22,20 @@ pub struct Limiter {
 #[derive(Clone, Debug)]
 enum CounterState {
     FixedWindowAligned {
-        phase: u128,
-        index: u128,
+        phase: u64,
+        index: u64,
         count: u64,
     },
     FixedWindowAnchored {
-        start: Option<u128>,
+        start: Option<u64>,
         count: u64,
     },
     SlidingLog {
-        entries: VecDeque<(u128, u64)>,
+        entries: VecDeque<(u64, u64)>,
         sum: u64,
     },
     SlidingCounter {
-        index: u128,
+        index: u64,
         previous: u64,
         current: u64,
     },
@@ -56,20 +57,20 @@ enum CounterState {
         excess: u128,
     },
     IntervalRefill {
-        start: Option<u128>,
-        tick: u128,
+        start: Option<u64>,
+        tick: u64,
         left: u64,
     },
 }
 
 impl Limiter {
     pub fn new(limit: &Limit) -> Limiter {
-        let window = limit.window.clamp(Duration::from_nanos(1), MAX_WINDOW).as_nanos();
+        let window = nanoseconds(limit.window.clamp(Duration::from_nanos(1), MAX_WINDOW));
         let calls = limit.limit.min(MAX_LIMIT);
-        let level = |burst: u64| u128::from(burst.min(MAX_LIMIT)) * window;
+        let level = |burst: u64| level(burst.min(MAX_LIMIT), window);
         let state = match limit.algorithm {
             Algorithm::FixedWindowAligned { phase } => {
-                CounterState::FixedWindowAligned { phase: phase.as_nanos() % window, index: 0, count: 0 }
+                CounterState::FixedWindowAligned { phase: nanoseconds(phase) % window, index: 0, count: 0 }
             }
             Algorithm::FixedWindowAnchored => CounterState::FixedWindowAnchored { start: None, count: 0 },
             Algorithm::SlidingLog => CounterState::SlidingLog { entries: VecDeque::new(), sum: 0 },
@@ -107,24 +108,24 @@ impl Limiter {
     /// Brings the state up to `now`: what has ended is forgotten, what refills or leaks has done so.
     fn advance(&mut self, now: Duration) {
         let before = self.now;
-        self.now = before.max(now.as_nanos());
+        self.now = before.max(nanoseconds(now));
         let (now, limit, window) = (self.now, self.limit, self.window);
-        let flow = (now - before).saturating_mul(u128::from(limit));
+        let flow = level(limit, now - before);
         match &mut self.state {
             CounterState::FixedWindowAligned { phase, index, count } => {
                 // A window is added so that times before the phase, in the first window since 1970, have an index too.
-                let this = (now + window - *phase) / window;
+                let this = now.saturating_add(window - *phase) / window;
                 if this != *index {
                     (*index, *count) = (this, 0);
                 }
             }
             CounterState::FixedWindowAnchored { start, count } => {
-                if start.is_none_or(|start| now >= start + window) {
+                if start.is_none_or(|start| now - start >= window) {
                     (*start, *count) = (Some(now), 0);
                 }
             }
             CounterState::SlidingLog { entries, sum } => {
-                while let Some((_, weight)) = entries.pop_front_if(|(time, _)| *time + window <= now) {
+                while let Some((_, weight)) = entries.pop_front_if(|(time, _)| now - *time >= window) {
                     *sum -= weight;
                 }
             }
@@ -153,21 +154,21 @@ impl Limiter {
         if weight == 0 {
             return true;
         }
-        let (limit, cost) = (u128::from(self.limit), u128::from(weight) * self.window);
+        let cost = level(weight, self.window);
         match &self.state {
             CounterState::FixedWindowAligned { count, .. } | CounterState::FixedWindowAnchored { count, .. } => {
                 count.saturating_add(weight) <= self.limit
             }
             CounterState::SlidingLog { sum, .. } => sum.saturating_add(weight) <= self.limit,
             CounterState::SlidingCounter { previous, current, .. } => {
-                let covered = u128::from(*previous) * (self.window - self.now % self.window);
+                let covered = level(*previous, self.window - self.now % self.window);
                 // The rule asks that the estimate *before* the call is below the limit, not that the one after is within it;
                 // the two differ by the fraction. The rest of a heavier call has to fit whole.
-                covered + (u128::from(*current) + u128::from(weight - 1)) * self.window < limit * self.window
+                covered + level(current.saturating_add(weight - 1), self.window) < level(self.limit, self.window)
             }
             CounterState::TokenBucket { tokens, .. } => *tokens >= cost,
             CounterState::Gcra { tolerance, arrival } => {
-                let now = self.now.saturating_mul(limit);
+                let now = level(self.limit, self.now);
                 now.max(*arrival).saturating_add(cost) <= now.saturating_add(*tolerance)
             }
             CounterState::LeakyMeter { capacity, excess } | CounterState::LeakyQueue { capacity, excess } => {
@@ -180,7 +181,10 @@ impl Limiter {
     /// How long a call that fits is held back, rounded up: it is never let out early.
     fn wait(&self) -> Duration {
         match &self.state {
-            CounterState::LeakyQueue { excess, .. } => nanoseconds(excess.div_ceil(u128::from(self.limit.max(1)))),
+            CounterState::LeakyQueue { excess, .. } => {
+                let wait = excess.div_ceil(u128::from(self.limit.max(1)));
+                Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
+            }
             _ => Duration::ZERO,
         }
     }
@@ -191,7 +195,7 @@ impl Limiter {
         if weight == 0 {
             return;
         }
-        let cost = u128::from(weight) * self.window;
+        let cost = level(weight, self.window);
         match &mut self.state {
             CounterState::FixedWindowAligned { count, .. } | CounterState::FixedWindowAnchored { count, .. } => {
                 *count = count.saturating_add(weight);
@@ -208,7 +212,7 @@ impl Limiter {
             CounterState::SlidingCounter { current, .. } => *current = current.saturating_add(weight),
             CounterState::TokenBucket { tokens, .. } => *tokens = tokens.saturating_sub(cost),
             CounterState::Gcra { tolerance, arrival } => {
-                let now = self.now.saturating_mul(u128::from(self.limit));
+                let now = level(self.limit, self.now);
                 *arrival = now.max(*arrival).saturating_add(cost).min(now.saturating_add(*tolerance));
             }
             CounterState::LeakyMeter { capacity, excess } | CounterState::LeakyQueue { capacity, excess } => {
@@ -219,8 +223,9 @@ impl Limiter {
     }
 }
 
-fn nanoseconds(nanos: u128) -> Duration {
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+/// So many tokens, or what flows at such a limit in so many nanoseconds.
+fn level(tokens: u64, nanoseconds: u64) -> u128 {
+    u128::from(tokens) * u128::from(nanoseconds)
 }
 
 #[cfg(test)]
