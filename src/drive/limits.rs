@@ -66,12 +66,14 @@ pub async fn inquire(
         }
         told(&probes, &inquiry.learnt());
         let came = field.round(&probes, stop).await?;
-        for (probe, calls) in probes.iter().zip(came) {
-            note(&mut inquired, &calls);
-            // A round that was cut short says less than it seems to.
-            if !stop.is_set() {
-                inquiry.take(probe, calls.into_iter().map(|told| told.call).collect());
-            }
+        for calls in &came {
+            note(&mut inquired, calls);
+        }
+        // A round that was cut short says less than it seems to.
+        if !stop.is_set() {
+            let calls = came.into_iter().map(|calls| calls.into_iter().map(|told| told.call).collect());
+            let round: Vec<(Probe, Vec<ProbedCall>)> = probes.into_iter().zip(calls).collect();
+            inquiry.take(&round);
         }
     }
     Ok(Inquired {

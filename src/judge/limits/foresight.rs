@@ -4,48 +4,97 @@ use std::time::Duration;
 
 use super::Weighed;
 use super::probe::{Probe, ProbeStage};
-use super::suspect::Suspect;
+use super::suspect::{Spread, Suspect};
 use super::trace::Trace;
 use crate::clock::nanoseconds;
 use crate::model::limiter::{Admission, Limiter};
+use crate::random::Random;
 
 /// Of so many suspects it is foreseen.
-pub const FORESEEN: usize = 8;
+pub const FORESEEN: usize = 12;
+/// So often it is drawn when each call will arrive.
+const FORESEEN_DRAWS: usize = 3;
+/// What is so much less likely than the first is not foreseen.
+const NEGLIGIBLE: f64 = 1e-5;
 /// A suspect that is less likely has to be ruled out, too.
 const LEAST_WEIGHT: f64 = 0.003;
 /// A probe begins so long after the last reply, in nanoseconds.
 const PAUSE_NS: u64 = 10_000_000;
+/// Outcomes whose means are off by less than so many deviations may be taken for each other.
+const APART: f64 = 2.0;
+/// And those that are off by so many calls: of none, for each call more, and at the most.
+const ALIKE: (f64, f64, f64) = (0.4, 0.04, 0.8);
 
-/// How much the suspects disagree on what a probe comes to: the entropy of its outcomes, in bits. Where all probes come to one
-/// counter, `before` is what this one has seen.
-pub fn bits(weighed: &[Weighed], before: Option<&Trace>, probe: &Probe) -> f64 {
-    let mut outcomes: Vec<(Vec<f64>, f64)> = Vec::new();
-    for weighed in weighed.iter().take(FORESEEN) {
-        let foreseen = foresee(&weighed.suspect, before, probe);
-        let weight = weighed.weight.max(LEAST_WEIGHT);
-        match outcomes.iter_mut().find(|(other, _)| is_alike(other, &foreseen)) {
-            Some((_, sum)) => *sum += weight,
-            None => outcomes.push((foreseen, weight)),
-        }
-    }
-    let all: f64 = outcomes.iter().map(|(_, weight)| weight).sum();
-    outcomes.iter().map(|(_, weight)| -(weight / all) * (weight / all).log2()).sum()
+/// A probe, and when its calls will arrive.
+pub struct Foresight<'p> {
+    probe: &'p Probe,
+    /// For each draw and each stage: nanoseconds since the stage's beginning, in their order.
+    draws: Vec<Vec<Vec<u64>>>,
 }
 
-/// What a suspect would make of a probe: of each stage, calls admitted in its quarters, and in all.
-fn foresee(suspect: &Suspect, before: Option<&Trace>, probe: &Probe) -> Vec<f64> {
-    let mut limiter = suspect.counter();
-    let calls = before.into_iter().flat_map(|trace| &trace.calls);
-    for call in calls.clone() {
-        limiter.admit(suspect.clock(u64::midpoint(call.sent, call.received)), suspect.unit.weight(call.pairs));
+impl Foresight<'_> {
+    /// Of calls that take up to so long there, in nanoseconds.
+    pub fn of(probe: &Probe, way: u64) -> Foresight<'_> {
+        let mut random = Random::named(way, &probe.name);
+        let mut arrivals = |stage: &ProbeStage| {
+            let gap = nanoseconds(stage.gap());
+            let mut arrivals: Vec<u64> =
+                (0..stage.calls).map(|index| index * gap + random.below(usize::try_from(way).unwrap_or(0) + 1) as u64).collect();
+            arrivals.sort_unstable();
+            arrivals
+        };
+        let draws = (0..FORESEEN_DRAWS).map(|_| probe.stages.iter().map(&mut arrivals).collect()).collect();
+        Foresight { probe, draws }
     }
-    let mut now = calls.map(|call| call.received).max().unwrap_or(0) + PAUSE_NS;
-    let mut foreseen = Vec::new();
-    for stage in &probe.stages {
-        now += nanoseconds(stage.rest);
-        foreseen.extend(foresee_stage(suspect, &mut limiter, &mut now, stage));
+
+    /// How much the suspects disagree on what the probe comes to: the entropy of its outcomes, in bits. Where all probes come to
+    /// one counter, `before` is what this one has seen.
+    pub fn bits(&self, weighed: &[Weighed], before: Option<&Trace>) -> f64 {
+        let mut outcomes: Vec<(Vec<Spread>, f64)> = Vec::new();
+        for weighed in representatives(weighed) {
+            let foreseen = self.foresee(&weighed.suspect, before);
+            let weight = weighed.weight.max(LEAST_WEIGHT);
+            match outcomes.iter_mut().find(|(other, _)| is_alike(other, &foreseen)) {
+                Some((_, sum)) => *sum += weight,
+                None => outcomes.push((foreseen, weight)),
+            }
+        }
+        let all: f64 = outcomes.iter().map(|(_, weight)| weight).sum();
+        outcomes.iter().map(|(_, weight)| -(weight / all) * (weight / all).log2()).sum()
     }
-    foreseen
+
+    /// What a suspect would make of it: of each stage, calls admitted in its quarters, and in all.
+    fn foresee(&self, suspect: &Suspect, before: Option<&Trace>) -> Vec<Spread> {
+        let mut used = suspect.counter();
+        let calls = before.into_iter().flat_map(|trace| &trace.calls);
+        for call in calls.clone() {
+            used.admit(suspect.clock(u64::midpoint(call.sent, call.received)), suspect.unit.weight(call.pairs));
+        }
+        let begins = calls.map(|call| call.received).max().unwrap_or(0) + PAUSE_NS;
+        let mut foreseen = vec![Spread::default(); self.probe.stages.len() * 5];
+        for draw in &self.draws {
+            let (mut limiter, mut now) = (used.clone(), begins);
+            for (at, (stage, arrivals)) in self.probe.stages.iter().zip(draw).enumerate() {
+                now += nanoseconds(stage.rest);
+                let admitted = foresee_stage(suspect, &mut limiter, &mut now, stage, arrivals);
+                for (spread, admitted) in foreseen[at * 5..].iter_mut().zip(admitted) {
+                    spread.add(admitted, FORESEEN_DRAWS as f64);
+                }
+            }
+        }
+        foreseen.iter_mut().for_each(Spread::finish);
+        foreseen
+    }
+}
+
+/// The likeliest, and of the others some over all their rates: neighbours foresee the same.
+fn representatives(weighed: &[Weighed]) -> Vec<Weighed> {
+    let Some(first) = weighed.first() else { return Vec::new() };
+    let mut others: Vec<Weighed> =
+        weighed[1..].iter().filter(|other| other.weight > first.weight * NEGLIGIBLE).copied().collect();
+    others.sort_by(|one, other| one.suspect.rate().total_cmp(&other.suspect.rate()));
+    let step = others.len().div_ceil(FORESEEN - 1).max(1);
+    std::iter::once(*first).chain(others.into_iter().step_by(step)).collect()
 }
 
 /// How long a suspect remembers, which admits so many calls at once.
@@ -57,29 +106,32 @@ pub fn lasting(suspect: &Suspect, level: u64) -> Duration {
 }
 
 /// Plays a stage; gives the calls admitted in each of its quarters, and in all.
-fn foresee_stage(suspect: &Suspect, limiter: &mut Limiter, now: &mut u64, stage: &ProbeStage) -> [f64; 5] {
-    let gap = nanoseconds(stage.gap());
-    let mut admitted = [0.0; 5];
-    let mut refused = 0;
-    for index in 0..stage.calls {
-        if index > 0 {
-            *now += gap;
-        }
-        match limiter.admit(suspect.clock(*now), suspect.unit.weight(stage.pairs)) {
+fn foresee_stage(suspect: &Suspect, limiter: &mut Limiter, now: &mut u64, stage: &ProbeStage, arrivals: &[u64]) -> [u32; 5] {
+    let mut admitted = [0; 5];
+    let (mut refused, mut last) = (0, 0);
+    for (index, arrival) in (0..).zip(arrivals) {
+        last = *arrival;
+        match limiter.admit(suspect.clock(*now + arrival), suspect.unit.weight(stage.pairs)) {
             Admission::Refuse => refused += 1,
             Admission::Admit | Admission::AdmitAfter(_) => {
-                admitted[4] += 1.0;
-                admitted[usize::try_from(index * 4 / stage.calls).unwrap_or(3)] += 1.0;
+                admitted[4] += 1;
+                admitted[usize::try_from(index * 4 / stage.calls).unwrap_or(3)] += 1;
             }
         }
         if stage.enough.is_some_and(|enough| refused >= enough) {
             break;
         }
     }
+    *now += last;
     admitted
 }
 
 /// Whether two outcomes could be taken for each other.
-fn is_alike(one: &[f64], other: &[f64]) -> bool {
-    one.iter().zip(other).all(|(one, other)| (one - other).abs() <= 1.5 + 0.0015 * one.max(*other))
+fn is_alike(one: &[Spread], other: &[Spread]) -> bool {
+    one.iter().zip(other).all(|(one, other)| {
+        let chance = APART * (one.variance + other.variance).sqrt();
+        let (none, each, most) = ALIKE;
+        let mean = one.mean.max(other.mean);
+        (one.mean - other.mean).abs() <= (none + each * mean).min(most) + chance
+    })
 }

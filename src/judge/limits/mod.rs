@@ -6,8 +6,10 @@
 //! [`Inquiry::next`], and what came of them comes in by [`Inquiry::take`].
 
 mod foresight;
+mod library;
 pub mod probe;
 mod proposal;
+mod seen;
 pub mod suspect;
 pub mod trace;
 pub mod verdict;
@@ -16,9 +18,10 @@ mod weighing;
 use std::time::Duration;
 
 pub use crate::judge::limiter::Decision;
-use foresight::{FORESEEN, bits, lasting};
+use foresight::Foresight;
 use probe::{Probe, ProbeStage};
-use proposal::Seen;
+use proposal::CLOSE;
+use seen::Seen;
 use suspect::{Likelihood, Suspect};
 use trace::{ProbedCall, Trace};
 use weighing::is_same_class;
@@ -30,19 +33,21 @@ const SURE_NUMBER: f64 = 0.9;
 /// Rates that differ by less are hardly different.
 const CLOSE_RATES: f64 = 0.03;
 /// A number that is so much less likely than another is not told.
-const UNLIKELY: f64 = 0.01;
+const UNLIKELY: f64 = 0.002;
 /// Pairs of the calls that show whether these count: as many as a call may have.
 const PAIRS: u64 = 20;
 /// Refusals after which a stage has met the limit.
 const ENOUGH: u64 = 12;
 /// Calls after which there is no limit, if none of them was refused.
 const MOST_CALLS: u64 = 3_000;
+/// Shorter rests are none.
+const SHORTEST_REST: Duration = Duration::from_millis(2);
 /// Rests that are tried side by side.
 const RESTS: u32 = 5;
 /// What a probe has to tell at least, in bits.
 const LEAST_BITS: f64 = 0.02;
 /// Probes that go out after those that always do.
-const MOST_PROBES: usize = 14;
+const MOST_PROBES: usize = 24;
 /// So often it is gone on beyond the limit, faster each time, until it is met.
 const MOST_ALWAYS: usize = 4;
 /// Probes that are chosen to go out side by side.
@@ -107,9 +112,8 @@ pub struct Inquiry {
     /// What the traces show.
     seen: Seen,
     step: InquiryStep,
-    /// The rest that comes next, and how often this one has seen the limit recover.
+    /// The rest that comes next; of several, the shortest.
     rest: Duration,
-    recovered: u32,
     probes: usize,
     /// Names of those that were chosen.
     chosen: Vec<String>,
@@ -130,17 +134,15 @@ fn is_nearly(one: &Suspect, other: &Suspect) -> bool {
     is_same_class(one, &Suspect { limit: if is_close { one.limit } else { other.limit }, ..*other })
 }
 
+/// Whether the kind is sure, and its numbers nearly so.
+fn is_sure(weighed: &[Weighed]) -> bool {
+    confidence(weighed) >= SURE && weighed.first().is_some_and(|first| first.weight >= SURE_NUMBER)
+}
+
 impl Learnt {
     /// Whether it is sure which limiter this is.
     pub fn is_sure(&self) -> bool {
-        self.confidence() >= SURE && self.is_explained && !self.is_blurred()
-    }
-
-    /// Whether as much comes free while a call is on its way as a bucket holds: then nobody can see from outside how much that is.
-    pub fn is_blurred(&self) -> bool {
-        self.candidates.first().is_some_and(|first| {
-            first.suspect.algorithm.burst().is_some_and(|burst| burst as f64 <= first.suspect.rate() * self.way)
-        })
+        self.confidence() >= SURE && self.is_explained
     }
 
     /// How sure it is that the target has the first candidate, or one with a rate that is hardly another.
@@ -156,7 +158,10 @@ impl Learnt {
             .iter()
             .filter(|other| other.weight >= UNLIKELY * first.weight && is_nearly(&first.suspect, &other.suspect));
         let rates: Vec<f64> = likely.map(|weighed| weighed.suspect.rate()).collect();
-        Some((rates.iter().copied().fold(f64::INFINITY, f64::min), rates.iter().copied().fold(0.0, f64::max)))
+        let (least, most) =
+            rates.iter().fold((f64::INFINITY, 0.0_f64), |(least, most), rate| (least.min(*rate), most.max(*rate)));
+        // Between two rates that are next to each other nothing was looked at.
+        Some((least * (1.0 - CLOSE), most * (1.0 + CLOSE)))
     }
 }
 
@@ -168,7 +173,6 @@ impl Inquiry {
             seen: Seen::default(),
             step: InquiryStep::Fill,
             rest: if setting.fresh { setting.window / 60 } else { setting.window / 4 },
-            recovered: 0,
             probes: 0,
             chosen: Vec::new(),
             weighed: Vec::new(),
@@ -208,14 +212,16 @@ impl Inquiry {
         }
     }
 
-    /// What came of a probe.
-    pub fn take(&mut self, probe: &Probe, calls: Vec<ProbedCall>) {
-        let before = if self.setting.fresh { 0 } else { self.traces.first().map_or(0, Trace::stages) };
-        let calls = calls.into_iter().map(|call| ProbedCall { stage: call.stage + before, ..call });
-        if self.setting.fresh || self.traces.is_empty() {
-            self.traces.push(Trace { calls: calls.collect() });
-        } else {
-            self.traces[0].calls.extend(calls);
+    /// What came of the probes of a round.
+    pub fn take(&mut self, round: &[(Probe, Vec<ProbedCall>)]) {
+        for (_, calls) in round {
+            let before = if self.setting.fresh { 0 } else { self.traces.first().map_or(0, Trace::stages) };
+            let calls = calls.iter().map(|call| ProbedCall { stage: call.stage + before, ..*call });
+            if self.setting.fresh || self.traces.is_empty() {
+                self.traces.push(Trace { calls: calls.collect() });
+            } else {
+                self.traces[0].calls.extend(calls);
+            }
         }
         self.seen = Seen::of(&self.traces);
         match self.step {
@@ -223,16 +229,29 @@ impl Inquiry {
                 let refused = self.traces.iter().any(|trace| trace.calls.iter().any(|call| call.decision == Decision::Refused));
                 self.step = if refused { InquiryStep::Rests } else { InquiryStep::Over };
             }
-            InquiryStep::Rests => self.look_at_rest(),
+            InquiryStep::Rests => self.look_at_rests(),
             InquiryStep::Always => {}
             InquiryStep::Choose | InquiryStep::Over => {
                 let was_sure = self.is_sure();
                 self.weigh();
                 if !was_sure && self.is_sure() {
-                    self.decided_by = Some(probe.name.clone());
+                    self.decided_by = self.deciding(round);
                 }
             }
         }
+    }
+
+    /// The first probe of a round after which it was sure.
+    fn deciding(&self, round: &[(Probe, Vec<ProbedCall>)]) -> Option<String> {
+        let before = self.traces.len().saturating_sub(round.len());
+        let is_enough = |probes: usize| {
+            let traces = &self.traces[..before + probes];
+            let (weighed, _) = weighing::weigh(traces, &Seen::of(traces), &self.weighed);
+            is_sure(&weighed)
+        };
+        let last = round.len().checked_sub(1)?;
+        let decided = (0..last).find(|probe| is_enough(probe + 1)).unwrap_or(last);
+        Some(round[decided].0.name.clone())
     }
 
     /// What came of each counter's calls.
@@ -252,23 +271,29 @@ impl Inquiry {
             refused,
             is_explained: f64::from(self.best.odd) <= (MOST_ODD * f64::from(self.best.slices)).max(1.0),
             refused_besides,
-            way: self.traces.iter().map(Trace::usual_way).max().unwrap_or(0) as f64 / 1e9,
+            way: self.way() as f64 / 1e9,
             decided_by: self.decided_by.clone(),
         }
     }
 
+    /// What a call takes there and back that nothing holds up, in nanoseconds.
+    fn way(&self) -> u64 {
+        self.traces.iter().map(Trace::usual_way).max().unwrap_or(0)
+    }
+
     /// Whether the kind is sure, and its numbers nearly so.
     pub fn is_sure(&self) -> bool {
-        confidence(&self.weighed) >= SURE && self.weighed.first().is_some_and(|first| first.weight >= SURE_NUMBER)
+        is_sure(&self.weighed)
     }
 
     fn fill(&self) -> ProbeStage {
         ProbeStage::burst(MOST_CALLS, self.setting.rate).until_refused(ENOUGH)
     }
 
-    /// A fill of a counter that nobody has used, or that has forgotten.
+    /// A fill of a counter that nobody has used, or that has forgotten. It begins at another place of a window each time.
     fn fresh_fill(&self, window: Duration) -> ProbeStage {
-        self.fill().after(if self.setting.fresh { Duration::ZERO } else { window * 21 / 10 })
+        let tenths = 21 + 3 * u32::try_from(self.probes % 4).unwrap_or(0);
+        self.fill().after(if self.setting.fresh { Duration::ZERO } else { window * tenths / 10 })
     }
 
     fn rests(&mut self) -> Vec<Probe> {
@@ -283,12 +308,10 @@ impl Inquiry {
         }
         // Each on a counter of its own: several at once. Where shorter rests have shown nothing, the documented window is the
         // likely one, and all that tells kinds apart goes out with the longer ones.
-        let is_first = self.rest < self.setting.window / 4;
         let rests: Vec<Duration> = (0..RESTS).map(|times| self.rest * (1 << times)).filter(|rest| *rest <= longest).collect();
-        self.rest *= 1 << RESTS;
         let mut probes: Vec<Probe> =
             rests.into_iter().map(|rest| Probe::new(rest_name(rest), vec![fill.clone(), after(rest)])).collect();
-        if !is_first {
+        if self.rest >= self.setting.window / 4 {
             let level = self.seen.level().unwrap_or(1);
             let others = self.kinds_apart(level, self.setting.window).into_iter();
             probes.extend(others.filter(|probe| probe.length() < self.setting.window * 3));
@@ -297,28 +320,19 @@ impl Inquiry {
         probes
     }
 
-    fn look_at_rest(&mut self) {
-        let level = self.seen.level().unwrap_or(0) as f64;
-        if self.setting.fresh {
-            let recovers = self.traces.iter().filter(|trace| {
-                trace.stages() > 1
-                    && trace.stage(1).filter(|call| call.decision == Decision::Admitted).count() as f64
-                        >= proposal::RECOVERED * level
-            });
-            if recovers.count() >= 2 {
-                self.step = InquiryStep::Always;
-            }
+    /// Rests get longer until the limit has recovered in two of them, and shorter until it has not in one.
+    fn look_at_rests(&mut self) {
+        let at_once = if self.setting.fresh { 1 << RESTS } else { 2 };
+        let (recovered, unrecovered) = (&self.seen.recovered, self.seen.unrecovered.unwrap_or_default());
+        let Some(shortest) = recovered.first().map(|recovered| recovered.rest) else {
+            self.rest *= at_once;
             return;
-        }
-        let Some(trace) = self.traces.first() else { return };
-        let admitted = trace.stage(trace.stages() - 1).filter(|call| call.decision == Decision::Admitted).count();
-        if admitted as f64 >= proposal::RECOVERED * level {
-            self.recovered += 1;
+        };
+        if shortest > unrecovered * 3 && self.rest > SHORTEST_REST {
+            self.rest = self.rest.min(shortest) / at_once;
+        } else if recovered.len() < 2 {
+            self.rest = shortest.max(unrecovered) * 2;
         } else {
-            self.recovered = 0;
-            self.rest *= 2;
-        }
-        if self.recovered >= 2 {
             self.step = InquiryStep::Always;
         }
     }
@@ -330,7 +344,7 @@ impl Inquiry {
         }
         let is_first = self.probes == 0;
         self.probes += 1;
-        let window = self.seen.recovery.map_or(self.rest, |(_, longest)| longest * 2 / 5);
+        let window = self.seen.recovery().map_or(self.rest, |(_, longest)| longest * 2 / 5);
         let beyond = self.beyond(window);
         let pairs = is_first.then(|| self.fresh_fill(window).of_pairs(PAIRS));
         let name = format!("going on at {:.1}/s", beyond.rate);
@@ -373,7 +387,9 @@ impl Inquiry {
             times < MOST_REPEATED && self.expected_length(probe) <= left
         };
         let library = self.library().into_iter().filter(is_left);
-        let mut told: Vec<(f64, Probe)> = library.map(|probe| (bits(&self.weighed, before, &probe), probe)).collect();
+        let way = self.way() / 2;
+        let bits = |probe: &Probe| Foresight::of(probe, way).bits(&self.weighed, before);
+        let mut told: Vec<(f64, Probe)> = library.map(|probe| (bits(&probe), probe)).collect();
         told.retain(|(bits, _)| *bits >= LEAST_BITS);
         let worth = |(bits, probe): &(f64, Probe)| bits / (self.expected_length(probe).as_secs_f64() + 0.2);
         told.sort_by(|one, other| worth(other).total_cmp(&worth(one)));
@@ -397,57 +413,6 @@ impl Inquiry {
         if self.setting.fresh { 2_000 } else { 12_000 }
     }
 
-    /// Probes that tell kinds apart, made for what is most likely now.
-    fn library(&self) -> Vec<Probe> {
-        let Some(level) = self.seen.level() else { return Vec::new() };
-        let mut windows: Vec<Duration> = Vec::new();
-        for weighed in self.weighed.iter().take(FORESEEN) {
-            let window = lasting(&weighed.suspect, level);
-            if !windows.iter().any(|other| other.abs_diff(window) * 50 < window) && windows.len() < 2 {
-                windows.push(window);
-            }
-        }
-        windows.into_iter().flat_map(|window| self.kinds_apart(level, window)).collect()
-    }
-
-    /// Probes that tell kinds apart whose limit is free again after about this time.
-    fn kinds_apart(&self, level: u64, window: Duration) -> Vec<Probe> {
-        let fresh = self.fresh_fill(window);
-        let some = |calls: u64| ProbeStage::burst(calls.max(1), self.setting.rate);
-        let rested = |share: u32| window * share / 100;
-        let first = ProbeStage { calls: (level / 2).max(1), ..fresh.clone() };
-        let beyond = self.beyond(window);
-        let long = ProbeStage {
-            calls: (beyond.calls * 4).clamp(400, self.most_in_one()),
-            rate: (beyond.rate / 1.8).max(1.0),
-            ..beyond.clone()
-        };
-        let full = ProbeStage::burst((level * 5).clamp(400, self.most_in_one()), self.setting.rate);
-        let going_on = |stage: ProbeStage| Probe::new(format!("going on at {:.1}/s", stage.rate), vec![fresh.clone(), stage]);
-        let mut probes: Vec<Probe> = [104, 97, 90, 70, 50, 30, 15, 150]
-            .map(|share| Probe::new(rest_name(rested(share)), vec![fresh.clone(), self.fill().after(rested(share))]))
-            .to_vec();
-        probes.extend([
-            Probe::new(
-                "half now, half later",
-                vec![first.clone(), some(level / 2).after(rested(50)), self.fill().after(rested(54))],
-            ),
-            Probe::new(
-                "one call, and a burst late after it",
-                vec![ProbeStage { calls: 1, ..first }, self.fill().after(rested(150)), self.fill().after(rested(60))],
-            ),
-            Probe::new(
-                "whether refused calls count",
-                vec![fresh.clone(), some(level.div_ceil(3)).after(rested(50)), self.fill().after(rested(55))],
-            ),
-            going_on(beyond),
-            going_on(long),
-            going_on(full),
-            Probe::new("whether pairs count", vec![fresh.clone().of_pairs(PAIRS)]),
-        ]);
-        probes
-    }
-
     /// A stage mostly ends where the limit is met, long before its last call.
     fn expected_calls(&self, stage: &ProbeStage) -> u64 {
         let level = self.seen.level().unwrap_or(MOST_CALLS);
@@ -460,7 +425,7 @@ impl Inquiry {
     }
 
     fn weigh(&mut self) {
-        (self.weighed, self.best) = weighing::weigh(&self.traces, &self.seen);
+        (self.weighed, self.best) = weighing::weigh(&self.traces, &self.seen, &self.weighed);
     }
 }
 

@@ -2,20 +2,24 @@
 
 use std::time::Duration;
 
-use super::trace::Replayable;
+use super::trace::{Replayable, own};
 use crate::clock::nanoseconds;
 use crate::model::limiter::{Admission, Algorithm, Limit, Limiter, Scope, Unit};
 
 /// A slice may come out otherwise than every limiter of the right kind would have it: a stall, another client.
 const ODD: f64 = 0.002;
+/// Degrees of freedom of a variance that comes of so many draws, and Student's density at its middle for it:
+/// `Γ((ν+1)/2) / (sqrt(νπ) Γ(ν/2))`.
+const FREEDOM: f64 = 7.0;
+const STUDENT: f64 = 0.385_03;
 /// The mean of few draws is off, too.
 const UNSURE_MEAN: f64 = 1.2;
-/// Variance of a count that no draw of arrivals shows.
-const LEAST_VARIANCE: f64 = 0.7;
+/// Variance of a count that no draw of arrivals shows: of none, for each call more, and at the most.
+const LEAST_VARIANCE: (f64, f64, f64) = (0.1, 0.02, 0.3);
 /// A slice that is off by more than so many deviations, and one call, is not explained.
 const FAR: f64 = 5.0;
 /// What one stage that it does not explain counts at the most, where a suspect is looked at roughly.
-const ROUGHLY_OFF: f64 = 40.0;
+const ROUGHLY_OFF: f64 = 20.0;
 /// By this share the calls that a bucket admits are off which counts refused ones and is always asked for more.
 const GAPS: f64 = 0.1;
 /// A variance above this is the suspect's own: more than chance in the arrivals of calls.
@@ -41,8 +45,9 @@ pub struct Likelihood {
     /// Slices that it does not explain, and how many calls fewer were admitted in these.
     pub odd: u32,
     pub fewer: f64,
-    /// Slices in all.
+    /// Slices in all, and calls by which they are off, one way or the other.
     pub slices: u32,
+    pub off: f64,
 }
 
 /// A count as it comes out over all draws.
@@ -56,22 +61,30 @@ pub struct Spread {
 pub type SliceCounts = Vec<(Spread, Spread)>;
 
 impl Spread {
-    fn add(&mut self, count: u32, draws: f64) {
+    /// One of so many draws.
+    pub fn add(&mut self, count: u32, draws: f64) {
         self.mean += f64::from(count) / draws;
         self.variance += f64::from(count).powi(2) / draws;
     }
 
-    fn finish(&mut self) {
+    /// All draws have been added.
+    pub fn finish(&mut self) {
         self.variance = (self.variance - self.mean.powi(2)).max(0.0) * UNSURE_MEAN;
+    }
+
+    /// What no draw shows is added.
+    fn whole_variance(self) -> f64 {
+        let (none, each, most) = LEAST_VARIANCE;
+        self.variance + (none + each * self.mean).min(most)
     }
 
     /// Logarithm of how likely a count is. A variance that few draws show is at least that of the suspect that explains most:
     /// else chance would decide between neighbours.
     fn log(self, count: u32, of: u32, common: f64) -> f64 {
-        let variance = LEAST_VARIANCE + self.variance.max(common.min(LARGE));
+        let variance = Spread { variance: self.variance.max(common.min(LARGE)), ..self }.whole_variance();
         let off = f64::from(count) - self.mean;
-        let normal = (-off * off / (2.0 * variance)).exp() / (2.0 * std::f64::consts::PI * variance).sqrt();
-        ((1.0 - ODD) * normal + ODD / (f64::from(of) + 1.0)).ln()
+        let student = STUDENT / variance.sqrt() * (1.0 + off * off / (FREEDOM * variance)).powf(-f64::midpoint(FREEDOM, 1.0));
+        ((1.0 - ODD) * student + ODD / (f64::from(of) + 1.0)).ln()
     }
 }
 
@@ -110,6 +123,11 @@ impl Suspect {
         )
     }
 
+    /// Whether it hangs on the gaps between calls how many a bucket admits: it cannot save up, or refused calls empty it.
+    pub fn is_tight(&self) -> bool {
+        self.algorithm.burst().is_some_and(|burst| burst == 1 || self.counts_rejected)
+    }
+
     /// How well it explains a trace, by one draw and by whole stages only; given up below `worst`.
     pub fn roughly(&self, trace: &Replayable, worst: f64) -> f64 {
         let (mut limiter, ahead) = (self.counter(), self.ahead());
@@ -129,6 +147,10 @@ impl Suspect {
             }
             let decided = limiter.admit(Duration::from_nanos(arrival.at + ahead), self.unit.weight(arrival.pairs));
             admitted += u32::from(arrival.is_known && decided != Admission::Refuse);
+            // It gets no fewer.
+            if admitted > trace.slices[whole].admitted && log + rough(whole, admitted) < worst {
+                return log - ROUGHLY_OFF;
+            }
         }
         log + rough(whole, admitted)
     }
@@ -150,7 +172,7 @@ impl Suspect {
                         Admission::AdmitAfter(wait) => (1, u32::from(wait.as_nanos() > u128::from(trace.held_ns))),
                     };
                 if arrival.is_known {
-                    for slice in [arrival.slice, arrival.whole] {
+                    for slice in own(arrival.whole, arrival.slice) {
                         let count = &mut counts[slice];
                         *count = (count.0 + admitted, count.1 + held);
                     }
@@ -178,13 +200,15 @@ impl Likelihood {
     pub fn by(expected: &SliceCounts, trace: &Replayable, common: &SliceCounts) -> Likelihood {
         let mut explained = Likelihood::default();
         for ((slice, (admitted, held)), (common_admitted, common_held)) in trace.slices.iter().zip(expected).zip(common) {
-            explained.log += admitted.log(slice.admitted, slice.asked, common_admitted.variance);
+            let mut log = admitted.log(slice.admitted, slice.asked, common_admitted.variance);
             if slice.held > 0 || held.mean > 0.0 {
-                explained.log += held.log(slice.held, slice.asked, common_held.variance + 1.0);
+                log += held.log(slice.held, slice.asked, common_held.variance + 1.0);
             }
+            explained.log += if slice.is_half { log / 2.0 } else { log };
+            explained.off += (f64::from(slice.admitted) - admitted.mean).abs();
             explained.slices += 1;
             let off = f64::from(slice.admitted) - admitted.mean;
-            if off.abs() > 1.0 + FAR * (admitted.variance + LEAST_VARIANCE).sqrt() {
+            if off.abs() > 1.0 + FAR * admitted.whole_variance().sqrt() {
                 explained.odd += 1;
                 explained.fewer += (-off).max(0.0);
             }
@@ -199,5 +223,6 @@ impl std::ops::AddAssign for Likelihood {
         self.odd += other.odd;
         self.fewer += other.fewer;
         self.slices += other.slices;
+        self.off += other.off;
     }
 }

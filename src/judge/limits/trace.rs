@@ -3,8 +3,10 @@
 use crate::judge::limiter::Decision;
 use crate::random::Random;
 
-/// So many times it is drawn when each call arrived.
+/// So many times it is drawn when each call arrived; of many calls, which even out more by themselves, fewer times.
 pub const DRAWS: usize = 8;
+const DRAWS_OF_MANY: usize = 4;
+const MANY: usize = 20_000;
 
 /// A stage that is not short is looked at in this many slices at the most, each of at least so long and so many calls.
 const MOST_SLICES: u64 = 40;
@@ -44,6 +46,8 @@ pub struct CallSlice {
     pub held: u32,
     /// It goes on where calls were refused a moment before.
     pub is_beyond: bool,
+    /// Parts of a stage and the whole of it tell the same twice: each counts half.
+    pub is_half: bool,
 }
 
 /// A call as it may have arrived.
@@ -122,16 +126,19 @@ impl Trace {
             let parts = MOST_SLICES.min(length / SHORTEST_SLICE_NS).min(count as u64 / FEWEST_CALLS).max(1);
             let is_beyond = self.goes_on(first.stage);
             let whole = slices.len();
-            let fresh = CallSlice { is_beyond, ..CallSlice::default() };
+            let fresh = CallSlice { is_beyond, is_half: parts > 1, ..CallSlice::default() };
+            // What is in one part is the whole.
+            let parts = if parts > 1 { parts } else { 0 };
             slices.resize(whole + 1 + usize::try_from(parts).unwrap_or(0), fresh);
             for call in calls {
-                let slice = whole + 1 + usize::try_from((call.sent - first.sent) * parts / (length + 1)).unwrap_or(0);
+                let part = usize::try_from((call.sent - first.sent) * parts / (length + 1)).unwrap_or(0);
+                let slice = whole + usize::from(parts > 0) + part;
                 // A call that another limit refused is none that this one has seen.
                 if call.decision != Decision::Unknown {
                     placed.push(Placed { call, slice, whole });
                 }
                 let is_held = call.decision == Decision::Admitted && call.received.saturating_sub(call.sent) > held_ns + usual;
-                for at in [whole, slice] {
+                for at in own(whole, slice) {
                     let slice = &mut slices[at];
                     slice.asked += u32::from(matches!(call.decision, Decision::Admitted | Decision::Refused));
                     slice.admitted += u32::from(call.decision == Decision::Admitted);
@@ -140,9 +147,15 @@ impl Trace {
             }
         }
         let mut random = Random::named(self.calls.len() as u64, "arrivals");
-        let draws = (0..DRAWS).map(|_| draw(&placed, usual, &mut random)).collect();
+        let draws = if placed.len() > MANY { DRAWS_OF_MANY } else { DRAWS };
+        let draws = (0..draws).map(|_| draw(&placed, usual, &mut random)).collect();
         Replayable { slices, draws, held_ns }
     }
+}
+
+/// The slices that a call is counted in.
+pub fn own(whole: usize, slice: usize) -> impl Iterator<Item = usize> {
+    [whole, slice].into_iter().take(if slice == whole { 1 } else { 2 })
 }
 
 /// A way there takes as long at the most as a way back: what is longer than usual on one of them shows in the sum.

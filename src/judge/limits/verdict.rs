@@ -182,10 +182,6 @@ impl Inquired {
                     counted(usize::try_from(self.learnt.refused_besides).unwrap_or(usize::MAX), "call")
                 ),
             ),
-            Some(_) if self.learnt.is_blurred() => {
-                let why = "a bucket that holds no more than what comes free while a call is on its way: how much, cannot be seen";
-                NamedLimit::nameless("unknown", why.to_owned())
-            }
             _ => NamedLimit::nameless("unknown", "several limiters explain what was seen".to_owned()),
         }
     }

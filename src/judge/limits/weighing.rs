@@ -1,28 +1,45 @@
 //! Which of the limiters that come into question explains what was seen, and how sure that is.
 
 use super::Weighed;
-use super::proposal::{Seen, rate_unit};
+use super::proposal::rate_unit;
+use super::seen::Seen;
 use super::suspect::{Likelihood, SliceCounts, Suspect};
 use super::trace::{DRAWS, Replayable, Trace};
 use crate::clock::nanoseconds;
 use crate::model::limiter::Algorithm;
 
 /// Suspects that are replayed with all draws, the most likely ones by one draw.
-const SHORTLIST: usize = 32;
+const SHORTLIST: usize = 40;
+/// Of these so many of one kind.
+const MOST_ALIKE: usize = 6;
 /// Of these so many are told apart.
 const MOST_CLASSES: usize = 8;
+/// And so many of one kind: a bucket's other rates are looked at later.
+const MOST_LEADERS_ALIKE: usize = 3;
 /// Suspects that are less likely than the best by so much, as a logarithm, are not looked at any more.
 const HOPELESS: f64 = 60.0;
 /// Suspects that are less likely by so much are not moved to where they explain more.
 const BEHIND: f64 = 30.0;
+/// Rates that are less likely by so much are the last that are looked at.
+const UNLIKELY: f64 = 6.0;
+/// Of these, the nearest so many.
+const MOST_NEAR: u64 = 12;
 /// Draws by which neighbours are compared.
 const FEW_DRAWS: usize = 3;
 
-/// Weighs every suspect by all that was seen: the likeliest first, one of each class, and how well it explains it.
-pub fn weigh(traces: &[Trace], seen: &Seen) -> (Vec<Weighed>, Likelihood) {
+/// Weighs every suspect by all that was seen, those that were likely before among them: the likeliest first, one of each class,
+/// and how well it explains it.
+pub fn weigh(traces: &[Trace], seen: &Seen, before: &[Weighed]) -> (Vec<Weighed>, Likelihood) {
     let traces: Vec<Replayable> = traces.iter().map(Trace::replayable).collect();
     let mut evidence = AllSeen::new(&traces);
-    let shortlist = shortlist(seen, &evidence);
+    let mut suspects: Vec<Suspect> = Vec::new();
+    for known in before {
+        if !suspects.iter().any(|other| is_same_kind(other, &known.suspect)) {
+            suspects.push(known.suspect);
+        }
+    }
+    suspects.extend(seen.suspects());
+    let shortlist = shortlist(suspects, &evidence);
     let Some(first) = shortlist.first() else { return (Vec::new(), Likelihood::default()) };
     evidence.lead(first);
     let leaders = moved(leaders(&shortlist, &mut evidence), &evidence);
@@ -41,17 +58,24 @@ pub fn weigh(traces: &[Trace], seen: &Seen) -> (Vec<Weighed>, Likelihood) {
 }
 
 /// The suspects that explain it roughly, the best first.
-fn shortlist(seen: &Seen, evidence: &AllSeen<'_>) -> Vec<Suspect> {
+fn shortlist(suspects: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<Suspect> {
     let mut rough: Vec<(Suspect, f64)> = Vec::new();
     let mut best = f64::NEG_INFINITY;
-    for suspect in seen.suspects() {
+    for suspect in suspects {
         let log = evidence.roughly(&suspect, best - HOPELESS);
         best = best.max(log);
         rough.push((suspect, log));
     }
     rough.sort_by(|one, other| other.1.total_cmp(&one.1));
-    rough.truncate(SHORTLIST);
-    rough.into_iter().map(|(suspect, _)| suspect).collect()
+    // A stage that hangs on the moment in which each call arrives says little by one draw: no kind is given up for that.
+    let mut shortlist: Vec<Suspect> = Vec::new();
+    for (suspect, log) in rough {
+        let alike = shortlist.iter().filter(|other| is_same_kind(other, &suspect)).count();
+        if alike < MOST_ALIKE && log > best - HOPELESS && shortlist.len() < SHORTLIST {
+            shortlist.push(suspect);
+        }
+    }
+    shortlist
 }
 
 /// The best of each class; the very best leads from here on.
@@ -61,7 +85,9 @@ fn leaders(shortlist: &[Suspect], evidence: &mut AllSeen<'_>) -> Vec<Suspect> {
     evidence.lead(&close[0].0);
     let mut leaders: Vec<Suspect> = Vec::new();
     for (suspect, _) in &close {
-        if !leaders.iter().any(|leader| is_same_class(leader, suspect)) && leaders.len() < MOST_CLASSES {
+        let alike = leaders.iter().filter(|leader| is_same_kind(leader, suspect)).count();
+        let is_new = !leaders.iter().any(|leader| is_same_class(leader, suspect));
+        if is_new && alike < MOST_LEADERS_ALIKE && leaders.len() < MOST_CLASSES {
             leaders.push(*suspect);
         }
     }
@@ -73,7 +99,11 @@ fn moved(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<Suspect> {
     let mut leaders: Vec<(Suspect, Likelihood)> = leaders.into_iter().map(|leader| (leader, evidence.nearly(&leader))).collect();
     let top = leaders.iter().map(|leader| leader.1.log).fold(f64::NEG_INFINITY, f64::max);
     for (suspect, explained) in &mut leaders {
-        if explained.log > top - BEHIND || has_phase(suspect) {
+        if has_phase(suspect) {
+            *suspect = in_phase(*suspect, evidence);
+            *explained = evidence.nearly(suspect);
+        }
+        if explained.log > top - BEHIND {
             climb(suspect, explained, evidence);
         }
     }
@@ -81,23 +111,62 @@ fn moved(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<Suspect> {
     leaders.into_iter().map(|(suspect, _)| suspect).collect()
 }
 
-/// One of each class, with those beside the first whose rates are next to its own: a rate is named only if these explain less.
+/// One of each class, with those beside each bucket whose rates are near its own: a rate is named only if these explain less.
 fn with_near_rates(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<(Suspect, Likelihood)> {
-    let near = near_rates(&leaders[0]);
     let mut apart: Vec<(Suspect, Likelihood)> = Vec::new();
+    let is_new =
+        |apart: &[(Suspect, Likelihood)], suspect: &Suspect| !apart.iter().any(|(other, _)| is_same_class(other, suspect));
     for suspect in leaders {
-        if !apart.iter().any(|(other, _)| is_same_class(other, &suspect)) {
+        if is_new(&apart, &suspect) {
             apart.push((suspect, evidence.explained(&suspect)));
         }
     }
-    for near in near {
-        if !apart.iter().any(|(other, _)| is_same_class(other, &near)) {
-            let fitted = bursts_near(&near).into_iter().map(|near| (near, evidence.explained(&near)));
-            apart.extend(fitted.max_by(|one, other| one.1.log.total_cmp(&other.1.log)));
+    sort(&mut apart);
+    with_near_limits(&mut apart, evidence);
+    let best = apart[0].1.log;
+    let is_likely = |(suspect, explained): &(Suspect, Likelihood)| {
+        (suspect.algorithm.burst().is_some() && explained.log > best - UNLIKELY).then_some(*suspect)
+    };
+    let likely: Vec<Suspect> = apart.iter().filter_map(is_likely).collect();
+    for (suspect, faster) in likely.into_iter().flat_map(|suspect| [(suspect, true), (suspect, false)]) {
+        let mut algorithm = suspect.algorithm;
+        for near in near_rates(&suspect, faster) {
+            if !is_new(&apart, &near) {
+                continue;
+            }
+            // What it holds changes with the rate, by little from one to the next.
+            let fitted = bursts_near(&Suspect { algorithm, ..near }).into_iter().map(|near| (near, evidence.nearly(&near).log));
+            let Some((near, _)) = fitted.max_by(|one, other| one.1.total_cmp(&other.1)) else { break };
+            algorithm = near.algorithm;
+            let explained = evidence.explained(&near);
+            apart.push((near, explained));
+            // What hangs on the gaps between calls may be less likely nearby than further off.
+            if explained.log < best - UNLIKELY && !near.is_tight() {
+                break;
+            }
         }
     }
     sort(&mut apart);
     apart
+}
+
+/// What a sliding counter admits says its limit to a call or so: those next to the likeliest one's are held against it.
+fn with_near_limits(apart: &mut Vec<(Suspect, Likelihood)>, evidence: &AllSeen<'_>) {
+    for _ in 0..MOST_NEAR {
+        let first = apart[0].0;
+        let near = [first.limit - 1, first.limit + 1].map(|limit| Suspect { limit, ..first });
+        let is_new = |near: &Suspect| near.limit > 0 && !apart.iter().any(|(other, _)| is_same_class(other, near));
+        let near: Vec<Suspect> = near.into_iter().filter(is_new).collect();
+        if !matches!(first.algorithm, Algorithm::SlidingCounter) || near.is_empty() {
+            break;
+        }
+        for mut near in near {
+            let mut explained = evidence.nearly(&near);
+            climb(&mut near, &mut explained, evidence);
+            apart.push((near, evidence.explained(&near)));
+        }
+        sort(apart);
+    }
 }
 
 /// The best first.
@@ -134,6 +203,11 @@ impl<'t> AllSeen<'t> {
 
     fn explained(&self, suspect: &Suspect) -> Likelihood {
         self.explained_by(suspect, DRAWS)
+    }
+
+    /// Calls that it is off by, by one draw.
+    fn off(&self, suspect: &Suspect) -> f64 {
+        self.explained_by(suspect, 1).off
     }
 
     /// For comparing neighbours.
@@ -175,11 +249,36 @@ fn has_phase(suspect: &Suspect) -> bool {
 
 /// Whether two differ only in what is fitted: a phase, or a bucket's numbers by little.
 pub fn is_same_class(one: &Suspect, other: &Suspect) -> bool {
+    is_same_kind(one, other) && one.limit == other.limit && one.window == other.window
+}
+
+/// Whether two differ in their numbers only.
+fn is_same_kind(one: &Suspect, other: &Suspect) -> bool {
     let kind = std::mem::discriminant(&one.algorithm) == std::mem::discriminant(&other.algorithm);
-    kind && one.limit == other.limit
-        && one.window == other.window
-        && one.unit == other.unit
-        && one.counts_rejected == other.counts_rejected
+    kind && one.unit == other.unit && one.counts_rejected == other.counts_rejected
+}
+
+/// Moved to the phase by which the fewest calls are off: that leads there from further away than what is likely does. What a
+/// sliding counter admits at once hangs on its phase, too, so its limit is moved with it.
+fn in_phase(suspect: Suspect, evidence: &AllSeen<'_>) -> Suspect {
+    let window = nanoseconds(suspect.window);
+    let (mut best, mut off) = (suspect, evidence.off(&suspect));
+    let mut step = window / 24;
+    while step > window / 8000 {
+        let calls = (best.limit * step / window).max(1);
+        let limits = match best.algorithm {
+            Algorithm::SlidingCounter if best.limit > calls => vec![best.limit, best.limit - calls, best.limit + calls],
+            _ => vec![best.limit],
+        };
+        let phases = [step, window - step, 0].map(|by| (best.phase + by) % window);
+        let near = limits.iter().flat_map(|limit| phases.map(|phase| Suspect { phase, limit: *limit, ..best }));
+        let moved = near.map(|near| (near, evidence.off(&near))).find(|(_, there)| *there < off);
+        match moved {
+            Some(better) => (best, off) = better,
+            None => step /= 2,
+        }
+    }
+    best
 }
 
 /// Moves a suspect's fitted numbers step by step to where it explains most.
@@ -200,11 +299,11 @@ fn climb(suspect: &mut Suspect, explained: &mut Likelihood, evidence: &AllSeen<'
 fn neighbours(suspect: &Suspect, share: u64) -> Vec<Suspect> {
     let window = nanoseconds(suspect.window);
     let with = |algorithm, limit| Suspect { algorithm, limit, ..*suspect };
-    let bucket = |make: &dyn Fn(u64) -> Algorithm, burst: u64| {
+    let bucket = |make: &dyn Fn(u64) -> Algorithm, burst: u64, least: u64| {
         let unit = rate_unit(suspect.limit);
         let step = (suspect.limit / share / unit).max(1) * unit;
         let less = if suspect.limit > step { suspect.limit - step } else { suspect.limit };
-        let fewer = burst - u64::from(burst > 1);
+        let fewer = burst - u64::from(burst > least);
         vec![
             with(make(burst), suspect.limit + step),
             with(make(burst), less),
@@ -221,23 +320,19 @@ fn neighbours(suspect: &Suspect, share: u64) -> Vec<Suspect> {
                 .map(|phase| Suspect { phase: phase % window, ..*suspect })
                 .to_vec()
         }
-        Algorithm::TokenBucket { burst } => bucket(&|burst| Algorithm::TokenBucket { burst }, burst),
-        Algorithm::LeakyQueue { capacity } => bucket(&|capacity| Algorithm::LeakyQueue { capacity }, capacity),
+        Algorithm::TokenBucket { burst } => bucket(&|burst| Algorithm::TokenBucket { burst }, burst, 1),
+        // A queue that holds one call holds none back.
+        Algorithm::LeakyQueue { capacity } => bucket(&|capacity| Algorithm::LeakyQueue { capacity }, capacity, 2),
         _ => Vec::new(),
     }
 }
 
-/// A bucket's rates that are next to its own.
-fn near_rates(suspect: &Suspect) -> Vec<Suspect> {
-    let unit = rate_unit(suspect.limit);
-    let limits = [
-        suspect.limit + unit,
-        suspect.limit + 2 * unit,
-        suspect.limit.saturating_sub(unit),
-        suspect.limit.saturating_sub(2 * unit),
-    ];
-    let with = |limit| Suspect { limit, ..*suspect };
-    limits.into_iter().filter(|limit| *limit > 0 && suspect.algorithm.burst().is_some()).map(with).collect()
+/// A bucket's rates that are next to its own, and further and further off.
+fn near_rates(suspect: &Suspect, faster: bool) -> impl Iterator<Item = Suspect> {
+    let (suspect, unit) = (*suspect, rate_unit(suspect.limit));
+    let steps = (1..=MOST_NEAR).chain([18, 27, 40]);
+    let limit = move |step: u64| if faster { suspect.limit + step * unit } else { suspect.limit.saturating_sub(step * unit) };
+    steps.map(limit).filter(|limit| *limit > 0).map(move |limit| Suspect { limit, ..suspect })
 }
 
 fn bursts_near(suspect: &Suspect) -> Vec<Suspect> {
@@ -246,5 +341,7 @@ fn bursts_near(suspect: &Suspect) -> Vec<Suspect> {
         Algorithm::LeakyQueue { .. } => Suspect { algorithm: Algorithm::LeakyQueue { capacity: burst }, ..*suspect },
         _ => Suspect { algorithm: Algorithm::TokenBucket { burst }, ..*suspect },
     };
-    (burst.saturating_sub(2).max(1)..=burst + 2).map(with).collect()
+    // Where a bucket is small, its size is known.
+    let off = u64::from(burst >= 4);
+    (burst - off..=burst + off).map(with).collect()
 }
