@@ -86,8 +86,6 @@ pub struct Learnt {
     pub refused: u64,
     /// Whether the most likely one explains what was seen.
     pub is_explained: bool,
-    /// What a call takes there and back that nothing holds up, in seconds.
-    pub way: f64,
     /// Refused calls that the most likely one would have admitted.
     pub refused_besides: u64,
     /// The probe that made it sure.
@@ -271,7 +269,6 @@ impl Inquiry {
             refused,
             is_explained: f64::from(self.best.odd) <= (MOST_ODD * f64::from(self.best.slices)).max(1.0),
             refused_besides,
-            way: self.way() as f64 / 1e9,
             decided_by: self.decided_by.clone(),
         }
     }

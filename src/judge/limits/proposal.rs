@@ -81,8 +81,7 @@ impl Seen {
                 // A queue that holds one call holds none back.
                 let queue = (burst > 1).then_some(Algorithm::LeakyQueue { capacity: burst });
                 for algorithm in [Algorithm::TokenBucket { burst }].into_iter().chain(queue) {
-                    for unit in &self.units {
-                        let unit = *unit;
+                    for unit in self.units.iter().copied() {
                         suspects.push(Suspect { algorithm, limit: a_minute, window: MINUTE, counts_rejected, unit, phase: 0 });
                     }
                 }
@@ -181,7 +180,7 @@ impl Seen {
     /// Rates that come into question, in calls a minute.
     fn a_minute(&self, counts_rejected: bool) -> Vec<u64> {
         let seen = if counts_rejected { self.rested_rate } else { self.rate };
-        let Some(Interval { least, most }) = seen else {
+        let Some(seen) = seen else {
             // Whoever is never served while calling cannot see how much comes free: as much at least as a rest has shown.
             let level = self.level as f64;
             let rested = self.recovered.first().map_or(1.0, |recovered| recovered.rest.as_secs_f64());
@@ -190,7 +189,7 @@ impl Seen {
             let most = if unrested > 0.0 { (level + 1.0) / unrested } else { least * 20.0 }.max(least * 1.1);
             return Interval { least, most }.a_minute(15);
         };
-        Interval { least, most }.a_minute(2 * MOST_NUMBERS)
+        seen.a_minute(2 * MOST_NUMBERS)
     }
 
     /// What a bucket of this rate must have held, so that it admitted what it did at first.

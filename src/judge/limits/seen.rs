@@ -117,7 +117,8 @@ impl Seen {
         seen.look_at_rests(traces);
         [seen.rate, seen.rested_rate] = rates(traces, seen.level);
         seen.units = units(traces, seen.level);
-        seen.spaced = [false, true].map(|counts_rejected| spaced(traces, counts_rejected));
+        let fastest = fastest(traces);
+        seen.spaced = [false, true].map(|counts_rejected| spaced(traces, counts_rejected, fastest));
         seen
     }
 
@@ -264,7 +265,7 @@ fn rates(traces: &[Trace], level: u64) -> [Option<Interval>; 2] {
 
 /// Calls a second of a limit that holds one call only: an admitted call has come late enough after the one before that counts,
 /// a refused one too early. `None` where one limit cannot have done both.
-fn spaced(traces: &[Trace], counts_rejected: bool) -> Option<Interval> {
+fn spaced(traces: &[Trace], counts_rejected: bool, [sent, admitted]: [f64; 2]) -> Option<Interval> {
     let (mut least, mut most) = (0.0_f64, f64::INFINITY);
     for trace in traces {
         let one_way = trace.usual_way() / 2;
@@ -289,7 +290,6 @@ fn spaced(traces: &[Trace], counts_rejected: bool) -> Option<Interval> {
         }
     }
     // Where calls overtake each other, nothing is seen of that, but a stage still tells how many come free at the least.
-    let [sent, admitted] = fastest(traces);
     least = least.max(admitted);
     let most = if most.is_finite() { most } else { (least * UNSEEN).min(sent) };
     (least > 0.0 && least <= most * NEARLY).then_some(Interval { least: least.min(most), most: most.max(least) })
@@ -299,13 +299,14 @@ fn spaced(traces: &[Trace], counts_rejected: bool) -> Option<Interval> {
 fn fastest(traces: &[Trace]) -> [f64; 2] {
     let mut most = [0.0_f64; 2];
     for trace in traces {
+        let way = trace.usual_way();
         for stage in 0..trace.stages() {
             let calls: Vec<&ProbedCall> = trace.stage(stage).collect();
             let (Some(first), Some(last)) = (calls.first(), calls.last()) else { continue };
             let length = last.sent - first.sent;
             let admitted = count(&calls, Decision::Admitted).saturating_sub(1);
             most[0] = most[0].max((calls.len() - 1) as f64 * NS / (length + 1) as f64);
-            most[1] = most[1].max(admitted as f64 * NS / (length + trace.usual_way() + 1) as f64);
+            most[1] = most[1].max(admitted as f64 * NS / (length + way + 1) as f64);
         }
     }
     most

@@ -114,8 +114,6 @@ fn moved(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<Suspect> {
 /// One of each class, with those beside each bucket whose rates are near its own: a rate is named only if these explain less.
 fn with_near_rates(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<(Suspect, Likelihood)> {
     let mut apart: Vec<(Suspect, Likelihood)> = Vec::new();
-    let is_new =
-        |apart: &[(Suspect, Likelihood)], suspect: &Suspect| !apart.iter().any(|(other, _)| is_same_class(other, suspect));
     for suspect in leaders {
         if is_new(&apart, &suspect) {
             apart.push((suspect, evidence.explained(&suspect)));
@@ -150,13 +148,16 @@ fn with_near_rates(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<(Suspec
     apart
 }
 
+fn is_new(apart: &[(Suspect, Likelihood)], suspect: &Suspect) -> bool {
+    !apart.iter().any(|(other, _)| is_same_class(other, suspect))
+}
+
 /// What a sliding counter admits says its limit to a call or so: those next to the likeliest one's are held against it.
 fn with_near_limits(apart: &mut Vec<(Suspect, Likelihood)>, evidence: &AllSeen<'_>) {
     for _ in 0..MOST_NEAR {
         let first = apart[0].0;
         let near = [first.limit - 1, first.limit + 1].map(|limit| Suspect { limit, ..first });
-        let is_new = |near: &Suspect| near.limit > 0 && !apart.iter().any(|(other, _)| is_same_class(other, near));
-        let near: Vec<Suspect> = near.into_iter().filter(is_new).collect();
+        let near: Vec<Suspect> = near.into_iter().filter(|near| near.limit > 0 && is_new(apart, near)).collect();
         if !matches!(first.algorithm, Algorithm::SlidingCounter) || near.is_empty() {
             break;
         }
