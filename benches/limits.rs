@@ -148,7 +148,7 @@ fn run(case: &Case, seed: u64) -> (Learnt, Duration, u64) {
     // What is documented is known only roughly.
     let window = if window > Duration::from_secs(1) { Duration::from_mins(1) } else { window };
     let setting = Setting { rate: 2_500.0, fresh: false, time: Duration::from_hours(1), window };
-    let mut inquiry = Inquiry::new(setting);
+    let mut inquiry = Inquiry::new(setting, Vec::new());
     loop {
         let probes = inquiry.next(Duration::from_nanos(simulated.now));
         if probes.is_empty() {

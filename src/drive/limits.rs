@@ -8,17 +8,19 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
 
+use super::client::TargetClient;
 use super::ground::{Ground, GroundError};
 use super::line::{Line, Session};
 use super::messages::Message;
 use super::stop::Stop;
-use super::target::Clock;
-use crate::api::{HttpRequest, Kv, Operation, call, code, reply};
+use super::target::{Clock, ReadBack};
+use crate::api::{HttpRequest, Kv, MemberCalls, Operation, call, code, reply};
 use crate::clock::nanoseconds;
 use crate::history::Outcome;
-use crate::judge::limits::probe::{Probe, ProbeStage};
+use crate::judge::limits::probe::{Asked, Probe, ProbeStage};
 use crate::judge::limits::trace::ProbedCall;
-use crate::judge::limits::verdict::{DocumentedLimit, Inquired};
+use crate::judge::limits::unchanged::{self, ReadMessage, SetValue, can_tell};
+use crate::judge::limits::verdict::{DocumentedLimit, Inquired, LimitClause};
 use crate::judge::limits::{Decision, Inquiry, Learnt, Setting};
 use crate::random::Random;
 use crate::scenario::{Caller, EmbeddedSetup, MessageKind};
@@ -27,6 +29,10 @@ use crate::scenario::{Caller, EmbeddedSetup, MessageKind};
 const LATE: Duration = Duration::from_millis(5);
 /// Messages over which the app's calls are spread, so that no message's own limit is met; fewer where there are no more.
 const SPREAD: usize = 96;
+/// Messages that are read back in the end.
+const READ_BACK: usize = 4;
+/// The one key that is set, and the value that lacks for a call to be refused for what it is.
+const KEY: &str = "k1";
 /// The run's times begin here, so that a limiter's windows may have begun before.
 const START: Duration = Duration::from_secs(1);
 
@@ -43,7 +49,7 @@ pub async fn inquire(
 ) -> Result<Inquired, GroundError> {
     let (session, _launched) = ground.session(EmbeddedSetup::default()).await;
     let mut field = ProbeField::open(&session, whose, setting);
-    let mut inquiry = Inquiry::new(setting);
+    let mut inquiry = Inquiry::new(setting, asks(whose, session.member_calls));
     // What the target was found out by has come to the app's limit, too: some kinds count from their first call.
     if let (DocumentedLimit::App, Clock::Real(_)) = (whose, &session.clock) {
         let (sent, received) = (nanoseconds(START), nanoseconds(START + ground.probed));
@@ -58,6 +64,7 @@ pub async fn inquire(
         lost: 0,
         elapsed: Duration::ZERO,
         cut_short: false,
+        unchanged: unchanged::skipped("the search was cut short"),
     };
     while !stop.is_set() {
         let probes = inquiry.next(field.elapsed());
@@ -76,13 +83,19 @@ pub async fn inquire(
             inquiry.take(&round);
         }
     }
-    Ok(Inquired {
-        learnt: inquiry.learnt(),
-        traces: inquiry.traces().to_vec(),
-        elapsed: field.elapsed(),
-        cut_short: stop.is_set(),
-        ..inquired
-    })
+    let elapsed = field.elapsed();
+    if !stop.is_set() && inquiry.learnt().refused > 0 {
+        inquired.unchanged = field.read_back().await;
+    }
+    Ok(Inquired { learnt: inquiry.learnt(), traces: inquiry.traces().to_vec(), elapsed, cut_short: stop.is_set(), ..inquired })
+}
+
+/// What is asked of a counter that has been found.
+fn asks(whose: DocumentedLimit, member_calls: MemberCalls) -> Vec<Asked> {
+    let own = if whose == DocumentedLimit::Message { [Asked::OtherMessage, Asked::OtherKey].as_slice() } else { &[] };
+    let member = (member_calls != MemberCalls::Nobody).then_some(Asked::Member);
+    let others = [Asked::Delete, Asked::Clear, Asked::Invalid];
+    own.iter().copied().chain([Asked::OtherConnection]).chain(member).chain(others).collect()
 }
 
 /// Takes down what the replies said.
@@ -105,6 +118,8 @@ struct ToldCall {
     /// `None` where nothing came, or nothing that holds a code.
     code: Option<i64>,
     at_top: bool,
+    /// Whose message it was, and the number that it was set to; `None` where it is no set of the one key.
+    written: Option<(usize, usize)>,
 }
 
 /// Whose call it was, which of its calls, what came of it, and when.
@@ -119,8 +134,9 @@ struct ProbeField<'a> {
     zero: Duration,
     begun: Duration,
     line: Line<'a>,
-    /// Of the app's calls.
     messages: Vec<Message>,
+    /// What was set on each, in the order of sending; `None` once something else was done to it.
+    sets: Vec<Option<Vec<SetValue>>>,
     random: Random,
     /// Values that are each another.
     written: usize,
@@ -129,7 +145,12 @@ struct ProbeField<'a> {
 /// One probe on its way.
 struct Runner<'p> {
     probe: &'p Probe,
-    message: Option<Message>,
+    /// Where all calls go but the app's, which go to all messages; and those that are asked of another one, or elsewhere.
+    message: Option<usize>,
+    other_message: Option<usize>,
+    elsewhere: Option<usize>,
+    /// For calls on another connection.
+    afresh: Option<TargetClient>,
     stage: usize,
     /// Calls of the stage that were sent, and refused.
     sent: u64,
@@ -148,6 +169,7 @@ impl<'a> ProbeField<'a> {
             begun: session.clock.now(),
             line: Line::open(session, whose.word()),
             messages: Vec::new(),
+            sets: Vec::new(),
             random: Random::named(session.seed, "probes"),
             written: 0,
         }
@@ -161,24 +183,23 @@ impl<'a> ProbeField<'a> {
         self.session.clock.now().saturating_sub(self.zero) + START
     }
 
-    async fn fresh_message(&mut self) -> Result<Message, GroundError> {
-        self.line.message(MessageKind::Sent).await.map_err(|why| GroundError::Messages { made: 0, wanted: 1, why })
+    /// Makes one, and gives its number.
+    async fn fresh_message(&mut self, kind: MessageKind) -> Result<usize, GroundError> {
+        let message = self.line.message(kind).await.map_err(|why| GroundError::Messages { made: 0, wanted: 1, why })?;
+        self.messages.push(message);
+        self.sets.push(Some(Vec::new()));
+        Ok(self.messages.len() - 1)
     }
 
     /// Sends all of them side by side, and gives the calls of each.
     async fn round(&mut self, probes: &[Probe], stop: &Stop) -> Result<Vec<Vec<ToldCall>>, GroundError> {
         let mut runners = Vec::new();
         if self.whose == DocumentedLimit::App && self.messages.is_empty() {
-            let first = self.fresh_message().await?;
-            self.messages.push(first);
-            while self.messages.len() < SPREAD {
-                let Ok(message) = self.fresh_message().await else { break };
-                self.messages.push(message);
-            }
+            self.fresh_message(MessageKind::Sent).await?;
+            while self.messages.len() < SPREAD && self.fresh_message(MessageKind::Sent).await.is_ok() {}
         }
         for probe in probes {
-            let message = if self.whose == DocumentedLimit::Message { Some(self.fresh_message().await?) } else { None };
-            runners.push(Runner { probe, message, stage: 0, sent: 0, refused: 0, due: Duration::ZERO, calls: Vec::new() });
+            runners.push(self.runner(probe).await?);
         }
         // One after another, so that the bursts with which they begin do not meet.
         let mut begins = self.now();
@@ -188,7 +209,31 @@ impl<'a> ProbeField<'a> {
             begins += first.gap() * u32::try_from(first.calls.min(300)).unwrap_or(300);
         }
         self.carry_out(&mut runners, stop).await;
-        Ok(runners.into_iter().map(|runner| self.classified(runner.calls)).collect())
+        Ok(runners.into_iter().map(|runner| self.classified(runner)).collect())
+    }
+
+    async fn runner<'p>(&mut self, probe: &'p Probe) -> Result<Runner<'p>, GroundError> {
+        let asks = |asked: Asked| probe.stages.iter().any(|stage| stage.asked == asked);
+        let message = match self.whose {
+            DocumentedLimit::Message => Some(self.fresh_message(MessageKind::Sent).await?),
+            DocumentedLimit::App => None,
+        };
+        // A message of the admin's own is in another conversation. Not every target has one: then nothing is asked of it.
+        let other_message = if asks(Asked::OtherMessage) { Some(self.fresh_message(MessageKind::Sent).await?) } else { None };
+        let elsewhere = if asks(Asked::OtherConversation) { self.fresh_message(MessageKind::FromAdmin).await.ok() } else { None };
+        let afresh = asks(Asked::OtherConnection).then(|| self.session.client.afresh()).transpose()?;
+        Ok(Runner {
+            probe,
+            message,
+            other_message,
+            elsewhere,
+            afresh,
+            stage: 0,
+            sent: 0,
+            refused: 0,
+            due: Duration::ZERO,
+            calls: Vec::new(),
+        })
     }
 
     async fn carry_out(&mut self, runners: &mut [Runner<'_>], stop: &Stop) {
@@ -221,9 +266,12 @@ impl<'a> ProbeField<'a> {
             let sent = self.now();
             last_sent = Some(if sent > due + LATE { sent } else { due });
             let runner = &mut runners[at];
-            let request = self.request(runner);
-            let index = runner.send(sent, due);
-            let (client, zero, clock) = (self.session.client.clone(), self.zero, self.session.clock.clone());
+            let asked = runner.stage().map_or(Asked::Set, |stage| stage.asked);
+            let afresh = runner.afresh.clone().filter(|_| asked == Asked::OtherConnection);
+            let client = afresh.unwrap_or_else(|| self.session.client.clone());
+            let (request, written) = self.request(runner, asked);
+            let index = runner.send(sent, due, written);
+            let (zero, clock) = (self.zero, self.session.clock.clone());
             flights.push(Box::pin(async move {
                 let outcome = client.send(&request).await;
                 (at, index, outcome, clock.now().saturating_sub(zero) + START)
@@ -244,31 +292,78 @@ impl<'a> ProbeField<'a> {
         }
     }
 
-    /// A set by the admin, which needs no Seq, of a value that is like no other.
-    fn request(&mut self, runner: &Runner<'_>) -> HttpRequest {
+    /// A call as it is asked for, and what it sets the one key of a message to. Admins need no Seq; a member sets a key that is new.
+    /// Each value is like no other.
+    fn request(&mut self, runner: &Runner<'_>, asked: Asked) -> (HttpRequest, Option<(usize, usize)>) {
         let pairs = runner.stage().map_or(1, |stage| stage.pairs);
         self.written += 1;
-        let message = runner.message.as_ref().unwrap_or_else(|| &self.messages[self.written % self.messages.len()]);
+        let other = match asked {
+            Asked::OtherMessage => runner.other_message,
+            Asked::OtherConversation => runner.elsewhere,
+            _ => None,
+        };
+        let number = other.or(runner.message).unwrap_or(self.written % self.messages.len());
+        let kv = |key: String, value: bool| Kv { key, value: value.then(|| self.written.to_string()), seq: None };
+        let member = Kv { seq: Some(0), ..kv(format!("m{}", self.written), true) };
+        let (operation, caller, kvs) = match asked {
+            Asked::Delete => (Operation::Delete, Caller::Admin, Some(vec![kv(KEY.to_owned(), false)])),
+            Asked::Clear => (Operation::Clear, Caller::Admin, None),
+            Asked::Member => (Operation::Set, Caller::Sender, Some(vec![member])),
+            Asked::Invalid => (Operation::Set, Caller::Admin, Some(vec![kv(KEY.to_owned(), false)])),
+            Asked::OtherKey => (Operation::Set, Caller::Admin, Some(vec![kv("other".to_owned(), true)])),
+            Asked::Set | Asked::OtherMessage | Asked::OtherConversation | Asked::OtherConnection => {
+                (Operation::Set, Caller::Admin, Some((1..=pairs).map(|number| kv(format!("k{number}"), true)).collect()))
+            }
+        };
         let composer = self.line.composer();
-        let mut body = composer.body(Operation::Set, Caller::Admin, message);
-        let kv = |number| Kv { key: format!("k{number}"), value: Some(self.written.to_string()), seq: None }.to_json();
-        body.insert("ExtensionList".into(), (1..=pairs).map(kv).collect());
-        composer.plain(call::PATH, Caller::Admin, &Value::Object(body), &mut self.random)
+        let mut body = composer.body(operation, caller, &self.messages[number]);
+        if let Some(kvs) = kvs {
+            body.insert("ExtensionList".into(), kvs.iter().map(Kv::to_json).collect());
+        }
+        let is_set = !matches!(asked, Asked::Delete | Asked::Clear | Asked::Invalid | Asked::OtherKey | Asked::Member);
+        if matches!(asked, Asked::Delete | Asked::Clear) {
+            self.sets[number] = None;
+        }
+        let request = composer.plain(call::PATH, caller, &Value::Object(body), &mut self.random);
+        (request, is_set.then_some((number, self.written)))
+    }
+
+    /// What some messages hold that were refused a set in the end.
+    async fn read_back(&mut self) -> LimitClause {
+        if self.session.read_back != ReadBack::Get {
+            return unchanged::skipped("the target does not tell what a message holds (get_key_values)");
+        }
+        let told = |number: &usize| self.sets[*number].as_deref().is_some_and(can_tell);
+        let numbers: Vec<usize> = (0..self.messages.len()).rev().filter(told).take(READ_BACK).collect();
+        let mut read = Vec::new();
+        for number in numbers {
+            let pairs = self.line.pairs(&self.messages[number]).await;
+            let value = pairs.map(|pairs| pairs.get(KEY).map(|(value, _)| value.clone())).map_err(|why| why.to_string());
+            read.push(ReadMessage { sets: self.sets[number].clone().unwrap_or_default(), value });
+        }
+        unchanged::judge(&read)
     }
 
     /// Whose limit refused each call. Where a message's own code never comes, and the app's rate was kept to, the app's code
     /// is the message's.
-    fn classified(&self, mut calls: Vec<ToldCall>) -> Vec<ToldCall> {
+    fn classified(&mut self, runner: Runner<'_>) -> Vec<ToldCall> {
+        let Runner { probe, elsewhere, mut calls, .. } = runner;
         let is_message = self.whose == DocumentedLimit::Message;
         let has_own = calls.iter().any(|told| told.code == Some(code::TOO_OFTEN));
         for told in &mut calls {
+            let asked = probe.stages[told.call.stage as usize].asked;
             told.call.decision = match told.code {
+                // There was none, so it went to the message itself.
+                _ if asked == Asked::OtherConversation && elsewhere.is_none() => Decision::Unknown,
                 None => Decision::Lost,
                 Some(code::TOO_OFTEN) if is_message => Decision::Refused,
                 Some(code) if code::is_app_limit(code) && !(is_message && has_own) => Decision::Refused,
                 Some(code) if is_message && (code::is_app_limit(code) || code == code::INTERNAL) => Decision::Unknown,
                 Some(_) => Decision::Admitted,
             };
+            if let Some((sets, value)) = told.written.and_then(|(number, value)| Some((self.sets[number].as_mut()?, value))) {
+                sets.push(SetValue { value: value.to_string(), decision: told.call.decision });
+            }
         }
         calls
     }
@@ -281,7 +376,7 @@ impl Runner<'_> {
     }
 
     /// Takes down a call that goes out now, and when the next is due.
-    fn send(&mut self, sent: Duration, due: Duration) -> usize {
+    fn send(&mut self, sent: Duration, due: Duration, written: Option<(usize, usize)>) -> usize {
         let Some(stage) = self.probe.stages.get(self.stage) else { return 0 };
         let call = ProbedCall {
             sent: nanoseconds(sent),
@@ -290,7 +385,7 @@ impl Runner<'_> {
             stage: u32::try_from(self.stage).unwrap_or(u32::MAX),
             decision: Decision::Lost,
         };
-        self.calls.push(ToldCall { call, code: None, at_top: true });
+        self.calls.push(ToldCall { call, code: None, at_top: true, written });
         self.sent += 1;
         let from = if sent > due + LATE { sent } else { due };
         self.due = from + stage.gap();

@@ -10,6 +10,7 @@ use msgext::judge::limits::Setting;
 use msgext::judge::limits::verdict::{DocumentedLimit, Inquired, overall};
 use msgext::model::Rules;
 use msgext::model::limiter::{Limit, Scope};
+use msgext::model::readings::READINGS;
 use msgext::verdict::{Overall, Verdict};
 use serde_json::{Value, json};
 
@@ -30,7 +31,10 @@ async fn found(whose: DocumentedLimit, rules: Rules) -> Inquired {
 }
 
 fn limited(app: Option<&str>, message: Option<&str>) -> Rules {
-    let limit = |text: &str, scope| Limit { scope, ..text.parse().expect("a limit") };
+    let limit = |text: &str, whose| {
+        let limit: Limit = text.parse().expect("a limit");
+        Limit { scope: if text.contains("scope=") { limit.scope } else { whose }, ..limit }
+    };
     let mut rules = Rules::default();
     rules.limits.app = app.map(|text| limit(text, Scope::App));
     rules.limits.message = message.map(|text| limit(text, Scope::Message));
@@ -80,6 +84,66 @@ async fn a_messages_limit_is_named_within_six_minutes_of_the_targets_time() {
         let counts_pairs = inquired.readings().contains(&("limit-unit", "kv"));
         assert_eq!(counts_pairs, limit.contains("unit=kv"), "{limit}");
     }
+}
+
+/// What has a counter of its own, by a limit, and the clauses that breaks.
+type SharedCase<'a> = (&'a str, Option<Scope>, &'a [&'a str]);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_shares_a_messages_limit_is_found_out_and_a_counter_that_is_not_the_messages_own_is_blamed() {
+    let cases: [SharedCase<'_>; 5] = [
+        ("fixed-window-anchored:200/60s", Some(Scope::Message), &[]),
+        ("token-bucket:200/60s,burst=4", Some(Scope::Message), &["LIM-3"]),
+        ("sliding-log:200/60s,scope=key", Some(Scope::Key), &["LIM-4"]),
+        ("sliding-log:200/60s,scope=conversation", Some(Scope::Conversation), &["LIM-4"]),
+        ("sliding-log:200/60s,scope=app", Some(Scope::App), &["LIM-4"]),
+    ];
+    for (limit, counter, broken) in cases {
+        let inquired = found(DocumentedLimit::Message, limited(Some("fixed-window-aligned:200/1s"), Some(limit))).await;
+        assert_eq!((inquired.counter(), told(&inquired).2), (counter, broken.to_vec()), "{limit}: {:?}", inquired.learnt.sharing);
+        let known = inquired.clauses().into_iter().find(|clause| clause.clause == "LIM-5").map(|clause| clause.verdict);
+        assert_eq!(known, Some(Verdict::Pass), "{limit}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn which_calls_count_is_found_out_as_the_target_has_it() {
+    let questions = ["limit-deletes", "limit-clears", "limit-invalid", "limit-callers", "limit-place"];
+    for turned in [false, true] {
+        let mut rules = limited(Some("fixed-window-aligned:200/1s"), Some("sliding-counter:200/60s"));
+        let answers = READINGS.iter().filter(|reading| questions.contains(&reading.question));
+        let answers: Vec<(&str, &str)> = answers
+            .filter(|reading| turned == ["free", "apart", "each-key"].contains(&reading.answer))
+            .map(|reading| {
+                (reading.apply)(&mut rules);
+                (reading.question, reading.answer)
+            })
+            .collect();
+        let inquired = found(DocumentedLimit::Message, rules).await;
+        let readings = inquired.readings();
+        let missing: Vec<_> = answers.iter().filter(|answer| !readings.contains(answer)).collect();
+        assert!(
+            answers.len() == questions.len() && missing.is_empty(),
+            "{missing:?} of {answers:?}: {:?}",
+            inquired.learnt.sharing
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_call_that_is_carried_out_is_seen_in_what_the_message_holds() {
+    let mut rules = limited(Some("fixed-window-aligned:200/1s"), Some("sliding-log:200/60s"));
+    rules.limits.applies_refused = true;
+    for whose in [DocumentedLimit::App, DocumentedLimit::Message] {
+        assert_eq!(told(&found(whose, rules.clone()).await).2, ["LIM-5"], "{whose:?}");
+    }
+}
+
+#[test]
+fn an_apps_limit_that_each_connection_has_of_its_own_is_no_limit_of_the_app() {
+    let serve = Serve::start(&["--app-limit", "fixed-window-anchored:200/1s,scope=connection", "--message-limit", "none"]);
+    let ran = msgext(Some(KEY), &test_at("limits", serve.url(), &["--quiet", "--only", "app"])).exits(1);
+    assert!(ran.stderr.contains("LIM-2"), "{}", ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,8 +10,10 @@ mod library;
 pub mod probe;
 mod proposal;
 mod seen;
+pub mod sharing;
 pub mod suspect;
 pub mod trace;
+pub mod unchanged;
 pub mod verdict;
 mod weighing;
 
@@ -19,9 +21,10 @@ use std::time::Duration;
 
 pub use crate::judge::limiter::Decision;
 use foresight::Foresight;
-use probe::{Probe, ProbeStage};
+use probe::{Asked, Probe, ProbeStage};
 use proposal::CLOSE;
 use seen::Seen;
+use sharing::Sharing;
 use suspect::{Likelihood, Suspect};
 use trace::{ProbedCall, Trace};
 use weighing::is_same_class;
@@ -90,6 +93,8 @@ pub struct Learnt {
     pub refused_besides: u64,
     /// The probe that made it sure.
     pub decided_by: Option<String>,
+    /// Which calls come to its counter.
+    pub sharing: Sharing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +104,8 @@ enum InquiryStep {
     Rests,
     Always,
     Choose,
+    /// Who shares the counter.
+    Share,
     Over,
 }
 
@@ -118,6 +125,11 @@ pub struct Inquiry {
     weighed: Vec<Weighed>,
     best: Likelihood,
     decided_by: Option<String>,
+    /// What is asked of a full counter, and what came of it.
+    asks: Vec<Asked>,
+    sharing: Sharing,
+    /// Calls that asked it, and of these refused: they say nothing of the kind.
+    besides: (u64, u64),
 }
 
 /// How sure it is that the target has the first of these, or one of its kind with a rate that is hardly another.
@@ -130,6 +142,10 @@ fn confidence(weighed: &[Weighed]) -> f64 {
 fn is_nearly(one: &Suspect, other: &Suspect) -> bool {
     let is_close = one.algorithm.burst().is_some() && (one.rate() / other.rate() - 1.0).abs() < CLOSE_RATES;
     is_same_class(one, &Suspect { limit: if is_close { one.limit } else { other.limit }, ..*other })
+}
+
+fn refusals(calls: &[ProbedCall]) -> u64 {
+    calls.iter().filter(|call| call.decision == Decision::Refused).count() as u64
 }
 
 /// Whether the kind is sure, and its numbers nearly so.
@@ -164,9 +180,13 @@ impl Learnt {
 }
 
 impl Inquiry {
-    pub fn new(setting: Setting) -> Inquiry {
+    /// `asks` of the counter that it finds, as far as the time allows.
+    pub fn new(setting: Setting, asks: Vec<Asked>) -> Inquiry {
         Inquiry {
             setting,
+            asks,
+            sharing: Sharing::default(),
+            besides: (0, 0),
             traces: Vec::new(),
             seen: Seen::default(),
             step: InquiryStep::Fill,
@@ -189,10 +209,11 @@ impl Inquiry {
         let left = self.setting.time.saturating_sub(spent);
         loop {
             let probes = match self.step {
-                InquiryStep::Fill => vec![Probe::new("how much is admitted at once", vec![self.fresh_fill(self.setting.window)])],
+                InquiryStep::Fill => vec![self.first_fill()],
                 InquiryStep::Rests => self.rests(),
                 InquiryStep::Always => self.always(),
-                InquiryStep::Choose => self.choose(left),
+                InquiryStep::Choose => self.choose(left.saturating_sub(self.sharing_takes())),
+                InquiryStep::Share => self.share(),
                 InquiryStep::Over => return Vec::new(),
             };
             let probes: Vec<Probe> = probes.into_iter().filter(|probe| self.expected_length(probe) <= left).collect();
@@ -200,7 +221,8 @@ impl Inquiry {
                 return probes;
             }
             self.step = match self.step {
-                InquiryStep::Fill | InquiryStep::Choose | InquiryStep::Over => InquiryStep::Over,
+                InquiryStep::Fill | InquiryStep::Share | InquiryStep::Over => InquiryStep::Over,
+                InquiryStep::Choose => InquiryStep::Share,
                 InquiryStep::Rests => InquiryStep::Always,
                 InquiryStep::Always => InquiryStep::Choose,
             };
@@ -212,24 +234,30 @@ impl Inquiry {
 
     /// What came of the probes of a round.
     pub fn take(&mut self, round: &[(Probe, Vec<ProbedCall>)]) {
-        for (_, calls) in round {
-            let before = if self.setting.fresh { 0 } else { self.traces.first().map_or(0, Trace::stages) };
-            let calls = calls.iter().map(|call| ProbedCall { stage: call.stage + before, ..*call });
+        if self.step == InquiryStep::Share {
+            self.take_shared(round);
+            return;
+        }
+        if self.step == InquiryStep::Fill {
+            for (probe, calls) in round {
+                let is_admitted = |call: &&ProbedCall| call.stage == 0 && call.decision == Decision::Admitted;
+                self.sharing.take(probe, calls, calls.iter().filter(is_admitted).count() as u64);
+            }
+        }
+        for (probe, calls) in round {
+            let own = self.own_calls(probe, calls);
             if self.setting.fresh || self.traces.is_empty() {
-                self.traces.push(Trace { calls: calls.collect() });
+                self.traces.push(Trace { calls: own });
             } else {
-                self.traces[0].calls.extend(calls);
+                self.traces[0].calls.extend(own);
             }
         }
         self.seen = Seen::of(&self.traces);
         match self.step {
-            InquiryStep::Fill => {
-                let refused = self.traces.iter().any(|trace| trace.calls.iter().any(|call| call.decision == Decision::Refused));
-                self.step = if refused { InquiryStep::Rests } else { InquiryStep::Over };
-            }
+            InquiryStep::Fill => self.look_at_fill(),
             InquiryStep::Rests => self.look_at_rests(),
             InquiryStep::Always => {}
-            InquiryStep::Choose | InquiryStep::Over => {
+            InquiryStep::Choose | InquiryStep::Share | InquiryStep::Over => {
                 let was_sure = self.is_sure();
                 self.weigh();
                 if !was_sure && self.is_sure() {
@@ -237,6 +265,30 @@ impl Inquiry {
                 }
             }
         }
+    }
+
+    fn take_shared(&mut self, round: &[(Probe, Vec<ProbedCall>)]) {
+        let level = self.seen.level().unwrap_or(0);
+        for (probe, calls) in round {
+            self.sharing.take(probe, calls, level);
+            let (sent, refused) = self.besides;
+            self.besides = (sent + calls.len() as u64, refused + refusals(calls));
+        }
+    }
+
+    /// The calls of a probe that came to its counter, their stages counted through all of the trace.
+    fn own_calls(&self, probe: &Probe, calls: &[ProbedCall]) -> Vec<ProbedCall> {
+        let before = if self.setting.fresh { 0 } else { self.traces.first().map_or(0, Trace::stages) };
+        let comes = |stage: usize| {
+            let asked = probe.stages[stage].asked;
+            asked == Asked::Set || self.sharing.answer(asked) == Some(true)
+        };
+        let stages = (0..probe.stages.len()).filter(|stage| comes(*stage));
+        let own = (before..).zip(stages).flat_map(|(number, stage)| {
+            let calls = calls.iter().filter(move |call| call.stage as usize == stage);
+            calls.map(move |call| ProbedCall { stage: number, ..*call })
+        });
+        own.collect()
     }
 
     /// The first probe of a round after which it was sure.
@@ -259,17 +311,19 @@ impl Inquiry {
 
     /// What is known now.
     pub fn learnt(&self) -> Learnt {
-        let calls = self.traces.iter().flat_map(|trace| &trace.calls);
-        let refused = calls.clone().filter(|call| call.decision == Decision::Refused).count() as u64;
+        let (besides, refused_besides) = self.besides;
+        let calls = self.traces.iter().map(|trace| trace.calls.len() as u64).sum::<u64>() + besides;
+        let refused = self.traces.iter().map(|trace| refusals(&trace.calls)).sum::<u64>() + refused_besides;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
         let refused_besides = self.best.fewer.round() as u64;
         Learnt {
             candidates: self.weighed.clone(),
-            calls: calls.count() as u64,
+            calls,
             refused,
             is_explained: f64::from(self.best.odd) <= (MOST_ODD * f64::from(self.best.slices)).max(1.0),
             refused_besides,
             decided_by: self.decided_by.clone(),
+            sharing: self.sharing.clone(),
         }
     }
 
@@ -291,6 +345,52 @@ impl Inquiry {
     fn fresh_fill(&self, window: Duration) -> ProbeStage {
         let tenths = 21 + 3 * u32::try_from(self.probes % 4).unwrap_or(0);
         self.fill().after(if self.setting.fresh { Duration::ZERO } else { window * tenths / 10 })
+    }
+
+    /// A counter is filled up; then what the documentation has come to another one is called, or what it has come to the same.
+    fn first_fill(&self) -> Probe {
+        let message = [Asked::OtherMessage, Asked::OtherConversation];
+        let asked = if self.setting.fresh { message.as_slice() } else { &[Asked::OtherConnection] };
+        let others = asked.iter().flat_map(|asked| Sharing::beyond(*asked, self.setting.rate));
+        let stages = std::iter::once(self.fresh_fill(self.setting.window)).chain(others);
+        Probe::new("how much is admitted at once", stages.collect())
+    }
+
+    /// Where another message was refused with the first, all probes come to one counter. Where each connection has a counter of
+    /// its own, none comes to one that is known.
+    fn look_at_fill(&mut self) {
+        let is_refused = self.traces.iter().any(|trace| refusals(&trace.calls) > 0);
+        let is_one = self.sharing.answer(Asked::OtherConnection) != Some(false);
+        self.step = if is_refused && is_one { InquiryStep::Rests } else { InquiryStep::Over };
+        if self.sharing.answer(Asked::OtherMessage) == Some(true) {
+            self.setting.fresh = false;
+            self.rest = self.setting.window / 4;
+        }
+    }
+
+    fn share(&self) -> Vec<Probe> {
+        let probes = self.sharing_probes();
+        // All that comes to one counter goes out one after another.
+        let at_once = if self.setting.fresh { probes.len() } else { 1 };
+        probes.into_iter().take(at_once).collect()
+    }
+
+    fn sharing_probes(&self) -> Vec<Probe> {
+        let Some(level) = self.seen.level() else { return Vec::new() };
+        let fresh = self.fresh_fill(self.lasts());
+        self.sharing.probes(&self.asks, &fresh, level)
+    }
+
+    /// Time that is kept for asking who shares the counter.
+    fn sharing_takes(&self) -> Duration {
+        let probes = self.sharing_probes();
+        let lengths = probes.iter().map(|probe| self.expected_length(probe));
+        if self.setting.fresh { lengths.sum() } else { lengths.max().unwrap_or_default() }
+    }
+
+    /// How long the limit remembers, about.
+    fn lasts(&self) -> Duration {
+        self.seen.recovery().map_or(self.rest, |(_, longest)| longest * 2 / 5)
     }
 
     fn rests(&mut self) -> Vec<Probe> {
@@ -341,7 +441,7 @@ impl Inquiry {
         }
         let is_first = self.probes == 0;
         self.probes += 1;
-        let window = self.seen.recovery().map_or(self.rest, |(_, longest)| longest * 2 / 5);
+        let window = self.lasts();
         let beyond = self.beyond(window);
         let pairs = is_first.then(|| self.fresh_fill(window).of_pairs(PAIRS));
         let name = format!("going on at {:.1}/s", beyond.rate);

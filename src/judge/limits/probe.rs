@@ -2,6 +2,22 @@
 
 use std::time::Duration;
 
+/// What calls ask for: a set of a message's one key by an admin, or what may come to another counter, or to none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asked {
+    Set,
+    OtherKey,
+    OtherMessage,
+    OtherConversation,
+    OtherConnection,
+    Delete,
+    Clear,
+    /// A set that is refused for a field that it lacks.
+    Invalid,
+    /// A set by a member.
+    Member,
+}
+
 /// Calls at an even rate, after a rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeStage {
@@ -15,6 +31,7 @@ pub struct ProbeStage {
     pub pairs: u64,
     /// It is over once so many of its calls were refused.
     pub enough: Option<u64>,
+    pub asked: Asked,
 }
 
 /// Some stages on one counter, from which something can be told.
@@ -25,9 +42,31 @@ pub struct Probe {
     pub stages: Vec<ProbeStage>,
 }
 
+impl Asked {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Asked::Set => "sets",
+            Asked::OtherKey => "sets of another key",
+            Asked::OtherMessage => "sets on another message",
+            Asked::OtherConversation => "sets in another conversation",
+            Asked::OtherConnection => "sets on another connection",
+            Asked::Delete => "deletes",
+            Asked::Clear => "clears",
+            Asked::Invalid => "invalid calls",
+            Asked::Member => "a member's sets",
+        }
+    }
+
+    /// A target may look at what a call is before it looks at its limits: then it is refused for that even beyond them.
+    pub fn is_never_beyond(self) -> bool {
+        self == Asked::Invalid
+    }
+}
+
 impl ProbeStage {
     pub fn burst(calls: u64, rate: f64) -> ProbeStage {
-        ProbeStage { rest: Duration::ZERO, calls, rate, pairs: 1, enough: None }
+        ProbeStage { rest: Duration::ZERO, calls, rate, pairs: 1, enough: None, asked: Asked::Set }
     }
 
     pub fn after(self, rest: Duration) -> ProbeStage {

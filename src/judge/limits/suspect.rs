@@ -33,7 +33,8 @@ pub struct Suspect {
     pub window: Duration,
     pub counts_rejected: bool,
     pub unit: Unit,
-    /// When its windows begin, in nanoseconds on the run's clock; below the window's length.
+    /// When its windows begin, in nanoseconds on the run's clock; below the window's length. Where they begin with the first call
+    /// of all: how long that took there; 0 is as drawn.
     pub phase: u64,
 }
 
@@ -107,7 +108,14 @@ impl Suspect {
 
     /// The limiter's clock is so much ahead of the run's, in nanoseconds.
     fn ahead(&self) -> u64 {
-        nanoseconds(self.window).saturating_mul(4).saturating_sub(self.phase)
+        let phase = if matches!(self.algorithm, Algorithm::IntervalRefill) { 0 } else { self.phase };
+        nanoseconds(self.window).saturating_mul(4).saturating_sub(phase)
+    }
+
+    /// Nothing comes before the call with which the windows begin, where that is fitted.
+    fn begins(&self, trace: &Replayable) -> Option<u64> {
+        let is_fitted = matches!(self.algorithm, Algorithm::IntervalRefill) && self.phase > 0;
+        is_fitted.then(|| trace.first_sent + self.phase.min(trace.first_way))
     }
 
     /// Calls a second that it admits in the long run.
@@ -160,17 +168,20 @@ impl Suspect {
         let mut expected: SliceCounts = vec![Default::default(); trace.slices.len()];
         let mut counts = vec![(0u32, 0u32); trace.slices.len()];
         let all = draws.min(trace.draws.len()) as f64;
-        let ahead = self.ahead();
+        let (ahead, begins) = (self.ahead(), self.begins(trace));
         for draw in trace.draws.iter().take(draws) {
             counts.fill((0, 0));
             let mut limiter = self.counter();
-            for arrival in draw {
-                let (admitted, held) =
-                    match limiter.admit(Duration::from_nanos(arrival.at + ahead), self.unit.weight(arrival.pairs)) {
-                        Admission::Refuse => (0, 0),
-                        Admission::Admit => (1, 0),
-                        Admission::AdmitAfter(wait) => (1, u32::from(wait.as_nanos() > u128::from(trace.held_ns))),
-                    };
+            for (index, arrival) in draw.iter().enumerate() {
+                let at = match begins {
+                    Some(begins) if index == 0 => begins,
+                    begins => arrival.at.max(begins.unwrap_or(0)),
+                };
+                let (admitted, held) = match limiter.admit(Duration::from_nanos(at + ahead), self.unit.weight(arrival.pairs)) {
+                    Admission::Refuse => (0, 0),
+                    Admission::Admit => (1, 0),
+                    Admission::AdmitAfter(wait) => (1, u32::from(wait.as_nanos() > u128::from(trace.held_ns))),
+                };
                 if arrival.is_known {
                     for slice in own(arrival.whole, arrival.slice) {
                         let count = &mut counts[slice];

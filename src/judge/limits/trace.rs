@@ -77,6 +77,9 @@ pub struct Replayable {
     pub draws: Vec<Vec<DrawnArrival>>,
     /// An admitted call that waits so long is seen to be held back.
     pub held_ns: u64,
+    /// When its first call was sent, and how long that took there at the most, in nanoseconds.
+    pub first_sent: u64,
+    pub first_way: u64,
 }
 
 impl Trace {
@@ -149,7 +152,9 @@ impl Trace {
         let mut random = Random::named(self.calls.len() as u64, "arrivals");
         let draws = if placed.len() > MANY { DRAWS_OF_MANY } else { DRAWS };
         let draws = (0..draws).map(|_| draw(&placed, usual, &mut random)).collect();
-        Replayable { slices, draws, held_ns }
+        let first = self.calls.first();
+        let first_way = first.map_or(0, |first| first.received.saturating_sub(first.sent).max(usual / 2));
+        Replayable { slices, draws, held_ns, first_sent: first.map_or(0, |first| first.sent), first_way }
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Learnt;
+use super::probe::Asked;
 use super::suspect::Suspect;
 use super::trace::{ProbedCall, Trace};
 use crate::api::code;
 use crate::judge::limiter::{Direction, Timed, Violation, judge};
 use crate::judge::text::counted;
-use crate::model::limiter::{Algorithm, Unit};
+use crate::model::limiter::{Algorithm, Scope, Unit};
 use crate::spec::Spec;
 use crate::verdict::{Overall, Verdict};
 
@@ -19,6 +20,14 @@ pub const LIMIT: u64 = 200;
 const MOST_LOST: u64 = 20;
 /// Windows that a bucket is told by, in seconds.
 const TOLD_WINDOWS: [u64; 8] = [1, 2, 5, 10, 30, 60, 300, 3600];
+
+/// Calls that may come to a message's counter or not, the question that leaves it open, and its answers.
+const SHARED: [(Asked, &str, [&str; 2]); 4] = [
+    (Asked::Delete, "limit-deletes", ["counted", "free"]),
+    (Asked::Clear, "limit-clears", ["counted", "free"]),
+    (Asked::Invalid, "limit-invalid", ["counted", "free"]),
+    (Asked::Member, "limit-callers", ["together", "apart"]),
+];
 
 /// Which of the documented limits is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +50,8 @@ pub struct Inquired {
     pub lost: u64,
     pub elapsed: Duration,
     pub cut_short: bool,
+    /// Whether refused calls changed anything.
+    pub unchanged: LimitClause,
 }
 
 /// A limit in the words of the report.
@@ -221,6 +232,7 @@ impl Inquired {
         if !self.has_limit() && self.learnt.calls > 2 * LIMIT && self.lost == 0 {
             too_lenient = Some(self.named().meaning);
         }
+        too_lenient = self.shared_otherwise().or(too_lenient);
         let undecided = self.undecided();
         let clause = |clause, why: Option<String>| match (why, &undecided) {
             (Some(why), _) => LimitClause { clause, verdict: Verdict::Fail, why },
@@ -231,6 +243,12 @@ impl Inquired {
         let wrong_code = self.refusal_code().filter(|code| self.whose == DocumentedLimit::Message && *code != code::TOO_OFTEN);
         let coded = wrong_code.map(|code| format!("calls beyond it are refused with {code}"));
         let mut clauses = vec![clause(strict, too_strict), clause(lenient, too_lenient.or(coded))];
+        if let (Verdict::Pass, Some(why)) = (&clauses[1].verdict, self.unknown_sharing()) {
+            clauses[1] = LimitClause { clause: lenient, verdict: Verdict::Unknown(why.clone()), why };
+        }
+        if self.has_limit() {
+            clauses.push(self.unchanged.clone());
+        }
         if let (DocumentedLimit::App, Some(code)) = (self.whose, self.refusal_code()) {
             let why = (code != code::APP_TOO_OFTEN).then(|| format!("calls beyond it are refused with {code}"));
             let verdict = if why.is_some() { Verdict::Fail } else { Verdict::Pass };
@@ -245,6 +263,10 @@ impl Inquired {
         if self.whose == DocumentedLimit::App || !self.has_limit() {
             return readings;
         }
+        let sharing = &self.learnt.sharing;
+        readings.extend(SHARED.iter().filter_map(|(asked, question, [shared, apart])| {
+            sharing.answer(*asked).map(|is_shared| (*question, if is_shared { *shared } else { *apart }))
+        }));
         readings.extend(self.at_top.map(|at_top| ("limit-place", if at_top { "top" } else { "each-key" })));
         if let Some(first) = self.learnt.candidates.first().filter(|_| self.is_decided()) {
             readings.push(("limit-unit", if first.suspect.unit == Unit::Kv { "kv" } else { "request" }));
@@ -253,6 +275,44 @@ impl Inquired {
             }
         }
         readings
+    }
+
+    /// What has a counter of its own; `None` where that is not known.
+    pub fn counter(&self) -> Option<Scope> {
+        let answer = |asked| self.learnt.sharing.answer(asked);
+        match (self.whose, answer(Asked::OtherConnection)) {
+            (_, Some(false)) => Some(Scope::Connection),
+            (DocumentedLimit::App, answer) => answer.map(|_| Scope::App),
+            (DocumentedLimit::Message, connection) => match answer(Asked::OtherMessage)? {
+                true if answer(Asked::OtherConversation)? => Some(Scope::App),
+                true => Some(Scope::Conversation),
+                false if answer(Asked::OtherKey)? => connection.map(|_| Scope::Message),
+                false => Some(Scope::Key),
+            },
+        }
+    }
+
+    /// A counter that is not the one that the documentation speaks of, in words.
+    fn shared_otherwise(&self) -> Option<String> {
+        let others = match self.whose {
+            DocumentedLimit::App => [(Asked::OtherConnection, false)].as_slice(),
+            DocumentedLimit::Message => {
+                [(Asked::OtherMessage, true), (Asked::OtherKey, false), (Asked::OtherConnection, false)].as_slice()
+            }
+        };
+        let wrong = others.iter().find(|(asked, wrong)| self.learnt.sharing.answer(*asked) == Some(*wrong));
+        wrong.map(|(asked, is_shared)| {
+            let became = if *is_shared { "are refused, too" } else { "are still served" };
+            format!("beyond it {} {became}", asked.words())
+        })
+    }
+
+    /// What the clause speaks of and was not found out about a message's counter.
+    fn unknown_sharing(&self) -> Option<String> {
+        let is_asked = self.whose == DocumentedLimit::Message && self.has_limit();
+        let asked = [Asked::OtherMessage, Asked::OtherKey].into_iter().filter(|_| is_asked);
+        let unknown = asked.into_iter().find(|asked| self.learnt.sharing.answer(*asked).is_none())?;
+        Some(format!("whether {} come to the same counter is not known", unknown.words()))
     }
 
     /// Why it is not known which limiter this is, where it is not.
@@ -307,10 +367,29 @@ impl Inquired {
 
 /// Each clause of which the search says something, with what it says.
 pub fn clauses(inquired: &[Inquired], spec: &Spec) -> Vec<(String, Verdict)> {
-    let found = inquired.iter().flat_map(Inquired::clauses).map(|found| (found.clause.to_owned(), found.verdict));
+    let mut clauses: Vec<(String, Verdict)> = Vec::new();
+    for LimitClause { clause, verdict, .. } in inquired.iter().flat_map(Inquired::clauses) {
+        match clauses.iter_mut().find(|(other, _)| other == clause) {
+            // Both limits tell of it: the worse of both stands.
+            Some((_, known)) if rank(known) < rank(&verdict) => *known = verdict,
+            Some(_) => {}
+            None => clauses.push((clause.to_owned(), verdict)),
+        }
+    }
     let readings = inquired.iter().flat_map(Inquired::readings);
     let observed = readings.filter_map(|(question, _)| spec.question(question)).map(|clause| (clause.id.clone(), Verdict::Pass));
-    found.chain(observed).collect()
+    clauses.extend(observed);
+    clauses
+}
+
+/// How much a verdict weighs beside another of the same clause.
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Skipped(_) => 0,
+        Verdict::Pass => 1,
+        Verdict::Unknown(_) => 2,
+        Verdict::Fail => 3,
+    }
 }
 
 /// What a whole search comes to, and one line that says why.
@@ -320,8 +399,13 @@ pub fn overall(inquired: &[Inquired]) -> (Overall, String) {
     if let Some(broken) = clauses.iter().find(|clause| clause.verdict == Verdict::Fail) {
         return (Overall::Fail, format!("{}: {}", broken.clause, broken.why));
     }
-    let undecided = inquired.iter().find_map(|one| one.undecided().map(|why| format!("the {}'s limit: {why}", one.whose.word())));
-    match undecided {
+    let unknown = inquired.iter().find_map(|one| {
+        let mut clauses = one.clauses().into_iter();
+        let unknown = clauses
+            .find_map(|clause| clause.verdict.why().filter(|_| matches!(clause.verdict, Verdict::Unknown(_))).map(str::to_owned));
+        one.undecided().or(unknown).map(|why| format!("the {}'s limit: {why}", one.whose.word()))
+    });
+    match unknown {
         Some(why) => (Overall::Inconclusive, why),
         None if inquired.is_empty() => (Overall::Inconclusive, "nothing was looked at".to_owned()),
         None => {

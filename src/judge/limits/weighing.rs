@@ -24,6 +24,8 @@ const BEHIND: f64 = 30.0;
 const UNLIKELY: f64 = 6.0;
 /// Of these, the nearest so many.
 const MOST_NEAR: u64 = 12;
+/// Places that are tried of the time in which the first call may have arrived.
+const BEGINNINGS: u64 = 24;
 /// Draws by which neighbours are compared.
 const FEW_DRAWS: usize = 3;
 
@@ -101,6 +103,9 @@ fn moved(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<Suspect> {
     for (suspect, explained) in &mut leaders {
         if has_phase(suspect) {
             *suspect = in_phase(*suspect, evidence);
+            *explained = evidence.nearly(suspect);
+        } else if let (Algorithm::IntervalRefill, [trace]) = (suspect.algorithm, evidence.traces) {
+            *suspect = begun(*suspect, trace.first_way, evidence);
             *explained = evidence.nearly(suspect);
         }
         if explained.log > top - BEHIND {
@@ -280,6 +285,13 @@ fn in_phase(suspect: Suspect, evidence: &AllSeen<'_>) -> Suspect {
         }
     }
     best
+}
+
+/// Begun by the first call of all, when that explains most.
+fn begun(suspect: Suspect, first_way: u64, evidence: &AllSeen<'_>) -> Suspect {
+    let begun = |at: u64| Suspect { phase: (first_way * at / BEGINNINGS).max(1), ..suspect };
+    let all = (0..=BEGINNINGS).map(begun).map(|begun| (begun, evidence.nearly(&begun).log));
+    all.max_by(|one, other| one.1.total_cmp(&other.1)).map_or(suspect, |(best, _)| best)
 }
 
 /// Moves a suspect's fitted numbers step by step to where it explains most.

@@ -1,8 +1,9 @@
 //! From what was found out about limits to its report.
 
-use super::{CandidateEntry, LimitEntry, TimelinePart};
-use crate::judge::limits::Decision;
+use super::{CandidateEntry, CountsEntry, LimitEntry, TimelinePart};
+use crate::judge::limits::probe::Asked;
 use crate::judge::limits::verdict::{Inquired, NamedLimit, clauses, overall};
+use crate::judge::limits::{Decision, Learnt};
 use crate::model::limiter::Unit;
 use crate::report::build::{self, Facts, begun, totals};
 use crate::report::secrets::Secrets;
@@ -89,6 +90,8 @@ fn limit(inquired: &Inquired) -> LimitEntry {
         capacity: named.capacity,
         unit: named.unit.map(unit),
         counts_rejected: named.counts_rejected,
+        per: inquired.counter().map(|scope| scope.to_string()),
+        counts: counts(learnt),
         code: inquired.refusal_code(),
         place: inquired.at_top.map(|at_top| if at_top { "top" } else { "each-key" }.to_owned()),
         confidence,
@@ -118,6 +121,12 @@ fn limit(inquired: &Inquired) -> LimitEntry {
             .collect(),
         timeline: timeline(inquired),
     }
+}
+
+fn counts(learnt: &Learnt) -> CountsEntry {
+    let [delete, clear, invalid, member] =
+        [Asked::Delete, Asked::Clear, Asked::Invalid, Asked::Member].map(|asked| learnt.sharing.answer(asked));
+    CountsEntry { delete, clear, invalid, member }
 }
 
 fn unit(unit: Unit) -> String {

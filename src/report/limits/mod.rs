@@ -25,6 +25,12 @@ pub struct LimitEntry {
     pub unit: Option<String>,
     /// `null` where it makes no difference to a caller, or is unknown.
     pub counts_rejected: Option<bool>,
+    /// What has a counter of its own: `app`, `message`, `conversation`, `key` or `connection`; `null` where that is not known.
+    #[serde(default)]
+    pub per: Option<String>,
+    /// Which other calls count.
+    #[serde(default)]
+    pub counts: CountsEntry,
     /// Of most refusals.
     pub code: Option<i64>,
     /// Where it stands: `top` or `each-key`.
@@ -48,6 +54,18 @@ pub struct LimitEntry {
     pub candidates: Vec<CandidateEntry>,
     /// Calls admitted and refused, over the search cut into equal parts.
     pub timeline: Vec<TimelinePart>,
+}
+
+/// Whether calls come to a limit's counter; `null` where that is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LimitCounts")]
+pub struct CountsEntry {
+    pub delete: Option<bool>,
+    pub clear: Option<bool>,
+    /// Calls that are refused for what they are.
+    pub invalid: Option<bool>,
+    /// A member's sets, where an admin's count.
+    pub member: Option<bool>,
 }
 
 /// A limiter that may be the target's.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{CandidateEntry, LimitEntry};
+use super::{CandidateEntry, CountsEntry, LimitEntry};
 use crate::judge::text::{counted, printable};
 use crate::report::Report;
 use crate::report::table::{DIM, TextTable};
@@ -21,6 +21,7 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, width: Option<usize>) -
         let place = limit.place.as_deref().map_or(String::new(), |place| format!(", {place}"));
         let rows = [
             ("kind", format!("{} ({sure} sure)", limit.kind)),
+            ("counter", counter(limit)),
             ("refusals", format!("{code}{place}")),
             ("calls", format!("{}, {} refused, {} lost, in {:.1} s", limit.calls, limit.refused, limit.lost, limit.elapsed_s)),
         ];
@@ -41,6 +42,26 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, width: Option<usize>) -
     }
     writeln!(out)?;
     verdict(out, report)
+}
+
+/// Whose counter it is, and what counts there beside an admin's sets.
+fn counter(limit: &LimitEntry) -> String {
+    let per = match (limit.per.as_deref(), limit.kind.as_str()) {
+        (Some(per), _) => format!("one for each {per}"),
+        (None, "none") => return "none".to_owned(),
+        (None, _) => "whose is not known".to_owned(),
+    };
+    let CountsEntry { delete, clear, invalid, member } = limit.counts;
+    let calls = [("deletes", delete), ("clears", clear), ("invalid calls", invalid), ("a member's sets", member)];
+    let those = |wanted: Option<bool>| -> Vec<&str> {
+        calls.iter().filter(|(_, counts)| *counts == wanted).map(|(calls, _)| *calls).collect()
+    };
+    let told = [(Some(true), "count"), (Some(false), "do not"), (None, "not known")];
+    let told = told.into_iter().filter_map(|(wanted, word)| {
+        let those = those(wanted);
+        (!those.is_empty()).then(|| format!("; {word}: {}", those.join(", ")))
+    });
+    format!("{per}{}", told.collect::<String>())
 }
 
 fn told(candidate: &CandidateEntry) -> String {
