@@ -99,7 +99,7 @@ fn test(args: &LimitsArgs, conduct: &Conduct) -> Result<(Vec<Inquired>, Found, D
         let ground = Ground::prepare(&named.target, &named.place, conduct.seed, None, stop).await?;
         let mut all = Vec::new();
         for (whose, setting) in settings(args) {
-            let mut told = |probes: &[Probe], learnt: &Learnt| progress.set_message(line(whose, probes, learnt));
+            let mut told = |probes: &[Probe], learnt: &Learnt, left| progress.set_message(line(whose, probes, learnt, left));
             all.push(inquire(&ground, whose, setting, stop, &mut told).await?);
             if stop.is_set() {
                 break;
@@ -114,14 +114,18 @@ fn test(args: &LimitsArgs, conduct: &Conduct) -> Result<(Vec<Inquired>, Found, D
     })
 }
 
-/// What goes on: whose limit, what is looked at, and what may still be.
-fn line(whose: DocumentedLimit, probes: &[Probe], learnt: &Learnt) -> String {
+/// What goes on: whose limit, what is looked at, what may still be, and for how long it is gone on at the most.
+fn line(whose: DocumentedLimit, probes: &[Probe], learnt: &Learnt, left: Duration) -> String {
     let likely = learnt.candidates.iter().filter(|candidate| candidate.weight > 0.01).take(3);
     let likely: Vec<String> =
         likely.map(|candidate| format!("{} {:.0} %", candidate.suspect.algorithm.name(), candidate.weight * 100.0)).collect();
     let probe = probes.first().map_or("", |probe| probe.name.as_str());
     let more = if probes.len() > 1 { format!(" and {} more", probes.len() - 1) } else { String::new() };
-    fitted(&[(0, format!("{}'s limit: ", whose.word())), (1, format!("{probe}{more}  ")), (2, likely.join(", "))], room())
+    let left = format!("  {} s left at most", left.as_secs());
+    fitted(
+        &[(0, format!("{}'s limit: ", whose.word())), (1, format!("{probe}{more}  ")), (2, likely.join(", ")), (3, left)],
+        room(),
+    )
 }
 
 fn progress(quiet: bool) -> ProgressBar {

@@ -8,6 +8,7 @@ mod files;
 mod fuzz;
 mod history;
 mod judge;
+mod learnt;
 mod limits;
 mod list;
 mod load;

@@ -67,7 +67,7 @@ impl<'a> Ground<'a> {
         let read_back = target.read_back.unwrap_or(ReadBack::Impossible);
         let mut ground = Ground {
             target,
-            found: Found { member_calls, saw_member_calls: false, read_back },
+            found: Found { member_calls, saw_member_calls: false, read_back, first_call: None },
             budget: Budget::of(rate),
             seed,
             keeps_exchanges: false,

@@ -36,8 +36,8 @@ const KEY: &str = "k1";
 /// The run's times begin here, so that a limiter's windows may have begun before.
 const START: Duration = Duration::from_secs(1);
 
-/// Tells what goes on: the probes that are out, and what is known so far.
-pub type ToldProgress<'t> = &'t mut dyn FnMut(&[Probe], &Learnt);
+/// Tells what goes on: the probes that are out, what is known so far, and how much time is left.
+pub type ToldProgress<'t> = &'t mut dyn FnMut(&[Probe], &Learnt, Duration);
 
 /// Finds out about one limit, as far as the setting's time allows.
 pub async fn inquire(
@@ -52,7 +52,8 @@ pub async fn inquire(
     let mut inquiry = Inquiry::new(setting, asks(whose, session.member_calls));
     // What the target was found out by has come to the app's limit, too: some kinds count from their first call.
     if let (DocumentedLimit::App, Clock::Real(_)) = (whose, &session.clock) {
-        let (sent, received) = (nanoseconds(START), nanoseconds(START + ground.probed));
+        let (sent, received) = ground.found.first_call.unwrap_or((Duration::ZERO, ground.probed));
+        let [sent, received] = [sent, received].map(|at| nanoseconds(START + at));
         inquiry.begin(ProbedCall { sent, received, pairs: 1, stage: 0, decision: Decision::Admitted });
     }
     let mut inquired = Inquired {
@@ -71,15 +72,15 @@ pub async fn inquire(
         if probes.is_empty() {
             break;
         }
-        told(&probes, &inquiry.learnt());
+        told(&probes, &inquiry.learnt(), setting.time.saturating_sub(field.elapsed()));
         let came = field.round(&probes, stop).await?;
-        for calls in &came {
+        for (_, calls) in &came {
             note(&mut inquired, calls);
         }
         // A round that was cut short says less than it seems to.
         if !stop.is_set() {
-            let calls = came.into_iter().map(|calls| calls.into_iter().map(|told| told.call).collect());
-            let round: Vec<(Probe, Vec<ProbedCall>)> = probes.into_iter().zip(calls).collect();
+            let calls = |calls: Vec<ToldCall>| calls.into_iter().map(|told| told.call).collect();
+            let round: Vec<(Probe, Vec<ProbedCall>)> = came.into_iter().map(|(probe, told)| (probe, calls(told))).collect();
             inquiry.take(&round);
         }
     }
@@ -156,6 +157,8 @@ struct Runner<'p> {
     sent: u64,
     refused: u64,
     due: Duration,
+    /// Whether a stage began later than it was due.
+    is_late: bool,
     calls: Vec<ToldCall>,
 }
 
@@ -191,8 +194,21 @@ impl<'a> ProbeField<'a> {
         Ok(self.messages.len() - 1)
     }
 
-    /// Sends all of them side by side, and gives the calls of each.
-    async fn round(&mut self, probes: &[Probe], stop: &Stop) -> Result<Vec<Vec<ToldCall>>, GroundError> {
+    /// Sends all of them side by side, and once more those that came late; gives the calls of each.
+    async fn round(&mut self, probes: &[Probe], stop: &Stop) -> Result<Vec<(Probe, Vec<ToldCall>)>, GroundError> {
+        let mut came = Vec::new();
+        let mut late = Vec::new();
+        for (probe, calls, is_late) in self.once(probes, stop).await? {
+            late.extend(is_late.then(|| probe.clone()));
+            came.push((probe, calls));
+        }
+        if !late.is_empty() && !stop.is_set() {
+            came.extend(self.once(&late, stop).await?.into_iter().map(|(probe, calls, _)| (probe, calls)));
+        }
+        Ok(came)
+    }
+
+    async fn once(&mut self, probes: &[Probe], stop: &Stop) -> Result<Vec<(Probe, Vec<ToldCall>, bool)>, GroundError> {
         let mut runners = Vec::new();
         if self.whose == DocumentedLimit::App && self.messages.is_empty() {
             self.fresh_message(MessageKind::Sent).await?;
@@ -209,7 +225,11 @@ impl<'a> ProbeField<'a> {
             begins += first.gap() * u32::try_from(first.calls.min(300)).unwrap_or(300);
         }
         self.carry_out(&mut runners, stop).await;
-        Ok(runners.into_iter().map(|runner| self.classified(runner)).collect())
+        let came = runners.into_iter().map(|runner| {
+            let (probe, is_late) = (runner.probe.clone(), runner.is_late);
+            (probe, self.classified(runner), is_late)
+        });
+        Ok(came.collect())
     }
 
     async fn runner<'p>(&mut self, probe: &'p Probe) -> Result<Runner<'p>, GroundError> {
@@ -232,6 +252,7 @@ impl<'a> ProbeField<'a> {
             sent: 0,
             refused: 0,
             due: Duration::ZERO,
+            is_late: false,
             calls: Vec::new(),
         })
     }
@@ -387,7 +408,9 @@ impl Runner<'_> {
         };
         self.calls.push(ToldCall { call, code: None, at_top: true, written });
         self.sent += 1;
-        let from = if sent > due + LATE { sent } else { due };
+        let is_late = sent > due + LATE;
+        self.is_late |= is_late && self.sent == 1;
+        let from = if is_late { sent } else { due };
         self.due = from + stage.gap();
         if self.sent >= stage.calls {
             self.go_on(from);

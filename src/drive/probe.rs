@@ -1,6 +1,8 @@
 //! The first calls of a run: is the target there, does it take the credentials, can messages be made, who acts as a member,
 //! can a message be read back?
 
+use std::time::Duration;
+
 use super::line::{Line, Session};
 use super::messages::Message;
 use super::target::ReadBack;
@@ -24,6 +26,8 @@ pub struct Found {
     /// Whether replies showed it; otherwise it was told, or is only the best that could be tried.
     pub saw_member_calls: bool,
     pub read_back: ReadBack,
+    /// When the first call of all was sent, and answered, on the run's clock: some limiters count from there.
+    pub first_call: Option<(Duration, Duration)>,
 }
 
 /// Why the target cannot be tested.
@@ -44,7 +48,9 @@ pub async fn probe(session: &mut Session<'_>) -> Result<Found, ProbeError> {
     let (wanted_calls, wanted_read_back) = (session.target.member_calls, session.target.read_back);
     session.member_calls = wanted_calls.unwrap_or(MemberCalls::Nobody);
     // One message for all of it: a target file may list few.
-    let message = message(&mut Line::open(session, "probe")).await?;
+    let mut line = Line::open(session, "probe");
+    let message = message(&mut line).await?;
+    let first_call = line.exchanges.first().map(|exchange| (exchange.sent, exchange.received));
     admin_may_call(session, &message).await?;
     let (member_calls, saw_member_calls) = match wanted_calls {
         Some(calls) => (calls, false),
@@ -57,7 +63,7 @@ pub async fn probe(session: &mut Session<'_>) -> Result<Found, ProbeError> {
         Some(read_back) => read_back,
         None => find_read_back(session, &message).await,
     };
-    Ok(Found { member_calls, saw_member_calls, read_back })
+    Ok(Found { member_calls, saw_member_calls, read_back, first_call })
 }
 
 async fn admin_may_call(session: &Session<'_>, message: &Message) -> Result<(), ProbeError> {

@@ -14,7 +14,7 @@ use msgext::model::readings::READINGS;
 use msgext::verdict::{Overall, Verdict};
 use serde_json::{Value, json};
 
-use crate::support::binary::{KEY, Running, Serve, ended_by, msgext, report_of, test_at, until};
+use crate::support::binary::{KEY, Running, Serve, ended_by, msgext, msgext_in, report_of, test_at, until};
 
 const SEED: u64 = 7;
 
@@ -27,7 +27,7 @@ async fn found(whose: DocumentedLimit, rules: Rules) -> Inquired {
         DocumentedLimit::Message => (150.0, true, Duration::from_mins(6)),
     };
     let setting = Setting { rate, fresh, time, window: whose.window() };
-    inquire(&ground, whose, setting, &stop, &mut |_, _| {}).await.expect("it can be found out")
+    inquire(&ground, whose, setting, &stop, &mut |_, _, _| {}).await.expect("it can be found out")
 }
 
 fn limited(app: Option<&str>, message: Option<&str>) -> Rules {
@@ -170,6 +170,51 @@ fn the_embedded_endpoint_has_lawful_limits_and_each_report_says_which() {
     assert!(ran.stderr.contains("a sliding log: the 60 s before each call hold 200 calls at most"), "{}", ran.stderr);
     let markdown = std::fs::read_to_string(ran.folder.path().join("reports/limits/report.md")).expect("Markdown");
     assert!(markdown.contains("| message | sliding-log |"), "{markdown}");
+}
+
+#[test]
+fn what_was_learnt_is_the_budget_of_a_run_and_the_bound_of_a_load() {
+    let report = |app: Value| {
+        let limits =
+            [("app", app), ("message", json!({"kind": "sliding-log", "limit": 60, "window_s": 60.0, "unit": "request"}))];
+        let mut report =
+            report_of(msgext(None, &["limits", "-q", "--time", "5s", "--only", "app"]).exits(0).folder.path(), "limits");
+        let entry = report["limits"][0].clone();
+        report["limits"] = limits
+            .into_iter()
+            .map(|(scope, told)| {
+                let mut entry = entry.clone();
+                entry["scope"] = scope.into();
+                told.as_object().expect("fields").iter().for_each(|(field, value)| entry[field] = value.clone());
+                entry
+            })
+            .collect();
+        ("learnt.json", report.to_string())
+    };
+    let of_app = |limit: u64| report(json!({"kind": "sliding-log", "limit": limit, "window_s": 1.0, "unit": "request"}));
+    let load = |args: &[&str]| {
+        ["load", "--for", "1s", "--limits", "learnt.json"]
+            .into_iter()
+            .chain(args.iter().copied())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let at = |(name, text): (&str, String), args: &[String], code| {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(name), text).expect("a file can be written");
+        msgext_in(folder, None, args).exits(code)
+    };
+    at(of_app(100), &load(&["--rate", "50/s"]), 0);
+    let told = at(of_app(100), &load(&["--rate", "150/s"]), 2);
+    assert!(told.stderr.contains("beyond its limit of 100 in 1 s (learnt.json): take a lower rate"), "{}", told.stderr);
+    let told = at(of_app(100), &load(&["--rate", "50/s", "--messages", "20"]), 2);
+    assert!(told.stderr.contains("beyond its limit of 60 in 60 s (learnt.json): take more messages"), "{}", told.stderr);
+    let told = at(report(json!({"kind": "unknown", "limit": null})), &load(&["--rate", "50/s"]), 2);
+    assert!(told.stderr.contains("has not found out the app's limit"), "{}", told.stderr);
+    let run: Vec<String> = ["run", "--filter", "id:seq-*", "--limits", "learnt.json"].map(str::to_owned).to_vec();
+    at(of_app(100_000), &run, 0);
+    let told = at(("learnt.json", "{}".to_owned()), &run, 2);
+    assert!(told.stderr.contains("--limits takes the report.json of `msgext limits`"), "{}", told.stderr);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::embedded;
 use super::exit::{Exit, Failure, say};
 use super::files::Output;
 use super::history::{HistoryArgs, Recording};
+use super::learnt::LearntArgs;
 use super::number::whole;
 use super::rate::USUAL;
 use super::target::{Named, span_to};
@@ -56,6 +57,8 @@ pub struct LoadArgs {
     /// Serves live metrics in the form of OpenMetrics at this address while it runs; port 0 lets the system choose
     #[arg(long, value_name = "ADDR", help_heading = NO_HEADING)]
     metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    learnt: LearntArgs,
     #[command(flatten)]
     history: HistoryArgs,
     #[command(flatten)]
@@ -117,6 +120,9 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     let (plan, source) = args.plan.plan(args.search.find_capacity, args.conduct.target.timeout())?;
     if args.conduct.target.has_pins() {
         return Err(Failure::usage("--pin has no effect on load, which observes no readings: it goes with run"));
+    }
+    if let Some(learnt) = args.learnt.read()? {
+        learnt.admit(&plan, terms.as_ref().map(|terms| terms.max))?;
     }
     let parts = plan.connections.min(plan.messages);
     if let Some(threads) = args.threads.filter(|threads| *threads > parts.get()) {

@@ -11,6 +11,7 @@ use crate::cli::conduct::{Conduct, ConductArgs, now, runtime};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files::Output;
 use crate::cli::history::{HistoryArgs, record};
+use crate::cli::learnt::LearntArgs;
 use crate::cli::number::whole;
 use crate::cli::rate::{RequestRate, request_rate};
 use crate::cli::target::Named;
@@ -46,6 +47,8 @@ pub struct RunArgs {
     /// embedded endpoint
     #[arg(long, value_name = "RATE|none", value_parser = request_rate)]
     rate: Option<RequestRate>,
+    #[command(flatten)]
+    learnt: LearntArgs,
     /// Runs every scenario so many times
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1, u16::MAX.into()))]
     repeat: u16,
@@ -59,7 +62,7 @@ pub struct RunArgs {
     #[arg(long)]
     strict: bool,
     /// Prints the requests, as they would be if the target answered as the reference endpoint does, and sends none
-    #[arg(long, conflicts_with_all = ["history", "fail_fast", "strict", "rate", "json", "junit", "markdown", "out"])]
+    #[arg(long, conflicts_with_all = ["history", "fail_fast", "strict", "rate", "limits", "json", "junit", "markdown", "out"])]
     dry_run: bool,
     #[command(flatten)]
     history: HistoryArgs,
@@ -72,15 +75,15 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let spec = spec::bundled();
     let plan = plan(args, &spec, seed)?;
     let named = args.conduct.target.resolve()?;
+    let options = options(args, seed)?;
     if args.dry_run {
-        return dry_run(&spec, &plan, &named, &options(args, seed));
+        return dry_run(&spec, &plan, &named, &options);
     }
     args.history.only_on_a_target(args.conduct.target.is_embedded())?;
     let texts = snippet::texts(&plan);
     let conduct = Conduct::begin("run", &args.conduct.output, named, seed)?;
     let history = args.history.prepare()?;
-    let (report, could_not_test, unwritten) =
-        conform(&spec, &plan, &conduct, &options(args, seed), &texts, (args.conduct.quiet, history));
+    let (report, could_not_test, unwritten) = conform(&spec, &plan, &conduct, &options, &texts, (args.conduct.quiet, history));
     conduct.finish(&report, could_not_test, unwritten, |err, report| {
         text::failures(err, report, &texts, width())?;
         text::summary(err, report, &texts, width())
@@ -114,16 +117,17 @@ fn plan(args: &RunArgs, spec: &Spec, seed: u64) -> Result<Vec<Planned>, Failure>
     Ok(planned)
 }
 
-fn options(args: &RunArgs, seed: u64) -> ConformOptions {
-    let rate = RequestRate::budget(args.rate, args.conduct.target.is_embedded());
-    ConformOptions {
+fn options(args: &RunArgs, seed: u64) -> Result<ConformOptions, Failure> {
+    let learnt = args.learnt.read()?.map(|learnt| learnt.budget()).transpose()?;
+    let rate = RequestRate::budget(args.rate.or(learnt), args.conduct.target.is_embedded());
+    Ok(ConformOptions {
         rate,
         fast: args.fast,
         fail_fast: args.fail_fast,
         strict: args.strict,
         keeps_exchanges: args.history.is_given(),
         seed,
-    }
+    })
 }
 
 /// Runs the plan to a report. Where the target could not be tested there is a report too, and the failure beside it.

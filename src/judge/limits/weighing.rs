@@ -1,5 +1,7 @@
 //! Which of the limiters that come into question explains what was seen, and how sure that is.
 
+use std::time::Duration;
+
 use super::Weighed;
 use super::proposal::rate_unit;
 use super::seen::Seen;
@@ -233,20 +235,26 @@ impl<'t> AllSeen<'t> {
 /// A number that had to be fitted explains less than one that is known: a phase counts by the share of the window in which it
 /// explains as much.
 fn prior(suspect: &Suspect, explained: &Likelihood, evidence: &AllSeen<'_>, best: f64) -> f64 {
-    match suspect.algorithm {
+    match (suspect.algorithm, evidence.traces) {
         _ if explained.log < best - BEHIND => 0.0,
-        Algorithm::FixedWindowAligned { .. } | Algorithm::SlidingCounter => {
-            let window = nanoseconds(suspect.window);
-            let here = evidence.nearly(suspect).log;
-            let explains = |phase: u64| evidence.nearly(&Suspect { phase: phase % window, ..*suspect }).log > here - 1.0;
-            let widths = (0..10).map(|times| (window / 2000) << times);
-            let width = widths.take_while(|width| explains(suspect.phase + width) || explains(suspect.phase + window - width));
-            (width.last().unwrap_or(window / 4000) as f64 / window as f64).ln()
+        (Algorithm::FixedWindowAligned { .. } | Algorithm::SlidingCounter, _) => fitted_phase(suspect, suspect.window, evidence),
+        (Algorithm::IntervalRefill, [trace]) if suspect.phase > 0 => {
+            fitted_phase(suspect, Duration::from_nanos(trace.first_way), evidence)
         }
         // A queue that never held anything back is a bucket.
-        Algorithm::LeakyQueue { .. } => -2.0,
+        (Algorithm::LeakyQueue { .. }, _) => -2.0,
         _ => 0.0,
     }
+}
+
+/// The share of the times at which windows may begin that explains as much, as a logarithm.
+fn fitted_phase(suspect: &Suspect, may_be: Duration, evidence: &AllSeen<'_>) -> f64 {
+    let (window, may_be) = (nanoseconds(suspect.window), nanoseconds(may_be));
+    let here = evidence.nearly(suspect).log;
+    let explains = |phase: u64| evidence.nearly(&Suspect { phase: phase % window, ..*suspect }).log > here - 1.0;
+    let widths = (0..10).map(|times| (window / 2000) << times);
+    let width = widths.take_while(|width| explains(suspect.phase + width) || explains(suspect.phase + window - width));
+    (width.last().unwrap_or(window / 4000) as f64 / may_be.max(1) as f64).min(1.0).ln()
 }
 
 fn has_phase(suspect: &Suspect) -> bool {
@@ -290,8 +298,8 @@ fn in_phase(suspect: Suspect, evidence: &AllSeen<'_>) -> Suspect {
 /// Begun by the first call of all, when that explains most.
 fn begun(suspect: Suspect, first_way: u64, evidence: &AllSeen<'_>) -> Suspect {
     let begun = |at: u64| Suspect { phase: (first_way * at / BEGINNINGS).max(1), ..suspect };
-    let all = (0..=BEGINNINGS).map(begun).map(|begun| (begun, evidence.nearly(&begun).log));
-    all.max_by(|one, other| one.1.total_cmp(&other.1)).map_or(suspect, |(best, _)| best)
+    let all = (0..=BEGINNINGS).map(begun).map(|begun| (begun, evidence.off(&begun)));
+    all.min_by(|one, other| one.1.total_cmp(&other.1)).map_or(suspect, |(best, _)| best)
 }
 
 /// Moves a suspect's fitted numbers step by step to where it explains most.
@@ -332,6 +340,10 @@ fn neighbours(suspect: &Suspect, share: u64) -> Vec<Suspect> {
             [suspect.phase + step, suspect.phase + window - step]
                 .map(|phase| Suspect { phase: phase % window, ..*suspect })
                 .to_vec()
+        }
+        Algorithm::IntervalRefill if suspect.phase > 0 => {
+            let step = window / share;
+            [suspect.phase + step, suspect.phase.saturating_sub(step).max(1)].map(|phase| Suspect { phase, ..*suspect }).to_vec()
         }
         Algorithm::TokenBucket { burst } => bucket(&|burst| Algorithm::TokenBucket { burst }, burst, 1),
         // A queue that holds one call holds none back.

@@ -135,6 +135,18 @@ pub enum Choice {
     },
 }
 
+impl Choice {
+    /// The share of the calls that the message gets which gets the most, of so many.
+    pub fn hottest(self, messages: u32) -> f64 {
+        let even = 1.0 / f64::from(messages.max(1));
+        match self {
+            Choice::Spread => even,
+            Choice::Zipf(exponent) => 1.0 / (1..=messages.max(1)).map(|rank| f64::from(rank).powf(-exponent)).sum::<f64>(),
+            Choice::Hot { one_in } => even.max(1.0 / f64::from(one_in.max(1))),
+        }
+    }
+}
+
 /// The two limits of the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
