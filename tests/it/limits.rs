@@ -177,8 +177,7 @@ fn what_was_learnt_is_the_budget_of_a_run_and_the_bound_of_a_load() {
     let report = |app: Value| {
         let limits =
             [("app", app), ("message", json!({"kind": "sliding-log", "limit": 60, "window_s": 60.0, "unit": "request"}))];
-        let mut report =
-            report_of(msgext(None, &["limits", "-q", "--time", "5s", "--only", "app"]).exits(0).folder.path(), "limits");
+        let mut report = report_of(msgext(None, &["limits", "-q", "--only", "app"]).exits(0).folder.path(), "limits");
         let entry = report["limits"][0].clone();
         report["limits"] = limits
             .into_iter()
