@@ -9,12 +9,11 @@ mod checker;
 #[path = "../tests/it/race/history.rs"]
 mod history;
 
+use std::cell::Cell;
 use std::io::{self, Write as _};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use checker::{accepts, completions};
+use checker::{OnTheModel, accepts, completions};
 use history::{ADMIN, MSG_KEY, Made, Shape, exchanges, lawful};
 use msgext::api::MemberCalls;
 use msgext::history::Identity;
@@ -22,7 +21,9 @@ use msgext::judge::race::is_explained;
 use msgext::judge::race::raced::{RacedHistory, RacedMessage};
 use msgext::judge::race::register::Assumed;
 use msgext::model::Rules;
+use msgext::model::contents::Contents;
 use msgext::random::Random;
+use todc_utils::specifications::Specification;
 
 const ROUNDS: usize = 5;
 const MIX: [u32; 3] = [88, 8, 4];
@@ -56,9 +57,9 @@ fn main() -> io::Result<()> {
             let histories: Vec<Vec<Made>> = (0..ROUNDS as u64)
                 .map(|seed| lawful(&mut Random::seeded(seed), &Rules::default(), shape(calls, lost_in), MSG_KEY))
                 .collect();
-            let ours = histories.iter().map(|made| Some(judged(&RacedHistory::of(read(made, MSG_KEY)))));
-            let theirs: Vec<Option<Duration>> = histories.iter().map(|made| searched(made.clone())).collect();
-            writeln!(out, "{calls}: {}, {}", median(ours.collect()), median(theirs.clone()))?;
+            let ours = histories.iter().map(|made| Some(judged(&RacedHistory::of(read(made, MSG_KEY))))).collect();
+            let theirs: Vec<Option<Duration>> = histories.iter().map(|made| searched(made)).collect();
+            writeln!(out, "{calls}: {}, {}", median(ours), median(theirs.clone()))?;
             if theirs.iter().any(Option::is_none) {
                 break;
             }
@@ -73,17 +74,38 @@ fn judged(history: &RacedHistory) -> Duration {
     start.elapsed()
 }
 
-/// How long the other takes; `None` where that is too long. What it is still at then ends with this program.
-fn searched(made: Vec<Made>) -> Option<Duration> {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || {
-        let start = Instant::now();
-        let is_explained = completions(&made).any(accepts);
-        tell.send((is_explained, start.elapsed()))
-    });
-    let (is_explained, took) = told.recv_timeout(PATIENCE).ok()?;
-    assert!(is_explained, "a lawful history");
-    Some(took)
+thread_local! {
+    /// When the search that is under way is given up.
+    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+fn is_too_late() -> bool {
+    DEADLINE.get().is_some_and(|deadline| Instant::now() >= deadline)
+}
+
+/// The model until the deadline; then no call fits any more, which ends a search.
+struct UntilTheDeadline;
+
+impl Specification for UntilTheDeadline {
+    type State = Contents;
+    type Operation = Made;
+
+    fn init() -> Contents {
+        OnTheModel::init()
+    }
+
+    fn apply(made: &Made, before: &Contents) -> (bool, Contents) {
+        if is_too_late() { (false, Contents::default()) } else { OnTheModel::apply(made, before) }
+    }
+}
+
+/// How long the other takes; `None` where that is too long.
+fn searched(made: &[Made]) -> Option<Duration> {
+    let start = Instant::now();
+    DEADLINE.set(Some(start + PATIENCE));
+    let is_explained = completions(made).take_while(|_| !is_too_late()).any(accepts::<UntilTheDeadline>);
+    assert!(is_explained || is_too_late(), "a lawful history");
+    is_explained.then(|| start.elapsed())
 }
 
 /// What took too long is the longest.

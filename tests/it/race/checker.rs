@@ -51,7 +51,7 @@ pub fn completions(made: &[Made]) -> impl Iterator<Item = Vec<Made>> {
 }
 
 /// Whether some order of these calls explains them.
-pub fn accepts(made: Vec<Made>) -> bool {
+pub fn accepts<S: Specification<Operation = Made>>(made: Vec<Made>) -> bool {
     let end = made.iter().map(|one| one.received).max().unwrap_or_default() + 1;
     let mut actions = Vec::new();
     for (process, one) in made.into_iter().enumerate() {
@@ -61,5 +61,5 @@ pub fn accepts(made: Vec<Made>) -> bool {
     }
     actions.sort_by_key(|(time, kind, process, _)| (*time, *kind, *process));
     let actions: Vec<_> = actions.into_iter().map(|(.., process, action)| (process, action)).collect();
-    actions.is_empty() || WGLChecker::<OnTheModel>::is_linearizable(History::from_actions(actions))
+    actions.is_empty() || WGLChecker::<S>::is_linearizable(History::from_actions(actions))
 }

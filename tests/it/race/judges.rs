@@ -17,7 +17,7 @@ use super::history::{ADMIN, MSG_KEY, Made, Shape, empty, exchanges, lawful};
 const HISTORIES: usize = 100_000;
 
 fn by_checker(made: &[Made]) -> bool {
-    completions(made).any(accepts)
+    completions(made).any(accepts::<OnTheModel>)
 }
 
 /// Tries every order that the times allow.
