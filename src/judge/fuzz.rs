@@ -6,7 +6,7 @@ use super::text::counted;
 use crate::history::Exchange;
 use crate::scenario::conform::Scenario;
 use crate::spec::Spec;
-use crate::verdict::{Overall, ScenarioOutcome, Verdict};
+use crate::verdict::{Finding, Observation, Overall, ScenarioOutcome, Verdict};
 
 /// Where a case's scenario is said to stand, before it stands in a file with others.
 pub const FUZZ_PLACE: &str = "/scenarios/0";
@@ -62,6 +62,25 @@ impl FuzzDifference {
 /// The first clause that an outcome breaks and that decides.
 pub fn broken<'o>(outcome: &'o ScenarioOutcome, spec: &Spec) -> Option<&'o str> {
     outcome.findings.iter().map(|finding| finding.clause.as_str()).find(|clause| spec.decides(clause, false))
+}
+
+/// The answers of an outcome to these questions that are not those that it gave before.
+pub fn contradictions(outcome: &ScenarioOutcome, questions: &[&str], spec: &Spec) -> Vec<Finding> {
+    let seen = || outcome.observations.iter().filter(|seen| questions.contains(&seen.reading.as_str()));
+    let contradiction = |seen: &Observation| {
+        let first = outcome.observations.iter().find(|first| first.reading == seen.reading)?;
+        let clause = spec.question(&seen.reading).filter(|_| first.answer != seen.answer)?;
+        Some(Finding {
+            clause: clause.id.clone(),
+            place: seen.place.clone(),
+            subject: seen.reading.clone(),
+            expected: format!("{}, as before", first.answer),
+            actual: seen.answer.clone(),
+            note: None,
+            exchange: None,
+        })
+    };
+    seen().filter_map(contradiction).collect()
 }
 
 /// What one case came to.
@@ -132,6 +151,31 @@ impl Fuzzed {
 mod tests {
     use super::*;
     use crate::spec;
+
+    #[test]
+    fn a_second_answer_to_a_question_is_a_finding_and_the_same_one_again_is_none() {
+        let spec = spec::bundled();
+        let of = |answers: [(&str, &str); 2]| {
+            let observation = |(reading, answer): (&str, &str)| {
+                let place = format!("{FUZZ_PLACE}/steps/3/set");
+                Observation { reading: reading.to_owned(), answer: answer.to_owned(), place }
+            };
+            let outcome = ScenarioOutcome {
+                id: "a".to_owned(),
+                verdict: Verdict::Pass,
+                findings: Vec::new(),
+                observations: answers.map(observation).to_vec(),
+                exchanges: Vec::new(),
+                requests: crate::verdict::RequestCount::default(),
+                elapsed: std::time::Duration::ZERO,
+            };
+            let found = contradictions(&outcome, &["deleted-key"], &spec);
+            found.iter().map(|finding| format!("{} {}: {}", finding.clause, finding.expected, finding.actual)).collect::<Vec<_>>()
+        };
+        assert_eq!(of([("deleted-key", "tombstone"), ("deleted-key", "reset")]), ["DEL-3 tombstone, as before: reset"]);
+        assert_eq!(of([("deleted-key", "reset"), ("deleted-key", "reset")]), [""; 0]);
+        assert_eq!(of([("order", "any"), ("order", "request")]), [""; 0]);
+    }
 
     #[test]
     fn only_decided_cases_pass_and_what_was_cut_short_does_not() {

@@ -121,12 +121,13 @@ mod tests {
 
     fn kv() -> BoxedStrategy<KvSpec> {
         let times = option::of(1..5_usize);
-        (text(), option::of(text()), seq(), times, texts(json()), vec(text(), 0..2))
-            .prop_map(|(key, value, seq, times, fields, omit)| KvSpec {
+        (text(), option::of(text()), seq(), times, any::<bool>(), texts(json()), vec(text(), 0..2))
+            .prop_map(|(key, value, seq, times, fresh, fields, omit)| KvSpec {
                 key: Text(key),
                 value: value.map(Text),
                 seq,
                 times,
+                fresh,
                 fields,
                 omit,
             })

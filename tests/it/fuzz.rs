@@ -32,24 +32,20 @@ async fn fuzz(target: Target, rules: Rules, cases: u64, differences: usize) -> F
     fuzz::run(&ground, &spec::bundled(), &suite(), &options, &stop, &|| {}).await
 }
 
-/// Shown by `run` alone, and why.
-const NOT_DRAWN: &[(&str, &str)] = &[
-    ("the Seq stops at 99", "takes more writes than a case has"),
-    ("the Seq wraps at 2^8", "takes more writes than a case has"),
-    ("a message begins anew after 100 writes", "takes more writes than a case has"),
-    ("a clear clears 200 at most", "takes more pairs than a case has"),
-    ("a message remembers 250 pairs", "takes more pairs than a case has"),
-    ("a Seq fits by its low 32 bits", "how large a Seq may be is open"),
-    ("a negative Seq fits", "whether a Seq may be negative is open"),
-    ("a deleted key that is set again begins at 1", "what it gives away is right only for the old Seqs"),
-    ("an admin's delete leaves no tombstone, a member's does", "it contradicts itself where that is learnt, which leaves it out"),
-];
-
 /// About the URL, the form on the wire, the limits or races: no sequence of calls is needed to show it, or none is short enough.
 fn is_elsewhere(mutant: &Mutant) -> bool {
-    NOT_DRAWN.iter().any(|(name, _)| *name == mutant.name)
-        || mutant.breaks.iter().all(|clause| ["URL-", "HTTP-", "LIM-", "SEQ-7"].iter().any(|group| clause.starts_with(group)))
+    mutant.breaks.iter().all(|clause| ["URL-", "HTTP-", "LIM-", "SEQ-7"].iter().any(|group| clause.starts_with(group)))
 }
+
+/// Take many calls to be shown, or a Seq of which the documentation leaves open what it is, or two answers to one question.
+const FAR_FETCHED: &[&str] = &[
+    "the Seq stops at 99",
+    "a clear clears 200 at most",
+    "a Seq fits by its low 32 bits",
+    "a negative Seq fits",
+    "a deleted key that is set again begins at 1",
+    "an admin's delete leaves no tombstone, a member's does",
+];
 
 /// Searches a mutant; the steps of what it finds, or what is wrong with that.
 async fn found(mutant: &Mutant) -> Result<usize, String> {
@@ -68,8 +64,10 @@ async fn found(mutant: &Mutant) -> Result<usize, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mutants_that_calls_can_show_are_found_and_kept_as_a_few_steps_that_fail_on_them_alone() {
-    // Every fourth: all of them take both cores for a minute from the tests beside this one.
-    let sequential = MUTANTS.iter().filter(|mutant| !is_elsewhere(mutant)).step_by(4);
+    // Every fourth, and what is hard to find: all of them take both cores for minutes from the tests beside this one.
+    let sequential = MUTANTS.iter().filter(|mutant| !is_elsewhere(mutant)).enumerate();
+    let sequential = sequential.filter(|(number, mutant)| number % 4 == 0 || FAR_FETCHED.contains(&mutant.name));
+    let sequential = sequential.map(|(_, mutant)| mutant);
     let found: Vec<Result<usize, String>> = stream::iter(sequential).map(found).buffered(1).collect().await;
     let wrong: Vec<&String> = found.iter().filter_map(|found| found.as_ref().err()).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -389,7 +389,7 @@ impl<'a> Walk<'a> {
             let memory = self.memory.clone();
             let until = repeat.until.as_ref().filter(|_| index == last);
             let watched = until.is_some_and(|until| until.unchanged);
-            let mut judged = self.call(call, watched).await?;
+            let mut judged = self.call(&call.in_round(round), watched).await?;
             if let Some(until) = until {
                 let at = at(&repeat.clause, &call.place, Some(judged.exchange));
                 if judge(&judged.sent, &judged.reply, Some(until), &memory, &at).is_empty() {

@@ -1,5 +1,6 @@
 //! Random sequences of calls, each run as the scenario that the oracle makes of it; what differs is made smaller.
 
+mod known;
 pub mod oracle;
 
 use std::cell::{Cell, RefCell};
@@ -18,18 +19,20 @@ use super::ground::Ground;
 use super::stop::Stop;
 use super::target::{MessageSource, ReadBack};
 use crate::api::MemberCalls;
-use crate::judge::fuzz::{CaseEnd, FUZZ_PLACE, FuzzDifference, Fuzzed, broken};
+use crate::judge::fuzz::{CaseEnd, FUZZ_PLACE, FuzzDifference, Fuzzed, broken, contradictions};
 use crate::random::Random;
-use crate::scenario::conform::Scenario;
 use crate::scenario::conform::plan::Planned;
+use crate::scenario::conform::{Scenario, Step};
 use crate::scenario::fuzz::{FuzzCase, FuzzScope, cases};
 use crate::spec::Spec;
-use crate::verdict::ScenarioOutcome;
+use crate::verdict::{ScenarioOutcome, Verdict};
 use crate::yaml::source::SourceFile;
 use oracle::{Oracle, QUESTIONS};
 
 /// So often a case is run again to make it smaller.
 const MOST_TRIES: u32 = 400;
+/// So long a wait costs one of them.
+const SECONDS_A_TRY: u64 = 5;
 /// More unknown cases than these, and than decided ones: the target does not answer well enough to be searched.
 const MOST_UNKNOWN: u64 = 20;
 
@@ -218,6 +221,7 @@ impl<'a> FuzzSearch<'a> {
                 smallest = case;
             }
         }
+        tries.look_at_what_differs().await;
         let came_again = tries.again().await;
         tries.smallest.0.title = format!("Calls drawn at random, which broke {clause}");
         FuzzDifference { came_again, ..FuzzDifference::new(tries.smallest) }
@@ -238,6 +242,11 @@ impl<'a> FuzzSearch<'a> {
     async fn walk(&self, planned: &Planned) -> ScenarioOutcome {
         let (session, _launched) = self.ground.session(planned.scenario.embedded.clone()).await;
         let mut outcome = walk(self.spec, planned, &session).await;
+        let contradictions = contradictions(&outcome, &QUESTIONS, self.spec);
+        if !contradictions.is_empty() {
+            outcome.verdict = Verdict::Fail;
+            outcome.findings.extend(contradictions);
+        }
         let mut fuzzed = self.fuzzed.borrow_mut();
         if self.ground.keeps_exchanges {
             fuzzed.exchanges.extend(outcome.exchanges.iter().cloned());
@@ -268,12 +277,29 @@ impl Tries<'_> {
         if self.left == 0 || self.search.stop.is_set() {
             return false;
         }
-        self.left -= 1;
+        // Waiting is free on the embedded clock alone.
+        let waits = if self.search.ground.is_embedded() { Duration::ZERO } else { case.waits() };
+        self.left = self.left.saturating_sub(1 + u32::try_from(waits.as_secs() / SECONDS_A_TRY).unwrap_or(u32::MAX));
         let walked = self.search.walk_case(self.name, case).await;
         let walked = walked.filter(|(_, outcome)| self.search.clause(outcome) == Some(self.clause));
         let breaks = walked.is_some();
         self.smallest = walked.map_or_else(|| self.smallest.clone(), upto_the_difference);
         breaks
+    }
+
+    /// Leaves one key of each look that found some of them different.
+    async fn look_at_what_differs(&mut self) {
+        let (mut scenario, outcome) = self.smallest.clone();
+        for (index, step) in scenario.steps.iter_mut().enumerate() {
+            let Step::Peek(peek) = step else { continue };
+            let keys = format!("{FUZZ_PLACE}/steps/{index}/peek/keys/");
+            let differs = outcome.findings.iter().find_map(|finding| finding.place.strip_prefix(&keys));
+            peek.keys.retain(|key, _| differs.is_none_or(|differs| key == differs));
+        }
+        let outcome = self.search.walk_scenario(&scenario).await;
+        if self.search.clause(&outcome) == Some(self.clause) {
+            self.smallest = (scenario, outcome);
+        }
     }
 
     /// Whether the smallest breaks the clause once more.

@@ -6,27 +6,38 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use crate::api::message::{GET_PATH, SEND_PATH, decode_get, decode_send, get_body};
+use super::known::{GoneKeys, KeyKnown, KnownKeys};
+use crate::api::call::MAX_KVS_PER_MESSAGE;
+use crate::api::message::{GET_PATH, SEND_PATH, decode_send, get_body};
 use crate::api::reply::decode;
 use crate::api::{HttpRequest, Kv, MemberCalls, Operation, Reply, code};
 use crate::drive::compose::{Composed, Composer};
 use crate::drive::messages::{Message, missing_key, send_of};
-use crate::drive::readback::UNREACHABLE_SEQ;
+use crate::drive::readback::{Pages, UNREACHABLE_SEQ};
 use crate::drive::target::{Accounts, App, Signatures};
+use crate::history::{HttpReply, Outcome};
 use crate::judge::conform::Sent;
 use crate::judge::conform::memory::Memory;
+use crate::judge::conform::pairs::Pairs;
 use crate::model::readings::reading;
 use crate::model::rules::Gone;
 use crate::model::{Model, Request, Rules, ServedApp, Setup};
 use crate::random::Random;
-use crate::scenario::conform::ready::{Act, numbered, ready};
+use crate::scenario::conform::ready::{Act, ReadyCall, numbered, ready};
 use crate::scenario::conform::text::{Codes, KeyState, Seq, SeqExpect, Text};
-use crate::scenario::conform::{CallStep, Expect, KeyExpect, KvSpec, Peek, Scenario, Step};
-use crate::scenario::fuzz::{FuzzCall, FuzzCase, FuzzStep, MESSAGES, Oddity, OddityAnswer, kind_of};
+use crate::scenario::conform::{CallStep, Expect, KeyExpect, KvSpec, Observe, Peek, Scenario, Step};
+use crate::scenario::fuzz::{
+    FuzzCall, FuzzCase, FuzzPair, FuzzRepeat, FuzzStep, MESSAGES, Oddity, OddityAnswer, is_of_open_size, kind_of,
+};
 use crate::scenario::{Caller, EmbeddedSetup, MessageKind};
 
 /// The questions whose answers it has to know, as far as they can be known.
 pub const QUESTIONS: [&str; 2] = ["deleted-key", "cleared-key"];
+
+/// What a set may be refused with whose Seq is too large, or negative (clauses SEQ-10, SEQ-11).
+const SEQ_OF_OPEN_SIZE: [i64; 3] = [code::SEQ_CONFLICT, code::INVALID, code::BAD_JSON];
+/// The Seq of a key that the first set of a message has set (clause SET-1).
+const FIRST_SEQ: i64 = 1;
 
 /// What a delete of a key that is not there may be answered (clause DEL-4).
 const DELETE_OF_NOTHING: [i64; 3] = [0, code::SEQ_CONFLICT, code::NOT_FOUND];
@@ -38,22 +49,9 @@ pub struct Oracle {
     app: App,
     without_plan: App,
     accounts: Accounts,
-    deleted: Option<Gone>,
-    cleared: Option<Gone>,
+    gone: GoneKeys,
     can_read_back: bool,
     has_plan_less_app: bool,
-}
-
-/// What is known of a key that is not set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KeyKnown {
-    Live,
-    Deleted,
-    Cleared,
-    /// A refusal has told its Seq.
-    Told,
-    /// Which Seq it expects is open.
-    Open,
 }
 
 impl Oracle {
@@ -64,7 +62,10 @@ impl Oracle {
         let seen = QUESTIONS.into_iter().filter_map(|question| reading(question, readings.get(question)?));
         seen.for_each(|reading| (reading.apply)(&mut rules));
         let known = |question: &str, gone: Gone| readings.contains_key(question).then_some(gone);
-        let (deleted, cleared) = (known("deleted-key", rules.seq.deleted_key), known("cleared-key", rules.seq.cleared_key));
+        let gone = GoneKeys {
+            deleted: known("deleted-key", rules.seq.deleted_key),
+            cleared: known("cleared-key", rules.seq.cleared_key),
+        };
         let app = |sdkappid| App {
             sdkappid,
             admin: "administrator".to_owned(),
@@ -82,8 +83,7 @@ impl Oracle {
             app: app(1),
             without_plan: app(2),
             accounts: Accounts::default(),
-            deleted,
-            cleared,
+            gone,
             can_read_back,
             has_plan_less_app,
         }
@@ -95,6 +95,7 @@ impl Oracle {
         for step in &case.steps {
             match step {
                 FuzzStep::Call(call) => asked.call(call),
+                FuzzStep::Repeat(repeat) => asked.repeat(*repeat),
                 FuzzStep::Look(message) => asked.look(message),
             }
         }
@@ -142,6 +143,26 @@ fn scenario(id: &str, steps: Vec<Step>) -> Scenario {
     }
 }
 
+/// A call as a scenario has it, ready to be made.
+fn ready_call(step: &Step) -> Option<ReadyCall> {
+    match ready(&scenario("", vec![step.clone()]), "").pop()?.act {
+        Act::Call(call) => Some(*call),
+        _ => None,
+    }
+}
+
+/// What a set with Seq 0 of a key that is gone says of all such keys.
+fn observe(question: &str, key: &str) -> Observe {
+    let refused = Some(Codes::OneOf(vec![code::SEQ_CONFLICT]));
+    let done = KeyExpect { code: Some(Codes::default()), ..KeyExpect::default() };
+    let tombstone = Expect { refused, ..Expect::default() };
+    let reset = Expect { keys: BTreeMap::from([(key.to_owned(), done)]), ..Expect::default() };
+    Observe {
+        reading: question.to_owned(),
+        is: BTreeMap::from([("tombstone".to_owned(), tombstone), ("reset".to_owned(), reset)]),
+    }
+}
+
 /// A case being asked of the model, call by call.
 struct Asked<'a> {
     oracle: &'a Oracle,
@@ -149,7 +170,7 @@ struct Asked<'a> {
     random: Random,
     messages: HashMap<&'static str, Message>,
     memory: Memory,
-    known: BTreeMap<(&'static str, String), KeyKnown>,
+    keys: KnownKeys,
     /// The messages that were called on.
     touched: HashSet<&'static str>,
     /// The clause that the last write of each message speaks for.
@@ -165,7 +186,7 @@ impl<'a> Asked<'a> {
             random: Random::seeded(0),
             messages: HashMap::new(),
             memory: Memory::default(),
-            known: BTreeMap::new(),
+            keys: KnownKeys::new(oracle.gone),
             touched: HashSet::new(),
             last_write: HashMap::new(),
             steps: Vec::new(),
@@ -202,15 +223,14 @@ impl<'a> Asked<'a> {
         if drawn.operation == Operation::Delete && drawn.oddity.is_some_and(Oddity::is_of_many) && refusal(&drawn).is_none() {
             self.call(&FuzzCall { operation: Operation::Set, ..drawn.clone() });
         }
+        if self.call_of_one(&drawn) {
+            return;
+        }
         let mut step = drawn.step();
         if step.call_mut().is_none_or(|call| !self.fit(&drawn, call)) {
             return;
         }
-        let ready = ready(&scenario("", vec![step.clone()]), "");
-        let Some(Act::Call(ready)) = ready.first().map(|step| &step.act) else { return };
-        let Composed { request, sent } =
-            self.oracle.composer().call(ready, &self.messages[drawn.message], &self.memory, &mut self.random);
-        let Some(reply) = decode(&self.answer(&request)).0 else { return };
+        let Some((sent, reply)) = ready_call(&step).and_then(|ready| self.ask(&ready, drawn.message)) else { return };
         let lacks_seq = || (reply.code != 0 && reply.results.is_none()).then(|| ("REQ-12", Codes::OneOf(vec![reply.code])));
         let (clause, expect) = match refusal(&drawn).or_else(lacks_seq) {
             Some((clause, codes)) => {
@@ -220,12 +240,80 @@ impl<'a> Asked<'a> {
             None => self.expected(&drawn, &sent, &reply),
         };
         self.touched.insert(drawn.message);
-        self.learn(&drawn, &sent, &reply);
+        self.learn(drawn.message, drawn.operation, &sent, &reply);
         self.memory.learn(&sent, &reply);
         if let Some(call) = step.call_mut() {
             (call.clause, call.expect) = (Some(clause.to_owned()), expect);
         }
         self.steps.push(step);
+    }
+
+    /// The call put to the model.
+    fn ask(&mut self, ready: &ReadyCall, message: &'static str) -> Option<(Sent, Reply)> {
+        let Composed { request, sent } =
+            self.oracle.composer().call(ready, &self.messages[message], &self.memory, &mut self.random);
+        // Only a clause of level should says how many pairs a message holds.
+        if self.keys.held(message) + sent.kvs.len() > MAX_KVS_PER_MESSAGE {
+            return None;
+        }
+        decode(&self.answer(&request)).0.map(|reply| (sent, reply))
+    }
+
+    fn learn(&mut self, message: &'static str, operation: Operation, sent: &Sent, reply: &Reply) {
+        if reply.code == 0 || reply.results.is_some() {
+            let clause = match operation {
+                Operation::Set => "SET-4",
+                Operation::Delete => "DEL-1",
+                Operation::Clear => "CLR-1",
+            };
+            self.last_write.insert(message, clause);
+            self.keys.learn(message, operation, sent, reply);
+        }
+    }
+
+    /// A member's set of one key, where only by itself it has an outcome that is settled or answers a question.
+    fn call_of_one(&mut self, drawn: &FuzzCall) -> bool {
+        let is_plain = drawn.operation == Operation::Set && drawn.caller.is_member() && drawn.oddity.is_none();
+        if !is_plain || refusal(drawn).is_some() {
+            return false;
+        }
+        let message = drawn.message;
+        let question = |pair: &FuzzPair| self.keys.question(message, &pair.key).filter(|_| pair.seq != Seq::Absent);
+        let is_wrong = |pair: &&FuzzPair| is_of_open_size(pair.seq) && self.keys.of(message, &pair.key) != Some(KeyKnown::Asked);
+        let asks = drawn.pairs.iter().find_map(|pair| question(pair).map(|question| (pair, question)));
+        let wrong = drawn.pairs.iter().find(is_wrong);
+        let Some(pair) = asks.map(|(pair, _)| pair).or(wrong) else { return false };
+        let seq = if asks.is_some() { Seq::Number(0) } else { pair.seq };
+        let mut step = FuzzCall { pairs: vec![FuzzPair { seq, ..pair.clone() }], ..drawn.clone() }.step();
+        let Some(call) = step.call_mut() else { return false };
+        if let Some((pair, question)) = asks {
+            call.observe = Some(observe(question, &pair.key));
+            self.keys.ask(message, &pair.key);
+        } else {
+            let refused = Some(Codes::OneOf(SEQ_OF_OPEN_SIZE.to_vec()));
+            call.expect = Some(Expect { refused, unchanged: self.oracle.can_read_back, ..Expect::default() });
+            call.clause = Some("SEQ-2".to_owned());
+        }
+        self.touched.insert(message);
+        self.steps.push(step);
+        true
+    }
+
+    fn repeat(&mut self, drawn: FuzzRepeat) {
+        let message = drawn.message;
+        let Some(call) = ready_call(&drawn.set()).filter(|_| kind_of(message).takes_pairs()) else { return };
+        let mut rounds = 0;
+        while rounds < drawn.rounds
+            && let Some((sent, reply)) = self.ask(&call.in_round(rounds + 1), message)
+        {
+            self.learn(message, Operation::Set, &sent, &reply);
+            self.memory.learn(&sent, &reply);
+            rounds += 1;
+        }
+        if rounds > 0 {
+            self.touched.insert(message);
+            self.steps.push(FuzzRepeat { rounds, ..drawn }.step());
+        }
     }
 
     /// The call without what would leave open what comes of it; `None` where that is all of it.
@@ -249,7 +337,8 @@ impl<'a> Asked<'a> {
         }
         // One thing wrong at a time: which of two is told is open.
         if call.oddity.is_some() || !is_plain {
-            call.pairs.iter_mut().filter(|pair| pair.seq == Seq::Absent).for_each(|pair| pair.seq = Seq::Latest);
+            let second = call.pairs.iter_mut().filter(|pair| pair.seq == Seq::Absent || is_of_open_size(pair.seq));
+            second.for_each(|pair| pair.seq = Seq::Latest);
         }
         // Of a key named twice it is open which pair counts.
         let mut named: Vec<String> = Vec::new();
@@ -266,8 +355,8 @@ impl<'a> Asked<'a> {
     /// Whether there is a call left.
     fn fit(&self, drawn: &FuzzCall, call: &mut CallStep) -> bool {
         let Some(kvs) = call.kvs.as_mut().filter(|_| drawn.operation != Operation::Clear) else { return true };
-        let known = |key: &str| self.known.get(&(drawn.message, key.to_owned())).copied();
-        let is_live = |kv: &KvSpec| numbered(&kv.key.0, kv.times).all(|key| known(&key) == Some(KeyKnown::Live));
+        let is_live = |kv: &KvSpec| numbered(&kv.key.0, kv.times, 0).all(|key| self.keys.is_live(drawn.message, &key));
+        kvs.iter_mut().filter(|kv| is_of_open_size(kv.seq)).for_each(|kv| kv.seq = Seq::Latest);
         // Below the latest of a key that is not there lies a negative one, of which it is open what comes.
         let negative = kvs.iter_mut().filter(|kv| kv.seq == Seq::Stale && !is_live(kv));
         negative.for_each(|kv| kv.seq = Seq::Number(UNREACHABLE_SEQ));
@@ -277,25 +366,28 @@ impl<'a> Asked<'a> {
         if drawn.operation == Operation::Delete {
             // A key that is not there may fail a delete as a whole, and twenty have to be there to be deleted.
             let has_live = kvs.iter().any(is_live);
-            kvs.retain(|kv| is_live(kv) || !has_live && kv.times.is_none());
+            let is_asked = |kv: &KvSpec| self.keys.of(drawn.message, &kv.key.0) == Some(KeyKnown::Asked);
+            kvs.retain(|kv| is_live(kv) || !has_live && kv.times.is_none() && !is_asked(kv));
         }
         if drawn.caller.is_member() {
-            kvs.retain_mut(|kv| self.fit_seq(kv, known(&kv.key.0)));
+            kvs.retain_mut(|kv| self.fit_seq(drawn.message, kv));
         }
         !kvs.is_empty()
     }
 
     /// Whether it is settled what a member's pair comes to.
-    fn fit_seq(&self, kv: &mut KvSpec, known: Option<KeyKnown>) -> bool {
-        let gone = match known {
-            Some(KeyKnown::Live) => return true,
-            Some(KeyKnown::Open) => return false,
-            Some(KeyKnown::Deleted) => self.oracle.deleted,
-            Some(KeyKnown::Cleared) => self.oracle.cleared,
-            Some(KeyKnown::Told) => Some(Gone::Tombstone),
-            // One that never was is as one without a trace.
-            None => Some(Gone::Reset),
-        };
+    fn fit_seq(&self, message: &'static str, kv: &mut KvSpec) -> bool {
+        let key = &kv.key.0;
+        let known = self.keys.of(message, key);
+        if known == Some(KeyKnown::Live) {
+            // The first Seq of all is surely wrong only where another has followed.
+            let may_be_right = !self.keys.goes_on(message, key) || self.memory.latest(message, key) <= FIRST_SEQ;
+            if kv.seq == Seq::Number(FIRST_SEQ) && may_be_right {
+                kv.seq = Seq::Latest;
+            }
+            return true;
+        }
+        let gone = self.keys.expects(known);
         kv.seq = match (kv.seq, gone) {
             (Seq::Absent, _) => Seq::Absent,
             (Seq::Stale | Seq::Ahead | Seq::Number(1..), _) => Seq::Number(UNREACHABLE_SEQ),
@@ -309,7 +401,7 @@ impl<'a> Asked<'a> {
     /// What a call that was not refused as a whole has to come to, and the clause that says so.
     fn expected(&self, drawn: &FuzzCall, sent: &Sent, reply: &Reply) -> (&'static str, Option<Expect>) {
         let conflicts = || reply.results.iter().flatten().filter(|result| result.code == code::SEQ_CONFLICT);
-        let is_live = |key: &str| self.known.get(&(drawn.message, key.to_owned())) == Some(&KeyKnown::Live);
+        let is_live = |key: &str| self.keys.is_live(drawn.message, key);
         match drawn.operation {
             Operation::Clear if drawn.oddity.is_none() => ("CLR-1", None),
             Operation::Clear => {
@@ -354,72 +446,15 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Notes what became of the keys.
-    fn learn(&mut self, drawn: &FuzzCall, sent: &Sent, reply: &Reply) {
-        if reply.code != 0 && reply.results.is_none() {
-            return;
-        }
-        self.last_write.insert(
-            drawn.message,
-            match drawn.operation {
-                Operation::Set => "SET-4",
-                Operation::Delete => "DEL-1",
-                Operation::Clear => "CLR-1",
-            },
-        );
-        if drawn.operation == Operation::Clear {
-            // Whether a clear takes a tombstone with it is open.
-            let is_left = self.oracle.deleted != Some(Gone::Reset);
-            for ((message, _), known) in &mut self.known {
-                *known = match *known {
-                    was if *message != drawn.message => was,
-                    KeyKnown::Live | KeyKnown::Cleared => KeyKnown::Cleared,
-                    KeyKnown::Deleted if !is_left => KeyKnown::Deleted,
-                    KeyKnown::Deleted | KeyKnown::Told | KeyKnown::Open => KeyKnown::Open,
-                };
-            }
-            return;
-        }
-        for kv in &sent.kvs {
-            let slot = (drawn.message, kv.key.clone());
-            let was = self.known.get(&slot).copied();
-            let result = reply.result(&kv.key).map(|result| result.code);
-            let now = match (drawn.operation, result, was) {
-                (Operation::Set, Some(0), _) => Some(KeyKnown::Live),
-                (Operation::Delete, Some(0), Some(KeyKnown::Live)) => Some(KeyKnown::Deleted),
-                (Operation::Set, Some(code::SEQ_CONFLICT), Some(KeyKnown::Cleared))
-                    if self.oracle.cleared == Some(Gone::Tombstone) =>
-                {
-                    Some(KeyKnown::Told)
-                }
-                // Whether a delete of what is not there counts is open.
-                (Operation::Delete, _, Some(KeyKnown::Deleted)) if self.oracle.deleted != Some(Gone::Reset) => {
-                    Some(KeyKnown::Open)
-                }
-                (Operation::Delete, _, Some(KeyKnown::Cleared)) if self.oracle.cleared != Some(Gone::Reset) => {
-                    Some(KeyKnown::Open)
-                }
-                (Operation::Delete, _, Some(KeyKnown::Told)) => Some(KeyKnown::Open),
-                (_, _, was) => was,
-            };
-            if let Some(now) = now {
-                self.known.insert(slot, now);
-            }
-        }
-    }
-
     // Reading back
 
     fn look(&mut self, message: &'static str) {
-        let asked: Vec<String> = self.known.keys().filter(|(of, _)| *of == message).map(|(_, key)| key.clone()).collect();
+        let asked = self.keys.settled(message);
         if asked.is_empty() || !self.oracle.can_read_back {
             return;
         }
-        let at = &self.messages[message];
-        let body = get_body(at.from.as_deref(), &at.to, &at.msg_key, 0);
-        let request = self.oracle.composer().plain(GET_PATH, Caller::Admin, &body, &mut self.random);
-        let Ok(page) = decode_get(&self.answer(&request), None) else { return };
-        let state = |key: &String| match page.pairs.get(key) {
+        let Some(pairs) = self.pairs(message) else { return };
+        let state = |key: &String| match pairs.get(key) {
             Some((value, _)) if !value.is_empty() => {
                 KeyState::Present { value: Some(Text(value.clone())), seq: Some(SeqExpect::Latest) }
             }
@@ -431,11 +466,21 @@ impl<'a> Asked<'a> {
             keys: asked.iter().map(|key| (key.clone(), state(key))).collect(),
             when: BTreeMap::new(),
         }));
-        // What a read-back tells of a key that is gone is open, and `latest` is what was told last.
-        let gone = self.known.iter_mut().filter(|((of, _), known)| *of == message && **known != KeyKnown::Live);
-        gone.filter(|(_, known)| **known != KeyKnown::Cleared || self.oracle.cleared != Some(Gone::Reset))
-            .filter(|(_, known)| **known != KeyKnown::Deleted || self.oracle.deleted != Some(Gone::Reset))
-            .for_each(|(_, known)| *known = KeyKnown::Open);
+        self.keys.look(message);
+    }
+
+    /// All pairs of a message on the model.
+    fn pairs(&mut self, message: &'static str) -> Option<Pairs> {
+        let mut pages = Pages::default();
+        loop {
+            let at = &self.messages[message];
+            let body = get_body(at.from.as_deref(), &at.to, &at.msg_key, pages.start_seq());
+            let request = self.oracle.composer().plain(GET_PATH, Caller::Admin, &body, &mut self.random);
+            let page = HttpReply { status: 200, body: self.answer(&request), cut: None, coding: None };
+            if let Some(pairs) = pages.take(&Outcome::Replied(page)).ok()? {
+                return Some(pairs);
+            }
+        }
     }
 }
 

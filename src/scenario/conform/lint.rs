@@ -143,6 +143,10 @@ impl Problems<'_, '_> {
                     format!("write 1 to {MOST_PAIRS}"),
                 );
             }
+            if kv.fresh && kv.times.is_none() && !self.is_partial(&place) {
+                let help = "add `times: 20`".to_owned();
+                self.key(&child_path(&place, "fresh"), "only numbered keys can go on from round to round", help);
+            }
         }
         self.expectations(path, call);
     }
@@ -357,5 +361,5 @@ fn sent_keys(call: &CallStep) -> Option<BTreeSet<String>> {
     if is_replaced(LIST, &call.fields, &call.omit) || kvs.iter().any(|kv| is_replaced("Key", &kv.fields, &kv.omit)) {
         return None;
     }
-    Some(kvs.iter().flat_map(|kv| numbered(&kv.key.0, kv.times.map(|times| times.min(MOST_PAIRS)))).collect())
+    Some(kvs.iter().flat_map(|kv| numbered(&kv.key.0, kv.times.map(|times| times.min(MOST_PAIRS)), 0)).collect())
 }

@@ -136,10 +136,11 @@ impl Step {
         }
     }
 
-    /// The clause and the message that it names itself.
+    /// The clause and the message that it names itself; a repetition's are those of its first step.
     pub fn names(&self) -> (Option<&str>, Option<&str>) {
         match (self, self.call()) {
             (Step::Peek(peek), _) => (peek.clause.as_deref(), peek.message.as_deref()),
+            (Step::Repeat(repeat), _) => repeat.steps.first().map_or((None, None), Step::names),
             (_, Some(call)) => (call.clause.as_deref(), call.message.as_deref()),
             (_, None) => (None, None),
         }
@@ -206,6 +207,10 @@ pub struct KvSpec {
     /// Makes this many pairs: `k` becomes `k1`, `k2`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<usize>,
+    /// With `times`, in a call of a repetition: each round goes on where the one before ended. After `k1` to `k20` come `k21` to
+    /// `k40`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub fresh: bool,
     /// Fields of this item, set to any JSON after it was made.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, Json>,
@@ -218,7 +223,8 @@ impl KvSpec {
     /// A pair with nothing odd about it.
     pub fn new(key: &str, value: Option<&str>, seq: Seq) -> KvSpec {
         let value = value.map(|value| Text(value.to_owned()));
-        KvSpec { key: Text(key.to_owned()), value, seq, times: None, fields: BTreeMap::new(), omit: Vec::new() }
+        let (key, fields, omit) = (Text(key.to_owned()), BTreeMap::new(), Vec::new());
+        KvSpec { key, value, seq, times: None, fresh: false, fields, omit }
     }
 }
 

@@ -439,6 +439,7 @@ scenarios:
             "set: { clause: SEQ-3 }",
             "set: { kvs: [{ key: k, times: 2 }], expect: { keys: { k: {} } } }",
             "set: { kvs: [{ key: k, times: 0 }] }",
+            "set: { kvs: [{ key: k, fresh: true }] }",
             "set: { should: { SEQ-2: {} } }",
             "set: { should: { NUM-2: {} } }",
             "set: { observe: { reading: deleted-keys, is: {} } }",
@@ -464,6 +465,7 @@ scenarios:
         6:24 SEQ-3 | there is no clause `SEQ-3` | did you mean `SEQ-1`? There are SEQ-1 to SEQ-2
         6:63 k | the call sends no key `k` | did you mean `k1`?
         6:39 0 | 0 pairs cannot be made | write 1 to 100000
+        6:32 fresh | only numbered keys can go on from round to round | add `times: 20`
         6:26 SEQ-2 | `SEQ-2` is of level must | expect it with `clause: SEQ-2`, or name a clause of level should
         6:26 NUM-2 | there is no clause `NUM-2` | did you mean `NUM-1`?
         6:36 deleted-keys | there is no reading `deleted-keys` | did you mean `deleted-key`?

@@ -2,6 +2,7 @@
 //!
 //! Decides all that the run cannot change, once; what is well-formed but senseless was told before: see [`super::plan`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -56,6 +57,19 @@ pub struct ReadyCall {
 }
 
 impl ReadyCall {
+    /// The call as it is made in this round of a repetition, where rounds count from 1.
+    pub fn in_round(&self, round: usize) -> Cow<'_, ReadyCall> {
+        let is_fresh = |pair: &ReadyPair| pair.fresh;
+        if !self.pairs.iter().flatten().any(is_fresh) {
+            return Cow::Borrowed(self);
+        }
+        let mut call = self.clone();
+        for pair in call.pairs.iter_mut().flatten().filter(|pair| is_fresh(pair)) {
+            pair.made_before = (round - 1) * pair.times.unwrap_or_default();
+        }
+        Cow::Owned(call)
+    }
+
     /// Whether nothing may come of it: then it may be sent again, whatever became of its reply.
     pub fn expects_refusal(&self) -> bool {
         let refused = |expect: &Expect| expect.refused.is_some() || expect.code.as_ref().is_some_and(|codes| !codes.contains(0));
@@ -75,6 +89,9 @@ pub struct ReadyPair {
     pub value: String,
     pub seq: Seq,
     pub times: Option<usize>,
+    /// Whether each round of a repetition has keys of its own; so many were made in the rounds before.
+    pub fresh: bool,
+    pub made_before: usize,
     pub fields: BTreeMap<String, Json>,
     pub omit: Vec<String>,
 }
@@ -138,19 +155,20 @@ impl ReadyCall {
 impl ReadyPair {
     pub fn new(key: &str, value: &str, seq: Seq) -> ReadyPair {
         let (fields, omit) = (BTreeMap::new(), Vec::new());
-        ReadyPair { key: key.to_owned(), value: value.to_owned(), seq, times: None, fields, omit }
+        let (key, value) = (key.to_owned(), value.to_owned());
+        ReadyPair { key, value, seq, times: None, fresh: false, made_before: 0, fields, omit }
     }
 
     /// The key of each pair that it makes.
     pub fn keys(&self) -> impl Iterator<Item = String> {
-        numbered(&self.key, self.times)
+        numbered(&self.key, self.times, self.made_before)
     }
 }
 
-/// `k`, or `k1`, `k2`, … up to `times`.
-pub fn numbered(key: &str, times: Option<usize>) -> impl Iterator<Item = String> {
+/// `k`, or so many of `k1`, `k2`, … as `times` says, after these.
+pub fn numbered(key: &str, times: Option<usize>, after: usize) -> impl Iterator<Item = String> {
     let alone = times.is_none().then(|| key.to_owned());
-    alone.into_iter().chain((1..=times.unwrap_or_default()).map(move |number| format!("{key}{number}")))
+    alone.into_iter().chain((1..=times.unwrap_or_default()).map(move |number| format!("{key}{}", after + number)))
 }
 
 impl Act {
@@ -210,6 +228,8 @@ impl Lowering<'_> {
             value: kv.value.as_ref().map_or_else(|| default_value(operation).to_owned(), |text| text.0.clone()),
             seq: kv.seq,
             times: kv.times,
+            fresh: kv.fresh,
+            made_before: 0,
             fields: kv.fields.clone(),
             omit: kv.omit.clone(),
         };
@@ -309,6 +329,18 @@ mod tests {
         let pairs = call.pairs.as_deref().expect("pairs");
         assert_eq!(pairs[0].keys().collect::<Vec<_>>(), ["k1", "k2"]);
         assert_eq!(pairs[0].value, "w");
+    }
+
+    #[test]
+    fn fresh_keys_go_on_from_round_to_round_and_others_come_again() {
+        let keys = |kv: &str| {
+            let steps = lowered(&format!("{{id: a, title: t, clauses: [A], steps: [set: {{kvs: [{kv}]}}]}}"));
+            let Act::Call(call) = &steps[0].act else { panic!("a call") };
+            let pairs = call.in_round(3).pairs.clone().expect("pairs");
+            pairs.iter().flat_map(ReadyPair::keys).collect::<Vec<_>>()
+        };
+        assert_eq!(keys("{key: k, times: 2, fresh: true}"), ["k5", "k6"]);
+        assert_eq!(keys("{key: k, times: 2}"), ["k1", "k2"]);
     }
 
     #[test]

@@ -4,29 +4,49 @@
 
 mod oddity;
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::conform::text::Seq;
-use super::conform::{CallStep, KvSpec, Step};
+use super::conform::text::{Seq, Text};
+use super::conform::{CallStep, KvSpec, Repeat, Step};
 use super::{Caller, EmbeddedSetup, MessageKind};
 use crate::api::Operation;
+use crate::api::call::MAX_KVS;
+use crate::yaml::span::Span;
 pub use oddity::{ODDITIES, Oddity, OddityAnswer};
 
 /// Steps of a case before the last look at its messages.
 const FEW_STEPS: RangeInclusive<usize> = 1..=12;
 /// What comes only after many calls takes a long case.
 const MANY_STEPS: RangeInclusive<usize> = 24..=48;
+/// What stands around a repetition.
+const STEPS_BEFORE: RangeInclusive<usize> = 0..=2;
+const STEPS_AFTER: RangeInclusive<usize> = 1..=4;
+/// Sets in a repetition: more than a byte counts, and pairs for more than two hundred and fifty of them.
+const MOST_AGAIN: usize = 270;
+const MOST_FRESH: usize = 14;
+/// The message's limit may count requests or pairs: it lets 120 of either through in a minute and leaves room for other calls.
+const BETWEEN_SETS: Duration = Duration::from_millis(500);
+const BETWEEN_FRESH: Duration = Duration::from_secs(10);
 /// Most pairs of a call that no oddity adds to.
 const MOST_PAIRS: usize = 3;
 /// Where 10002 is answered now and then, it is so often.
 const INTERNAL_ERROR_EVERY: u32 = 2;
 /// No key ever gets so far.
 const FAR: i64 = 2_000_000_000;
+/// More than 32 bits hold.
+const WIDE: i64 = 1 << 32;
+
+/// Whether it is open what a Seq of that size is, but for that no key has it.
+pub fn is_of_open_size(seq: Seq) -> bool {
+    matches!(seq, Seq::Number(..0 | WIDE..))
+}
 
 /// The messages of a case: their names, and how likely each is.
 pub const MESSAGES: &[(&str, MessageKind, u32)] = &[
@@ -49,6 +69,7 @@ pub struct FuzzCase {
 #[derive(Clone, Debug)]
 pub enum FuzzStep {
     Call(FuzzCall),
+    Repeat(FuzzRepeat),
     /// Reads back every key that was named before.
     Look(&'static str),
 }
@@ -62,6 +83,14 @@ pub struct FuzzCall {
     pub oddity: Option<&'static Oddity>,
 }
 
+/// Sets by the admin one after another: of one key, or of twenty others each time.
+#[derive(Clone, Copy, Debug)]
+pub struct FuzzRepeat {
+    pub message: &'static str,
+    pub rounds: usize,
+    pub fresh: bool,
+}
+
 #[derive(Clone, Debug)]
 pub struct FuzzPair {
     pub key: String,
@@ -73,6 +102,12 @@ impl FuzzCase {
     /// Steps and pairs, each of which may be left out.
     pub fn parts(&self) -> usize {
         self.steps.iter().map(|step| 1 + step.pairs()).sum()
+    }
+
+    /// How long the target's clock goes on for it.
+    pub fn waits(&self) -> Duration {
+        let repeats = self.steps.iter().filter_map(|step| if let FuzzStep::Repeat(repeat) = step { Some(repeat) } else { None });
+        repeats.map(|repeat| repeat.takes()).sum()
     }
 
     /// The case without one of its parts.
@@ -99,7 +134,7 @@ impl FuzzStep {
     fn pairs(&self) -> usize {
         match self {
             FuzzStep::Call(call) => call.pairs.len(),
-            FuzzStep::Look(_) => 0,
+            FuzzStep::Repeat(_) | FuzzStep::Look(_) => 0,
         }
     }
 }
@@ -125,6 +160,42 @@ impl FuzzCall {
             Some(oddity) => oddity.twist(call, wrap),
             None => wrap(call),
         }
+    }
+}
+
+impl FuzzRepeat {
+    /// The set that is repeated.
+    pub fn set(self) -> Step {
+        let kv = KvSpec::new("k1", Some("v"), Seq::Latest);
+        let fresh = KvSpec { key: Text("n".to_owned()), times: Some(MAX_KVS), fresh: true, ..kv.clone() };
+        let call =
+            FuzzCall { caller: Caller::Admin, message: self.message, operation: Operation::Set, pairs: Vec::new(), oddity: None };
+        let mut step = call.step();
+        if let Some(call) = step.call_mut() {
+            (call.kvs, call.clause) = (Some(vec![if self.fresh { fresh } else { kv }]), Some("SET-2".to_owned()));
+        }
+        step
+    }
+
+    /// As a scenario has it.
+    pub fn step(self) -> Step {
+        Step::Repeat(Repeat {
+            times: self.rounds,
+            steps: vec![self.set()],
+            every: Some(Span(self.every())),
+            until: None,
+            observe: None,
+            limit: None,
+            when: BTreeMap::new(),
+        })
+    }
+
+    fn every(self) -> Duration {
+        if self.fresh { BETWEEN_FRESH } else { BETWEEN_SETS }
+    }
+
+    fn takes(self) -> Duration {
+        self.every().saturating_mul(u32::try_from(self.rounds).unwrap_or(u32::MAX))
     }
 }
 
@@ -158,8 +229,10 @@ pub fn cases(scope: FuzzScope) -> BoxedStrategy<FuzzCase> {
         1 => message().prop_map(FuzzStep::Look),
     ]
     .boxed();
-    let [few, many] = [FEW_STEPS, MANY_STEPS].map(|count| vec(step.clone(), count));
-    (setup, prop_oneof![15 => few, 1 => many], looks)
+    let [few, many, before, after] = [FEW_STEPS, MANY_STEPS, STEPS_BEFORE, STEPS_AFTER].map(|count| vec(step.clone(), count));
+    let long = (before, repeat(message()).prop_map(FuzzStep::Repeat), after)
+        .prop_map(|(before, repeat, after)| before.into_iter().chain([repeat]).chain(after).collect());
+    (setup, prop_oneof![30 => few, 2 => many, 1 => long], looks)
         .prop_map(|(embedded, steps, last_looks)| FuzzCase { embedded, steps, last_looks })
         .boxed()
 }
@@ -186,9 +259,19 @@ fn call(scope: FuzzScope, message: impl Strategy<Value = &'static str>) -> impl 
         .prop_map(|(caller, message, operation, pairs, oddity)| FuzzCall { caller, message, operation, pairs, oddity })
 }
 
+/// Mostly as long as it gets, and shorter only where that is enough.
+fn repeat(message: impl Strategy<Value = &'static str>) -> impl Strategy<Value = FuzzRepeat> {
+    (message, any::<bool>(), 1..=4 * MOST_AGAIN).prop_map(|(message, fresh, rounds)| {
+        let most = if fresh { MOST_FRESH } else { MOST_AGAIN };
+        FuzzRepeat { message, rounds: rounds.min(most), fresh }
+    })
+}
+
 fn pair() -> impl Strategy<Value = FuzzPair> {
-    let seq = [(10, Seq::Latest), (2, Seq::Stale), (2, Seq::Ahead), (2, Seq::Number(0)), (1, Seq::Number(FAR)), (1, Seq::Absent)];
-    (text(&["k1", "k2", "k3"], odd_keys()), text(&["v", "w", "x"], odd_values()), weighted(seq.into_iter()))
+    let named = [(20, Seq::Latest), (4, Seq::Stale), (4, Seq::Ahead), (2, Seq::Absent)];
+    let numbers = [(4, 0), (2, FAR), (4, 1), (1, -1), (1, WIDE)].map(|(weight, number)| (weight, Seq::Number(number)));
+    let seq = named.into_iter().chain(numbers);
+    (text(&["k1", "k2", "k3"], odd_keys()), text(&["v", "w", "x"], odd_values()), weighted(seq))
         .prop_map(|(key, value, seq)| FuzzPair { key, value, seq })
 }
 
@@ -234,6 +317,24 @@ mod tests {
     fn what_no_oddity_spoils_is_lawful() {
         assert!(odd_keys().iter().all(|key| (1..=MAX_KEY_BYTES).contains(&key.len())));
         assert!(odd_values().iter().all(|value| (1..=MAX_VALUE_BYTES).contains(&value.len())));
+    }
+
+    #[test]
+    fn a_long_case_is_drawn_now_and_then_and_shrinks_to_few_rounds() {
+        let (mut runner, mut longest) = (TestRunner::deterministic(), BTreeMap::new());
+        for _ in 0..400 {
+            let mut tree = cases(all()).new_tree(&mut runner).expect("a case");
+            let repeat = |case: &FuzzCase| {
+                case.steps.iter().find_map(|step| if let FuzzStep::Repeat(repeat) = step { Some(*repeat) } else { None })
+            };
+            let Some(FuzzRepeat { rounds, fresh, .. }) = repeat(&tree.current()) else { continue };
+            let most = longest.entry(fresh).or_insert(rounds);
+            *most = rounds.max(*most);
+            // As long as another step is left, the repetition is.
+            while tree.simplify() && repeat(&tree.current()).is_some_and(|repeat| repeat.rounds > 1) {}
+            assert!(repeat(&tree.current()).is_none_or(|repeat| repeat.rounds == 1));
+        }
+        assert_eq!(longest, BTreeMap::from([(false, MOST_AGAIN), (true, MOST_FRESH)]));
     }
 
     fn all() -> FuzzScope {

@@ -16,6 +16,8 @@ pub const APP: u64 = 1_400_000_000;
 pub const ADMIN: &str = "administrator";
 pub const SENDER: &str = "s";
 const RECIPIENT: &str = "r";
+/// The message of a history that has but one.
+pub const MSG_KEY: &str = "1_2_3";
 /// A Seq that no key reaches, so that a set with it only reads.
 const UNREACHABLE: i64 = 1_000_000;
 

@@ -1,7 +1,7 @@
 //! The judge of races against two others, which know nothing of it: one that tries all orders, and the checker of `todc-utils`.
 //! Both carry the calls out on the model itself.
 
-use msgext::api::{Extension, KeyResult, MemberCalls, Operation, Reply, code};
+use msgext::api::{Extension, KeyResult, MemberCalls, Operation, Reply};
 use msgext::history::Identity;
 use msgext::judge::race::is_explained;
 use msgext::judge::race::raced::RacedHistory;
@@ -9,70 +9,15 @@ use msgext::judge::race::register::Assumed;
 use msgext::model::Rules;
 use msgext::model::contents::Contents;
 use msgext::random::Random;
-use todc_utils::linearizability::WGLChecker;
-use todc_utils::linearizability::history::{Action, History};
 use todc_utils::specifications::Specification;
 
-use super::history::{ADMIN, APP, Made, Shape, empty, exchanges, lawful, operator};
+use super::checker::{OnTheModel, accepts, completions};
+use super::history::{ADMIN, MSG_KEY, Made, Shape, empty, exchanges, lawful};
 
 const HISTORIES: usize = 100_000;
-const MSG_KEY: &str = "1_2_3";
-
-/// A message on the model, and calls that have to get the replies that they got.
-struct OnTheModel;
-
-impl Specification for OnTheModel {
-    type State = Contents;
-    type Operation = Made;
-
-    fn init() -> Contents {
-        empty(MSG_KEY)
-    }
-
-    fn apply(made: &Made, before: &Contents) -> (bool, Contents) {
-        let mut contents = before.clone();
-        let reply = contents.apply(&Rules::default(), APP, &operator(made.by_member), &made.call);
-        (made.reply.as_ref().is_none_or(|told| same(told, &reply)), contents)
-    }
-}
-
-/// What a key was told matters, not the words. Which Seq a refusal shows of a key that was never set is left open (SEQ-12).
-fn same(told: &Reply, right: &Reply) -> bool {
-    let shows_none = |result: &KeyResult| result.code == code::SEQ_CONFLICT && result.extension.value.is_empty();
-    let is_same = |(told, right): (&KeyResult, &KeyResult)| {
-        told == right || shows_none(told) && shows_none(right) && right.extension.seq == 0
-    };
-    let [of_told, of_right] = [told, right].map(|reply| reply.results.as_deref().unwrap_or_default());
-    told.code == right.code && of_told.len() == of_right.len() && of_told.iter().zip(of_right).all(is_same)
-}
-
-/// Calls without a reply came, or did not: every choice is a history of its own.
-fn completions(made: &[Made]) -> Vec<Vec<Made>> {
-    let mut all = vec![Vec::new()];
-    for one in made {
-        let with = |history: &Vec<Made>| history.iter().cloned().chain([one.clone()]).collect();
-        let came: Vec<Vec<Made>> = all.iter().map(with).collect();
-        all = if one.reply.is_some() { came } else { all.into_iter().chain(came).collect() };
-    }
-    all
-}
 
 fn by_checker(made: &[Made]) -> bool {
-    completions(made).into_iter().any(|made| {
-        if made.is_empty() {
-            return true;
-        }
-        let end = made.iter().map(|one| one.received).max().unwrap_or_default() + 1;
-        let mut actions = Vec::new();
-        for (process, one) in made.iter().enumerate() {
-            actions.push((one.sent, 0, process, Action::Call(one.clone())));
-            let received = if one.reply.is_some() { one.received } else { end };
-            actions.push((received, 1, process, Action::Response(one.clone())));
-        }
-        actions.sort_by_key(|(time, kind, process, _)| (*time, *kind, *process));
-        let actions = actions.into_iter().map(|(.., process, action)| (process, action)).collect();
-        WGLChecker::<OnTheModel>::is_linearizable(History::from_actions(actions))
-    })
+    completions(made).any(accepts::<OnTheModel>)
 }
 
 /// Tries every order that the times allow.

@@ -1,7 +1,1 @@
-//! Races: the judge against others, and the command against endpoints that lose atomicity.
 
-mod command;
-pub(crate) mod history;
-mod judges;
-mod names;
-mod recorded;
