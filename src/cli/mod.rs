@@ -1,6 +1,7 @@
 //! Arguments, progress, exit codes; the only floor that prints.
 
 mod check;
+mod compare;
 mod conduct;
 pub mod embedded;
 mod exit;
@@ -49,6 +50,7 @@ enum Command {
     Race(Box<race::RaceArgs>),
     Fuzz(Box<fuzz::FuzzArgs>),
     Limits(Box<limits::LimitsArgs>),
+    Compare(compare::CompareArgs),
     Judge(judge::JudgeArgs),
     Mutants(mutants::MutantsArgs),
     Serve(Box<serve::ServeArgs>),
@@ -67,6 +69,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Mutants(args) => mutants::run(&args),
         Command::Race(args) => race::run(&args),

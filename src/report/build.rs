@@ -79,6 +79,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         histories: Vec::new(),
         fuzz: None,
         mutants: None,
+        compare: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The report as Markdown, for a pull request or the summary page of a pipeline.
 
+mod compare;
+
 use std::io;
 
 use super::failure::{self, FailureGroup, some_of};
@@ -16,6 +18,9 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     writeln!(out, "# msgext {}: {}\n\n{}\n", report.command, report.verdict.word(), text(&report.reason))?;
     if let Some(mutants) = &report.mutants {
         return matrix(out, mutants);
+    }
+    if let Some(compare) = &report.compare {
+        return compare::write(out, compare);
     }
     let totals = &report.totals;
     writeln!(out, "| target | scenarios | clauses | requests | retries | seed |\n|---|---|---|--:|--:|--:|")?;

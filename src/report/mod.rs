@@ -5,6 +5,7 @@
 
 mod bound;
 pub mod build;
+pub mod compare;
 pub mod curl;
 pub mod failure;
 pub mod fuzz;
@@ -89,6 +90,8 @@ pub struct Report {
     pub fuzz: Option<fuzz::Fuzz>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutants: Option<mutants::Mutants>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<compare::Compare>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,6 +2,7 @@
 
 mod blame;
 mod cli;
+mod compare;
 mod conduct;
 mod faults;
 mod foreign;
