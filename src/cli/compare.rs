@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::conduct::{close, now};
 use super::exit::{Exit, Failure};
-use super::files;
 use super::number::whole;
 use super::output::OutputArgs;
 use super::terminal::width;
+use super::{files, github};
 use crate::judge::compare::compare;
 use crate::judge::compare::history::histories;
 use crate::judge::compare::metric::{Tolerance, Tolerances};
@@ -67,7 +67,7 @@ pub fn run(args: &CompareArgs) -> Result<Exit, Failure> {
     };
     let outputs = args.output.prepare("compare")?;
     if let Some(compare) = &report.compare {
-        let _ = text::summary(&mut anstream::stderr().lock(), &report, compare, width());
+        github::tell(|err| text::summary(err, &report, compare, width()));
     }
     close(outputs, &report, Vec::new(), true)
 }

@@ -7,6 +7,7 @@ pub mod embedded;
 mod exit;
 mod files;
 mod fuzz;
+mod github;
 mod history;
 mod judge;
 mod limits;

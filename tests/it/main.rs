@@ -7,6 +7,7 @@ mod conduct;
 mod faults;
 mod foreign;
 mod fuzz;
+mod gate;
 mod hostile;
 mod interrupts;
 mod limits;

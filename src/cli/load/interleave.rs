@@ -43,7 +43,7 @@ pub struct InterleaveArgs {
     /// How often the plan is sent to each [default: 5]
     #[arg(long, value_name = "N", requires = "interleave", value_parser = whole::<u32>(1, 1000))]
     rounds: Option<u32>,
-    /// By how much a metric of the second may be worse, as `msgext compare` has it
+    /// By how much a metric of the second may be worse, as msgext compare has it
     #[arg(long, value_name = "METRIC=SHARE", requires = "interleave", value_delimiter = ',')]
     max_regression: Vec<Tolerance>,
 }

@@ -9,6 +9,8 @@ pub mod conformance;
 pub mod history;
 pub mod metric;
 pub mod permute;
+#[cfg(test)]
+mod simulation;
 mod student;
 
 use std::collections::BTreeMap;
@@ -244,7 +246,7 @@ fn listed(whys: &[String]) -> String {
 }
 
 fn shifted(shift: &Shift) -> String {
-    format!("{} {}: was {}, is {}", shift.kind.word(), shift.id, shift.was, shift.is)
+    format!("{} {}: {} (before: {})", shift.kind.word(), shift.id, shift.is, shift.was)
 }
 
 impl MetricComparison {
@@ -287,5 +289,6 @@ pub fn outcome(verdict: Overall, needed: Option<usize>) -> String {
 
 /// A ratio as people are told it: `+12.1 %`.
 pub fn percent(ratio: f64) -> String {
-    format!("{:+.1} %", (ratio - 1.0) * 100.0)
+    // What rounds to nothing has no sign: 0 is added to lose one.
+    format!("{:+.1} %", ((ratio - 1.0) * 1000.0).round() / 10.0 + 0.0)
 }

@@ -56,7 +56,7 @@ fn checks(comparison: &Comparison) -> Vec<CheckEntry> {
         comparison.shifts.iter().filter(|shift| shift.decides && shift.verdict != Overall::Pass).map(|shift| CheckEntry {
             name: format!("{} {} is as it was", shift.kind.word(), shift.id),
             holds: holds(shift.verdict),
-            actual: format!("was {}, is {}", shift.was, shift.is),
+            actual: format!("{} (before: {})", shift.is, shift.was),
         });
     metrics.chain(shifts).collect()
 }

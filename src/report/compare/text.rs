@@ -35,7 +35,7 @@ pub fn section(out: &mut dyn io::Write, compare: &Compare, width: Option<usize>)
                 Overall::Inconclusive => ("?", YELLOW),
             };
             let aside = if change.decides { "" } else { " (does not decide)" };
-            let told = printable(&format!("{} {}: was {}, is {}{aside}", change.kind, change.name, change.was, change.is));
+            let told = printable(&format!("{} {}: {} (before: {}){aside}", change.kind, change.name, change.is, change.was));
             writeln!(out, "  {style}{mark}{style:#} {told}")?;
         }
     }
@@ -103,4 +103,46 @@ fn series(out: &mut dyn io::Write, series: &SeriesEntry, width: Option<usize>) -
         std::iter::once(whole).chain(changes).collect::<Vec<_>>()
     });
     TextTable::new(rows).write(out, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::text::is_printable;
+    use crate::report::fixture::{self, comparison, plain};
+
+    fn shown(text: &str) -> String {
+        plain(|out| summary(out, &fixture::report(), &comparison(text), None))
+    }
+
+    #[test]
+    fn what_changed_stands_first_and_each_metric_has_its_bounds_and_what_became_of_it() {
+        insta::assert_snapshot!(shown(""), @r"
+        target: a before, b now
+        Changed
+          ✗ clause SEQ-1: does not hold (before: holds)
+          ? clause MSG-3: unknown: lost (before: holds) (does not decide)
+          ✓ mutant 101 bytes: holds (before: does not hold)
+        Load
+                      base     new      change   bounds             limit
+          throughput  200.0/s  199.9/s  +0.0 %   -0.1 % to +0.0 %   -5.0 %  within
+          p99         1.00 ms  1.10 ms  +10.0 %  +6.0 % to +14.0 %  +5.0 %  worse
+          p99.9       2.00 ms  2.10 ms  +5.0 %   none               +5.0 %  open: try 12 of each
+          cpu         50.0 µs  51.0 µs  +2.0 %   none
+          2 runs against 1 run; each bound holds in 95 % of cases
+          ! c.json: the generator was late
+        History
+          p99  1.20 ms in the newest of 2 runs
+               +20.0 % in commit-8              from 1.00 ms to 1.20 ms, p 1.0e-4
+
+        FAIL 1 broken clause: SEQ-3
+        ");
+    }
+
+    #[test]
+    fn a_hostile_text_cannot_steer_the_terminal() {
+        let text = shown("\u{1b}[2J\r\n::error::x\u{202e}");
+        assert!(text.chars().all(|character| is_printable(character) || character == '\n'), "{text}");
+        assert_eq!(text.lines().count(), shown("").lines().count(), "{text}");
+    }
 }

@@ -54,3 +54,52 @@ fn series(out: &mut dyn io::Write, series: &SeriesEntry) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{comparison, plain};
+
+    #[test]
+    fn each_change_and_each_metric_is_a_row() {
+        insta::assert_snapshot!(plain(|out| write(out, &comparison(""))), @r"
+        - target: a before, b now
+
+        ## Changed
+
+        | what | | was | is | |
+        |---|---|---|---|---|
+        | clause | SEQ-1 | holds | does not hold | **worse** |
+        | clause | MSG-3 | holds | unknown: lost | does not decide |
+        | mutant | 101 bytes | does not hold | holds | better |
+
+        ## Load
+
+        | | base | new | change | 95 % bounds | limit | |
+        |---|--:|--:|--:|---|--:|---|
+        | throughput | 200.0/s | 199.9/s | +0.0 % | -0.1 % to +0.0 % | -5.0 % | within |
+        | p99 | 1.00 ms | 1.10 ms | +10.0 % | +6.0 % to +14.0 % | +5.0 % | worse |
+        | p99.9 | 2.00 ms | 2.10 ms | +5.0 % | none | +5.0 % | open: try 12 of each |
+        | cpu | 50.0 µs | 51.0 µs | +2.0 % | none |  |  |
+
+        ## Doubts
+
+        - c.json: the generator was late
+
+        ## History of 2 runs
+
+        | metric | changed in | before | after | change |
+        |---|---|--:|--:|--:|
+        | p99 | commit-8 | 1.00 ms | 1.20 ms | +20.0 % |
+        ");
+    }
+
+    #[test]
+    fn a_hostile_text_stays_in_its_cell() {
+        let rows = |text: &str| plain(|out| write(out, &comparison(text)));
+        let hostile = rows("|<script>\n# x");
+        assert!(!hostile.contains("<script>") && hostile.lines().count() == rows("").lines().count(), "{hostile}");
+        let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+        assert!(hostile.lines().zip(rows("").lines()).all(|(line, plain)| cells(line) == cells(plain)), "{hostile}");
+    }
+}
