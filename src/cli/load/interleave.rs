@@ -125,8 +125,7 @@ fn interleaved(
     let [base, new] = [&*a, &*b].map(|side| reports(conduct, source, side));
     let [of_base, of_new] = [&base, &new].map(|side| side.iter().map(compared).collect::<Vec<_>>());
     let tolerances = Tolerances::new(&args.interleave.max_regression);
-    let mut comparison = compare_rounds(&of_base, &of_new, &tolerances, conduct.seed);
-    comparison.doubts.extend(cut_short.clone());
+    let comparison = compare_rounds(&of_base, &of_new, &tolerances, conduct.seed, cut_short.clone());
     let found = b.ground.ground.found;
     let mut facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, cut_short);
     facts.target = name;
@@ -156,7 +155,7 @@ fn reports(conduct: &Conduct, source: &SourceFile, side: &Interleaved<'_>) -> Ve
         let mut facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, None);
         facts.target.clone_from(&side.named.name);
         let report = build::build(&spec::bundled(), &facts, source, measured, &judge(measured), &side.named.secrets());
-        NamedReport { name: format!("round {round}"), report }
+        NamedReport { name: format!("round {round} of {}", side.named.name), report }
     };
     (1..).zip(&side.runs).map(report).collect()
 }

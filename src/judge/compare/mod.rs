@@ -104,12 +104,20 @@ const MOST_NEEDED: usize = 1000;
 pub fn compare(base: &[ComparedRun], new: &[ComparedRun], tolerances: &Tolerances, seed: u64) -> Comparison {
     let is_single = base.len() == 1 && new.len() == 1;
     let unit = if is_single { ComparedUnit::Second } else { ComparedUnit::Run };
-    of_unit(unit, base, new, tolerances, seed)
+    of_unit(unit, base, new, tolerances, seed).doubted()
 }
 
-/// Compares as many runs of each side, of which each two were made one after the other.
-pub fn compare_rounds(base: &[ComparedRun], new: &[ComparedRun], tolerances: &Tolerances, seed: u64) -> Comparison {
-    of_unit(ComparedUnit::Round, base, new, tolerances, seed)
+/// Compares as many runs of each side, of which each two were made one after the other; `cut_short` says why there are no more.
+pub fn compare_rounds(
+    base: &[ComparedRun],
+    new: &[ComparedRun],
+    tolerances: &Tolerances,
+    seed: u64,
+    cut_short: Option<String>,
+) -> Comparison {
+    let mut comparison = of_unit(ComparedUnit::Round, base, new, tolerances, seed);
+    comparison.doubts.extend(cut_short);
+    comparison.doubted()
 }
 
 fn of_unit(unit: ComparedUnit, base: &[ComparedRun], new: &[ComparedRun], tolerances: &Tolerances, seed: u64) -> Comparison {
@@ -217,6 +225,17 @@ fn needed_to_settle(unit: ComparedUnit, gap: f64, deviation: f64, runs: usize) -
 }
 
 impl Comparison {
+    /// Of figures that cannot be trusted nothing follows: what looks slow may be the generator's own doing.
+    fn doubted(mut self) -> Comparison {
+        if !self.doubts.is_empty() {
+            self.metrics
+                .iter_mut()
+                .filter(|metric| metric.limit.is_some())
+                .for_each(|metric| metric.verdict = Overall::Inconclusive);
+        }
+        self
+    }
+
     /// What it comes to, and one line that says why.
     pub fn overall(&self) -> (Overall, String) {
         let of = |verdict: Overall| {
@@ -229,7 +248,7 @@ impl Comparison {
         if !worse.is_empty() {
             return (Overall::Fail, listed(&worse));
         }
-        let open: Vec<String> = self.doubts.iter().cloned().chain(of(Overall::Inconclusive)).collect();
+        let open = if self.doubts.is_empty() { of(Overall::Inconclusive) } else { self.doubts.clone() };
         if !open.is_empty() {
             return (Overall::Inconclusive, listed(&open));
         }
@@ -291,4 +310,61 @@ pub fn outcome(verdict: Overall, needed: Option<usize>) -> String {
 pub fn percent(ratio: f64) -> String {
     // What rounds to nothing has no sign: 0 is added to lose one.
     format!("{:+.1} %", ((ratio - 1.0) * 1000.0).round() / 10.0 + 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(values: &[f64]) -> Vec<ComparedRun> {
+        let figures = |value: &f64| RunFigures { values: [(Metric::P99, *value)].into(), ..RunFigures::default() };
+        values.iter().map(|value| ComparedRun { figures: Some(figures(value)), ..ComparedRun::default() }).collect()
+    }
+
+    fn of_p99(base: &[f64], new: &[f64]) -> Comparison {
+        compare(&runs(base), &runs(new), &Tolerances::new(&["p99=5%".parse().unwrap()]), 1)
+    }
+
+    #[test]
+    fn it_fails_only_beyond_the_limit_passes_only_within_and_else_says_how_many_runs_would_settle_it() {
+        let base = [1000.0, 1003.0, 998.0, 1001.0];
+        let of = |by: f64, scatter: f64| of_p99(&base, &[by - scatter, by + scatter, by - scatter / 2.0, by + scatter / 2.0]);
+        assert_eq!(of(1100.0, 3.0).overall().0, Overall::Fail);
+        assert_eq!((of(1000.0, 3.0).overall().0, of(900.0, 3.0).overall().0), (Overall::Pass, Overall::Pass));
+        let open = of(1070.0, 60.0);
+        let needed = open.metrics[0].needed.unwrap();
+        assert!(open.overall().0 == Overall::Inconclusive && (5..200).contains(&needed), "{needed}");
+        // The nearer to the limit, the more it takes.
+        assert!(of(1060.0, 60.0).metrics[0].needed.unwrap() > needed);
+        let few = of_p99(&base[..2], &[1200.0, 1201.0]);
+        assert_eq!((few.overall().0, few.metrics[0].low), (Overall::Inconclusive, None));
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_blames_nobody_and_passes_nobody() {
+        let tolerances = Tolerances::new(&["p99=5%".parse().unwrap()]);
+        for new in [[1200.0, 1201.0, 1202.0, 1203.0], [1000.0, 1001.0, 1002.0, 1003.0]] {
+            let mut late = runs(&new);
+            late[0].figures.as_mut().unwrap().doubts.push("the generator was late".to_owned());
+            let base = runs(&[1000.0, 1001.0, 1002.0, 1003.0]);
+            assert_eq!(
+                compare(&base, &late, &tolerances, 1).overall(),
+                (Overall::Inconclusive, "the generator was late".to_owned())
+            );
+        }
+        let cut = compare_rounds(&runs(&[1.0; 5]), &runs(&[2.0; 5]), &tolerances, 1, Some("cut short".to_owned()));
+        assert_eq!(cut.overall().0, Overall::Inconclusive);
+        assert_eq!(compare_rounds(&runs(&[1.0; 5]), &runs(&[2.0; 5]), &tolerances, 1, None).overall().0, Overall::Fail);
+    }
+
+    #[test]
+    fn fewer_accepted_calls_a_second_are_worse_and_more_are_not() {
+        let of = |new: f64| {
+            let figures = |value: f64| RunFigures { values: [(Metric::Throughput, value)].into(), ..RunFigures::default() };
+            let run = |value: f64| ComparedRun { figures: Some(figures(value)), ..ComparedRun::default() };
+            let side = |value: f64| (0..4).map(|place| run(value + f64::from(place) / 10.0)).collect::<Vec<_>>();
+            compare(&side(200.0), &side(new), &Tolerances::new(&["throughput=5%".parse().unwrap()]), 1).overall().0
+        };
+        assert_eq!((of(180.0), of(199.0), of(250.0)), (Overall::Fail, Overall::Pass, Overall::Pass));
+    }
 }

@@ -12,6 +12,9 @@ use crate::report::table::{DIM, TextTable};
 use crate::report::text::{GREEN, RED, YELLOW, heading, verdict};
 use crate::verdict::Overall;
 
+/// Doubts that are told; all of them are in the JSON.
+const MOST_DOUBTS: usize = 5;
+
 /// Everything of a comparison. `width` is the terminal's, where there is one.
 pub fn summary(out: &mut dyn io::Write, report: &Report, compare: &Compare, width: Option<usize>) -> io::Result<()> {
     section(out, compare, width)?;
@@ -51,10 +54,13 @@ pub fn section(out: &mut dyn io::Write, compare: &Compare, width: Option<usize>)
         };
         writeln!(out, "  {DIM}{of}; each bound holds in 95 % of cases{DIM:#}")?;
     }
-    for doubt in &compare.doubts {
+    for doubt in compare.doubts.iter().take(MOST_DOUBTS) {
         writeln!(out, "  {YELLOW}!{YELLOW:#} {}", printable(doubt))?;
     }
-    Ok(())
+    match compare.doubts.len().saturating_sub(MOST_DOUBTS) {
+        0 => Ok(()),
+        more => writeln!(out, "  {DIM}and {more} more doubts{DIM:#}"),
+    }
 }
 
 fn row(metric: &MetricEntry) -> [String; 7] {
