@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Exit, Failure, say, told};
+use super::github;
 use super::number::whole;
 use super::output::{OutputArgs, Outputs};
 use super::target::{Named, TargetArgs};
@@ -27,7 +28,7 @@ pub struct ConductArgs {
     /// Repeats a run's random choices
     #[arg(long, value_name = "N", value_parser = whole::<u64>(0, u64::MAX), help_heading = NO_HEADING)]
     seed: Option<u64>,
-    /// Shows no progress
+    /// Shows no progress; of a run no more than its verdict
     #[arg(long, short, help_heading = NO_HEADING)]
     pub quiet: bool,
     #[command(flatten)]
@@ -50,6 +51,8 @@ pub struct Conduct {
     pub runtime: Runtime,
     /// Set by the first Ctrl-C, SIGTERM or SIGHUP.
     pub stop: Stop,
+    /// Nobody wants to be told more than the verdict.
+    pub is_terse: bool,
     command: &'static str,
     /// Since 1970.
     started: Duration,
@@ -64,7 +67,7 @@ impl Conduct {
         let runtime = runtime()?;
         let stop = Stop::default();
         runtime.block_on(async { listen(&stop) });
-        Ok(Conduct { named, seed, runtime, stop, command, started, outputs })
+        Ok(Conduct { named, seed, runtime, stop, is_terse: false, command, started, outputs })
     }
 
     /// What a report says of this run itself.
@@ -108,12 +111,12 @@ impl Conduct {
     ) -> Result<Exit, Failure> {
         let is_tested = could_not_test.is_none();
         if is_tested {
-            let _ = tell(&mut anstream::stderr().lock(), report);
+            github::tell(|err| tell(err, report));
         }
         let could_not_test =
             could_not_test.map(|Failure { exit, message }| Failure { exit, message: self.secrets().scrub(&message) });
         let failures: Vec<Failure> = could_not_test.into_iter().chain(unwritten).collect();
-        close(self.outputs, report, failures, is_tested)
+        close(self.outputs, report, failures, is_tested && !self.is_terse)
     }
 
     fn secrets(&self) -> Secrets {
@@ -121,12 +124,13 @@ impl Conduct {
     }
 }
 
-/// Writes the reports, and tells what went wrong, and where they are if anything was tested. The exit code follows from the report,
+/// Writes the reports, and tells what went wrong, and where they are if that is wanted. The exit code follows from the report,
 /// or from the last failure.
-pub fn close(outputs: Outputs, report: &Report, mut failures: Vec<Failure>, is_tested: bool) -> Result<Exit, Failure> {
+pub fn close(outputs: Outputs, report: &Report, mut failures: Vec<Failure>, tells_where: bool) -> Result<Exit, Failure> {
     let folder = outputs.folder().display().to_string();
     failures.extend(outputs.write(report));
-    if is_tested {
+    failures.extend(github::publish(report));
+    if tells_where {
         say(format_args!("reports: {}", printable(&folder)));
     }
     let last = failures.pop();

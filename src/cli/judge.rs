@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::conduct::{close, now};
 use super::exit::{Exit, Failure, say};
-use super::files;
 use super::output::OutputArgs;
 use super::target::member_calls;
 use super::terminal::width;
+use super::{files, github};
 use crate::history::Identity;
 use crate::judge::race::judge;
 use crate::judge::race::raced::RacedHistory;
@@ -67,7 +67,7 @@ pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
             say(format_args!("\n{}", printable(&report.target)));
         }
         if let Some(race) = &report.race {
-            let _ = text::summary(&mut anstream::stderr().lock(), report, race, width());
+            github::tell(|err| text::summary(err, report, race, width()));
         }
     }
     if others > 0 {
@@ -75,7 +75,7 @@ pub fn run(args: &JudgeArgs) -> Result<Exit, Failure> {
     }
     let report = together(reports).ok_or_else(|| Failure::usage("there is no file to judge"))?;
     if report.histories.len() > 1 {
-        let _ = verdict(&mut anstream::stderr().lock(), &report);
+        github::tell(|err| verdict(err, &report));
     }
     close(outputs, &report, failures, true)
 }

@@ -1,11 +1,13 @@
 //! Arguments, progress, exit codes; the only floor that prints.
 
 mod check;
+mod compare;
 mod conduct;
 pub mod embedded;
 mod exit;
 mod files;
 mod fuzz;
+mod github;
 mod history;
 mod judge;
 mod learnt;
@@ -50,6 +52,7 @@ enum Command {
     Race(Box<race::RaceArgs>),
     Fuzz(Box<fuzz::FuzzArgs>),
     Limits(Box<limits::LimitsArgs>),
+    Compare(compare::CompareArgs),
     Judge(judge::JudgeArgs),
     Mutants(mutants::MutantsArgs),
     Serve(Box<serve::ServeArgs>),
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Mutants(args) => mutants::run(&args),
         Command::Race(args) => race::run(&args),

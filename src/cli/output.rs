@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Failure;
 use super::files::Output;
-use crate::report::{Report, json, junit, markdown};
+use crate::report::{Report, badge, json, junit, markdown};
 
 type Renderer = fn(&mut dyn Write, &Report) -> io::Result<()>;
 
@@ -24,6 +24,9 @@ pub struct OutputArgs {
     /// Writes the Markdown report here too
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Writes a badge here, as an endpoint of shields.io has it
+    #[arg(long, value_name = "FILE")]
+    badge: Option<PathBuf>,
 }
 
 impl OutputArgs {
@@ -37,8 +40,12 @@ impl OutputArgs {
         let folder = self.folder(command);
         let kept: [(&str, Renderer); 3] =
             [("report.json", json::write), ("report.md", markdown::write), ("junit.xml", junit::write)];
-        let asked: [(&Option<PathBuf>, Renderer); 3] =
-            [(&self.json, json::write), (&self.markdown, markdown::write), (&self.junit, junit::write)];
+        let asked: [(&Option<PathBuf>, Renderer); 4] = [
+            (&self.json, json::write),
+            (&self.markdown, markdown::write),
+            (&self.junit, junit::write),
+            (&self.badge, badge::write),
+        ];
         let kept = kept.into_iter().map(|(name, render)| (folder.join(name), render));
         let all = kept.chain(asked.into_iter().filter_map(|(path, render)| path.clone().map(|path| (path, render))));
         let files = all.map(|(path, render)| Output::prepare(&path).map(|file| (file, render))).collect::<Result<_, _>>()?;

@@ -27,7 +27,7 @@ pub const KEY_VARIABLE: &str = "MSGEXT_SECRET_KEY";
 /// How long one exchange may take, where nothing else is said.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Target")]
 pub struct TargetArgs {
     /// Where the calls go: http://HOST:PORT, a target file, or a region of the service (china, singapore, korea, japan,
@@ -87,6 +87,11 @@ impl Named {
 impl TargetArgs {
     pub fn is_embedded(&self) -> bool {
         self.target.is_none()
+    }
+
+    /// The same for another target.
+    pub fn at(&self, target: &str) -> TargetArgs {
+        TargetArgs { target: Some(target.to_owned()), ..self.clone() }
     }
 
     /// Answers that the target has to give, where flags ask for any.

@@ -1,5 +1,6 @@
 //! History or measurement in, findings and verdicts out: pure judges. Never a socket, a clock or a print.
 
+pub mod compare;
 pub mod conform;
 pub mod fuzz;
 pub(crate) mod limiter;

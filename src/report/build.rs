@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::bound;
 use super::secrets::{MASK, Secrets};
 use super::{
-    AgainstEntry, ClauseEntry, ContradictionEntry, Counts, ExchangeEntry, FilePlace, FindingEntry, Report, ScenarioEntry, Totals,
-    VERSION, VerdictWord, curl,
+    AgainstEntry, ClauseEntry, ContradictionEntry, Counts, ExchangeEntry, FilePlace, FindingEntry, FlakyEntry, Report,
+    ScenarioEntry, Totals, VERSION, VerdictWord, curl,
 };
 use crate::api::reply::MOST_KEPT_BYTES;
 use crate::history::{self, Cut, Outcome};
+use crate::judge::conform::flaky::Flaky;
 use crate::judge::conform::summary::{self, Sighting, Summary};
 use crate::scenario::conform::plan::Planned;
 use crate::spec::{Level, Profile, Spec};
@@ -71,6 +72,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         readings: BTreeMap::new(),
         pinned: BTreeMap::new(),
         contradictions: Vec::new(),
+        flaky: Vec::new(),
         scenarios: Vec::new(),
         checks: Vec::new(),
         load: None,
@@ -79,6 +81,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         histories: Vec::new(),
         fuzz: None,
         mutants: None,
+        compare: None,
     }
 }
 
@@ -125,6 +128,7 @@ pub fn build(
         clauses,
         readings: summary.readings.clone(),
         pinned: facts.pinned.clone(),
+        flaky: summary.flaky.iter().map(wavering).collect(),
         contradictions: summary.contradictions.iter().map(|contradicted| contradiction(planned, contradicted)).collect(),
         scenarios,
         ..begun("run", &facts.facts, &secrets)
@@ -145,6 +149,16 @@ pub fn scenario(spec: &Spec, planned: &Planned, outcome: &ScenarioOutcome, secre
         elapsed_ms: milliseconds(outcome.elapsed),
         place: place(planned, &planned.place),
     }
+}
+
+fn wavering(flaky: &Flaky) -> FlakyEntry {
+    let Flaky { scenario, passed, failed, unknown } = flaky;
+    FlakyEntry { scenario: scenario.clone(), passed: *passed, failed: *failed, unknown: *unknown }
+}
+
+/// What a scenario sent and was told: a shell line that repeats each call, and the exchange.
+pub fn exchanges(outcome: &ScenarioOutcome, secrets: &Secrets) -> Vec<(String, ExchangeEntry)> {
+    outcome.exchanges.iter().map(|sent| (curl::line(&sent.request, secrets), exchange(sent, secrets))).collect()
 }
 
 fn unreached(planned: &Planned, incomplete: Option<&str>) -> ScenarioOutcome {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_yaml::with::singleton_map_recursive;
 
+use super::compare::{Compare, ComparedEntry, MetricEntry, SeriesChange, SeriesEntry, SeriesMetric, ShiftEntry};
 use super::load::CheckEntry;
 use super::{AgainstEntry, ContradictionEntry, Facts, FilePlace, Report, RunFacts, build};
 use crate::api::HttpRequest;
@@ -13,7 +14,7 @@ use crate::history::{Exchange, HttpReply, Outcome};
 use crate::judge::conform::summary::summarise;
 use crate::scenario::conform::plan::Planned;
 use crate::spec::{Profile, Spec};
-use crate::verdict::{Finding, Observation, RequestCount, ScenarioOutcome, Verdict};
+use crate::verdict::{Finding, Observation, Overall, RequestCount, ScenarioOutcome, Verdict};
 use crate::yaml::source::SourceFile;
 
 pub(super) const FILE: &str = "scenarios/conformance/seq.yaml";
@@ -91,6 +92,61 @@ pub(super) fn many(scenarios: usize) -> Report {
     let planned: Vec<Planned> = ids.iter().map(|id| planned(id, "SEQ-3")).collect();
     let outcomes: Vec<ScenarioOutcome> = ids.iter().map(|id| failed(id, "SEQ-3", "1", "0")).collect();
     built(&planned, &outcomes)
+}
+
+/// A comparison, one of each, with a text of somebody else's at the end of everything that may hold one.
+pub(super) fn comparison(text: &str) -> Compare {
+    let told = |own: &str| format!("{own}{text}");
+    let run = |name: &str| ComparedEntry {
+        name: told(name),
+        target: told("http://127.0.0.1/"),
+        generator: "msgext 0.1.0".to_owned(),
+        started: "2023-11-14T22:13:20Z".to_owned(),
+        verdict: Overall::Pass,
+        values: [("p99".to_owned(), 1000.0)].into(),
+    };
+    let shift = |kind: &str, name: &str, was: &str, is: &str, verdict, decides| {
+        let [kind, was, is] = [kind, was, is].map(str::to_owned);
+        ShiftEntry { kind, name: told(name), was: format!("{was}{text}"), is: format!("{is}{text}"), verdict, decides }
+    };
+    let metric = |name: &str, [base, new]: [f64; 2], bounds: Option<[f64; 2]>, limit: Option<f64>, verdict, needed| MetricEntry {
+        name: name.to_owned(),
+        base,
+        new,
+        ratio: new / base,
+        low: bounds.map(|[low, _]| low),
+        high: bounds.map(|[_, high]| high),
+        p: None,
+        limit,
+        verdict,
+        needed,
+    };
+    let change = SeriesChange { run: told("commit-8"), before: 1000.0, after: 1200.0, ratio: 1.2, p: 0.000_1 };
+    let values = vec![1000.0, 1200.0];
+    let series = SeriesMetric { name: "p99".to_owned(), values, changes: vec![change], verdict: Some(Overall::Fail) };
+    Compare {
+        unit: "run".to_owned(),
+        base: vec![run("a.json"), run("b.json")],
+        new: vec![run("c.json")],
+        notes: vec![told("target: a before, b now")],
+        doubts: vec![told("c.json: the generator was late")],
+        changes: vec![
+            shift("clause", "SEQ-1", "holds", "does not hold", Overall::Fail, true),
+            shift("clause", "MSG-3", "holds", "unknown: lost", Overall::Inconclusive, false),
+            shift("mutant", "101 bytes", "does not hold", "holds", Overall::Pass, true),
+        ],
+        metrics: vec![
+            metric("throughput", [200.0, 199.9], Some([0.999, 1.0]), Some(0.95), Some(Overall::Pass), None),
+            metric("p99", [1000.0, 1100.0], Some([1.06, 1.14]), Some(1.05), Some(Overall::Fail), None),
+            metric("p99.9", [2000.0, 2100.0], None, Some(1.05), Some(Overall::Inconclusive), Some(12)),
+            metric("cpu", [50.0, 51.0], None, None, None, None),
+        ],
+        history: Some(SeriesEntry {
+            file: told("h.jsonl"),
+            runs: vec![told("commit-7"), told("commit-8")],
+            metrics: vec![series],
+        }),
+    }
 }
 
 /// What a renderer writes, without its colours.

@@ -23,6 +23,7 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     }
     for (file, scenarios) in by_file {
         let mut suite = TestSuite::new(printable(file));
+        suite.extra.insert("file".into(), printable(file).into());
         suite.set_time(Duration::from_millis(scenarios.iter().map(|scenario| scenario.elapsed_ms).sum()));
         suite.add_test_cases(scenarios.into_iter().map(|scenario| test_case(report, scenario)));
         junit.add_test_suite(suite);
@@ -41,8 +42,24 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     if junit.failures + junit.errors == 0 {
         junit.add_test_suites(undecided(report));
     }
-    junit.serialize(&mut *out).map_err(io::Error::other)?;
-    writeln!(out)
+    // Of any time zone, as the schemas have it: this one is UTC.
+    let timestamp = report.started.trim_end_matches('Z');
+    junit.test_suites.iter_mut().for_each(|suite| drop(suite.extra.insert("timestamp".into(), timestamp.into())));
+    let xml = junit.to_string().map_err(io::Error::other)?;
+    writeln!(out, "{}", without_skipped(&xml))
+}
+
+/// The whole has no count of what was skipped: the schemas of Jenkins and of Surefire know it of a suite alone.
+fn without_skipped(xml: &str) -> String {
+    let end = xml.find("<testsuites").and_then(|start| xml[start..].find('>').map(|length| start + length)).unwrap_or(0);
+    let (whole, suites) = xml.split_at(end);
+    match whole.split_once(" skipped=\"") {
+        Some((before, after)) => {
+            let after = after.split_once('"').map_or("", |(_, after)| after);
+            format!("{before}{after}{suites}")
+        }
+        None => xml.to_owned(),
+    }
 }
 
 fn test_case(report: &Report, scenario: &ScenarioEntry) -> TestCase {
@@ -60,8 +77,15 @@ fn test_case(report: &Report, scenario: &ScenarioEntry) -> TestCase {
         status.set_type(first.clause.as_str()).set_message(line(first)).set_description(lines(&deciding));
     } else if let Some(why) = &scenario.why {
         status.set_message(printable(why));
+        if scenario.verdict == VerdictWord::Unknown {
+            status.set_type(scenario.verdict.word());
+        }
     }
     let mut case = TestCase::new(printable(&scenario.id), status);
+    case.extra.insert("file".into(), printable(&scenario.place.file).into());
+    if let Some(line) = scenario.place.line {
+        case.extra.insert("line".into(), line.to_string().into());
+    }
     case.set_classname(printable(&scenario.place.file)).set_time(Duration::from_millis(scenario.elapsed_ms));
     if !others.is_empty() {
         case.set_system_out(format!("not decisive:\n{}", lines(&others)));
@@ -76,7 +100,7 @@ fn checked(check: &CheckEntry) -> TestCase {
         None => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
     if check.holds != Some(true) {
-        status.set_message(printable(&format!("it is {}", check.actual)));
+        status.set_type("check").set_message(printable(&format!("it is {}", check.actual)));
     }
     let mut case = TestCase::new(printable(&check.name), status);
     case.set_classname("checks");
@@ -99,7 +123,7 @@ fn undecided(report: &Report) -> Option<TestSuite> {
         Overall::Inconclusive => NonSuccessKind::Error,
     };
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(printable(&report.reason));
+    status.set_type(report.verdict.word()).set_message(printable(&report.reason));
     let mut suite = TestSuite::new("verdict");
     suite.add_test_case(TestCase::new(report.command.as_str(), status));
     Some(suite)
@@ -133,9 +157,9 @@ mod tests {
     fn verdicts_become_failure_error_skipped_and_nothing() {
         insta::assert_snapshot!(plain(|out| write(out, &fixture::report())), @r#"
         <?xml version="1.0" encoding="UTF-8"?>
-        <testsuites name="msgext run" tests="6" skipped="2" failures="1" errors="1" time="12.345">
-            <testsuite name="scenarios/conformance/seq.yaml" tests="6" skipped="2" errors="1" failures="1" time="0.120">
-                <testcase name="seq-grows" classname="scenarios/conformance/seq.yaml" time="0.020">
+        <testsuites name="msgext run" tests="6" failures="1" errors="1" time="12.345">
+            <testsuite name="scenarios/conformance/seq.yaml" tests="6" skipped="2" errors="1" failures="1" time="0.120" file="scenarios/conformance/seq.yaml" timestamp="2023-11-14T22:13:20">
+                <testcase name="seq-grows" classname="scenarios/conformance/seq.yaml" time="0.020" file="scenarios/conformance/seq.yaml">
                     <failure message="SEQ-3: k1.Seq: expected 1, got 0" type="SEQ-3">SEQ-3: k1.Seq: expected 1, got 0
           Seq grows by one with every successful set.
           at scenarios/conformance/seq.yaml:5:9
@@ -147,7 +171,7 @@ mod tests {
           after a retry
         </failure>
                 </testcase>
-                <testcase name="at-most-300" classname="scenarios/conformance/seq.yaml" time="0.020">
+                <testcase name="at-most-300" classname="scenarios/conformance/seq.yaml" time="0.020" file="scenarios/conformance/seq.yaml">
                     <system-out>not decisive:
         LIMIT-9: k1.Seq: expected 23004, got 0
           A message holds at most 300 pairs.
@@ -160,14 +184,14 @@ mod tests {
           after a retry
         </system-out>
                 </testcase>
-                <testcase name="delete-first" classname="scenarios/conformance/seq.yaml" time="0.020"/>
-                <testcase name="lost" classname="scenarios/conformance/seq.yaml" time="0.020">
-                    <error message="no reply within the time-out"/>
+                <testcase name="delete-first" classname="scenarios/conformance/seq.yaml" time="0.020" file="scenarios/conformance/seq.yaml"/>
+                <testcase name="lost" classname="scenarios/conformance/seq.yaml" time="0.020" file="scenarios/conformance/seq.yaml">
+                    <error message="no reply within the time-out" type="unknown"/>
                 </testcase>
-                <testcase name="by-member" classname="scenarios/conformance/seq.yaml" time="0.020">
+                <testcase name="by-member" classname="scenarios/conformance/seq.yaml" time="0.020" file="scenarios/conformance/seq.yaml">
                     <skipped message="--member-calls none"/>
                 </testcase>
-                <testcase name="by-other" classname="scenarios/conformance/seq.yaml" time="0.020">
+                <testcase name="by-other" classname="scenarios/conformance/seq.yaml" time="0.020" file="scenarios/conformance/seq.yaml">
                     <skipped message="--member-calls none"/>
                 </testcase>
             </testsuite>
@@ -193,8 +217,8 @@ mod tests {
     fn a_verdict_that_no_case_shows_is_a_case_and_a_pass_is_none() {
         let bare = Report { scenarios: Vec::new(), reason: "nobody answers".to_owned(), ..fixture::report() };
         let of = |verdict| plain(|out| write(out, &Report { verdict, ..bare.clone() }));
-        assert!(of(Overall::Inconclusive).contains(r#"<error message="nobody answers"/>"#));
-        assert!(of(Overall::Fail).contains(r#"<failure message="nobody answers"/>"#));
+        assert!(of(Overall::Inconclusive).contains(r#"<error message="nobody answers" type="inconclusive"/>"#));
+        assert!(of(Overall::Fail).contains(r#"<failure message="nobody answers" type="fail"/>"#));
         assert!(!of(Overall::Pass).contains("nobody answers"));
         assert!(!plain(|out| write(out, &fixture::report())).contains(r#"name="verdict""#));
     }

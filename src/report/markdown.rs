@@ -1,5 +1,7 @@
 //! The report as Markdown, for a pull request or the summary page of a pipeline.
 
+mod compare;
+
 use std::io;
 
 use super::failure::{self, FailureGroup, some_of};
@@ -17,10 +19,13 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     if let Some(mutants) = &report.mutants {
         return matrix(out, mutants);
     }
+    if let Some(compare) = &report.compare {
+        return compare::write(out, compare);
+    }
     let totals = &report.totals;
     writeln!(out, "| target | scenarios | clauses | requests | retries | seed |\n|---|---|---|--:|--:|--:|")?;
     let (target, requests, retries) = (code(&report.target), totals.requests, totals.retries);
-    writeln!(out, "| {target} | {} | {} | {requests} | {retries} | {} |", totals.scenarios, totals.clauses, report.seed)?;
+    writeln!(out, "| {target} | {} | {} | {requests} | {retries} | {} |", report.told_scenarios(), totals.clauses, report.seed)?;
 
     if let Some(load) = &report.load {
         figures(out, load)?;
@@ -52,6 +57,10 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
             writeln!(out, "- {}: {}", text(&contradiction.clause), text(&contradiction.to_string()))?;
         }
     }
+    if !report.flaky.is_empty() {
+        writeln!(out, "\n## Flaky\n")?;
+    }
+    report.flaky.iter().try_for_each(|flaky| writeln!(out, "- {}", text(&flaky.to_string())))?;
     whys(out, "Unknown", report, VerdictWord::Unknown)?;
     whys(out, "Skipped", report, VerdictWord::Skipped)?;
     if !report.readings.is_empty() {
@@ -216,7 +225,7 @@ mod tests {
 
         | target | scenarios | clauses | requests | retries | seed |
         |---|---|---|--:|--:|--:|
-        | `https://console.tim.qq.com` | 1 passed, 2 failed, 1 unknown, 2 skipped | 1 passed, 2 failed, 1 skipped | 7 | 1 | 42 |
+        | `https://console.tim.qq.com` | 1 passed, 1 failed, 1 unknown, 2 skipped, 1 failed on a should clause only | 1 passed, 2 failed, 1 skipped | 7 | 1 | 42 |
 
         ## Failures
 

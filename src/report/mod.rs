@@ -3,8 +3,11 @@
 //! [`Report`] has types of its own, so that the JSON stays the same when the inside changes. Nothing here prints or knows
 //! the time, and no secret gets in: see [`secrets`].
 
+pub mod annotations;
+pub mod badge;
 mod bound;
 pub mod build;
+pub mod compare;
 pub mod curl;
 pub mod failure;
 pub mod fuzz;
@@ -71,6 +74,9 @@ pub struct Report {
     /// Question to the answer that was required.
     pub pinned: BTreeMap<String, String>,
     pub contradictions: Vec<ContradictionEntry>,
+    /// Scenarios whose repetitions differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flaky: Vec<FlakyEntry>,
     /// Of a load run, its phases.
     pub scenarios: Vec<ScenarioEntry>,
     /// What a load plan asked to hold.
@@ -89,6 +95,8 @@ pub struct Report {
     pub fuzz: Option<fuzz::Fuzz>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutants: Option<mutants::Mutants>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<compare::Compare>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -106,6 +114,16 @@ pub struct Counts {
     pub pass: usize,
     pub fail: usize,
     pub skipped: usize,
+    pub unknown: usize,
+}
+
+/// What the repetitions of one scenario came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Flaky")]
+pub struct FlakyEntry {
+    pub scenario: String,
+    pub passed: usize,
+    pub failed: usize,
     pub unknown: usize,
 }
 
@@ -232,9 +250,27 @@ pub struct FilePlace {
 }
 
 impl Report {
+    /// The scenarios by what became of them, as every format counts them: one that fails no more than what should hold stands apart.
+    pub fn told_scenarios(&self) -> String {
+        let is_aside = |scenario: &&ScenarioEntry| {
+            !scenario.findings.is_empty() && scenario.findings.iter().all(|finding| !self.decides(finding))
+        };
+        let aside = self.scenarios.iter().filter(|scenario| scenario.verdict == VerdictWord::Fail).filter(is_aside).count();
+        let counts = Counts { fail: self.totals.scenarios.fail.saturating_sub(aside), ..self.totals.scenarios.clone() };
+        if aside == 0 { counts.to_string() } else { format!("{counts}, {aside} failed on a should clause only") }
+    }
+
     /// Whether a finding decides the verdict.
     pub fn decides(&self, finding: &FindingEntry) -> bool {
         self.strict || finding.level != Level::Should
+    }
+}
+
+/// `seq-grows: 3 passed, 1 failed`
+impl std::fmt::Display for FlakyEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts = Counts { pass: self.passed, fail: self.failed, unknown: self.unknown, skipped: 0 };
+        write!(f, "{}: {counts}", self.scenario)
     }
 }
 

@@ -28,6 +28,19 @@ pub fn scenario(out: &mut dyn io::Write, scenario: &ScenarioEntry, texts: &Texts
     failure::of_scenario(scenario).iter().try_for_each(|failure| in_full(out, failure, texts, width))
 }
 
+/// A scenario that passed, with what it sent and was told.
+pub fn passed(out: &mut dyn io::Write, id: &str, exchanges: &[(String, ExchangeEntry)]) -> io::Result<()> {
+    writeln!(out, "{GREEN}pass{GREEN:#} {}", printable(id))?;
+    exchanges.iter().try_for_each(|(curl, exchange)| {
+        if curl.len() > MAX_CURL_BYTES {
+            writeln!(out, "  {DIM}a curl line of {} bytes{DIM:#}", curl.len())?;
+        } else {
+            writeln!(out, "  {curl}")?;
+        }
+        writeln!(out, "  {DIM}reply{DIM:#} {}", reply(exchange))
+    })
+}
+
 /// Every failure that decides, each once.
 pub fn failures(out: &mut dyn io::Write, report: &Report, texts: &Texts, width: Option<usize>) -> io::Result<()> {
     all(out, &failure::of_report(report, true), texts, width)
@@ -45,6 +58,10 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, texts: &Texts, width: O
         for contradiction in &report.contradictions {
             writeln!(out, "  {}: {}", contradiction.clause, printable(&contradiction.to_string()))?;
         }
+    }
+    if !report.flaky.is_empty() {
+        heading(out, "Flaky")?;
+        report.flaky.iter().try_for_each(|flaky| writeln!(out, "  {}", printable(&flaky.to_string())))?;
     }
     whys(out, "Unknown", report, VerdictWord::Unknown)?;
     whys(out, "Skipped", report, VerdictWord::Skipped)?;
@@ -143,7 +160,7 @@ fn totals(out: &mut dyn io::Write, report: &Report, width: Option<usize>) -> io:
     let totals = &report.totals;
     let (seconds, tenths) = (report.elapsed_ms / 1000, report.elapsed_ms % 1000 / 100);
     let rows = [
-        ("scenarios", totals.scenarios.to_string()),
+        ("scenarios", report.told_scenarios()),
         ("clauses", totals.clauses.to_string()),
         ("requests", format!("{}, {} of them retries, in {seconds}.{tenths} s", totals.requests, totals.retries)),
         ("target", report.target.clone()),
@@ -200,7 +217,7 @@ mod tests {
         Readings
           deleted-key  reset
         Totals
-          scenarios  1 passed, 2 failed, 1 unknown, 2 skipped
+          scenarios  1 passed, 1 failed, 1 unknown, 2 skipped, 1 failed on a should clause only
           clauses    1 passed, 2 failed, 1 skipped
           requests   7, 1 of them retries, in 12.3 s
           target     https://console.tim.qq.com

@@ -618,7 +618,9 @@ fn list_names_tags_for_filters_and_mutants_for_serve() {
 
 #[test]
 fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
-    for command in ["", "run", "load", "race", "fuzz", "limits", "mutants", "serve", "list", "check", "schema", "usersig"] {
+    for command in [
+        "", "run", "load", "race", "fuzz", "limits", "compare", "judge", "mutants", "serve", "list", "check", "schema", "usersig",
+    ] {
         for help in ["-h", "--help"] {
             let args: Vec<&str> = [command, help].into_iter().filter(|word| !word.is_empty()).collect();
             let shown = msgext(None, &args).exits(0).stdout;
@@ -700,7 +702,7 @@ fn no_output_of_a_run_holds_the_key_or_a_signature() {
     let serve = Serve::start_with_key(SECRET, &["--app-limit", "none", "--fault", "garbage:9"]);
     let usersig = serve.fact("usersig");
     assert!(has_secret(usersig) && has_secret(&format!("?usersig={usersig}&")) && !has_secret("usersig=***"));
-    let args = serve.run(&["--fast", "--rate", "none", "--json", "copy.json"]);
+    let args = serve.run(&["--fast", "--rate", "none", "--json", "copy.json", "--verbose"]);
     holds_no_secret(&msgext(Some(SECRET), &args).exits(1));
     holds_no_secret(&msgext(Some(SECRET), &run_at(&gone(), &[])).exits(3));
     // A target that answers with whatever it was sent.

@@ -2,10 +2,12 @@
 
 mod blame;
 mod cli;
+mod compare;
 mod conduct;
 mod faults;
 mod foreign;
 mod fuzz;
+mod gate;
 mod hostile;
 mod interrupts;
 mod limits;

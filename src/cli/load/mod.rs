@@ -1,5 +1,6 @@
 //! `msgext load`: open-loop load, every reply judged.
 
+pub mod interleave;
 pub mod metrics;
 pub mod plan;
 pub mod progress;
@@ -37,6 +38,7 @@ use crate::scenario::load::check::Check;
 use crate::scenario::load::lint::LONGEST_PLAN;
 use crate::scenario::load::{Plan, Rate};
 use crate::spec;
+use interleave::InterleaveArgs;
 use metrics::Metrics;
 use plan::PlanArgs;
 use watch::Watch;
@@ -51,6 +53,8 @@ pub struct LoadArgs {
     plan: PlanArgs,
     #[command(flatten)]
     search: SearchArgs,
+    #[command(flatten)]
+    interleave: InterleaveArgs,
     /// Threads that send; as many as the plan needs if left out
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 1024), help_heading = NO_HEADING)]
     threads: Option<u32>,
@@ -128,6 +132,9 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     if let Some(threads) = args.threads.filter(|threads| *threads > parts.get()) {
         let why = "each needs a connection and a message of its own, and there are not so many of both";
         return Err(Failure::usage(format!("--threads {threads}: {why} ({parts})")));
+    }
+    if let Some(targets) = args.interleave.targets() {
+        return interleave::run(args, targets, &plan, &source);
     }
     let conduct = Conduct::begin("load", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
     let log = Output::prepare(&args.conduct.output.folder("load").join("intervals.hlog"))?;

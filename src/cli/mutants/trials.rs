@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::embedded;
 use crate::cli::race::{SERVING, unlimited};
-use crate::drive::conform::{self, ConformOptions};
+use crate::drive::conform::{self, ConformOptions, SIDE_BY_SIDE};
 use crate::drive::fuzz::{self, FuzzOptions};
 use crate::drive::ground::Ground;
 use crate::drive::race;
@@ -190,8 +190,15 @@ impl<'a> Trials<'a> {
     }
 
     async fn conform(&self, plan: &[Planned], rules: &Rules) -> Result<(Summary, Vec<ScenarioOutcome>), Untried> {
-        let options =
-            ConformOptions { rate: None, fast: false, fail_fast: false, strict: false, keeps_exchanges: false, seed: self.seed };
+        let options = ConformOptions {
+            rate: None,
+            fast: false,
+            fail_fast: false,
+            strict: false,
+            jobs: SIDE_BY_SIDE,
+            keeps_exchanges: false,
+            seed: self.seed,
+        };
         let (target, place) = (embedded::target(), embedded::place(rules.clone()));
         let run = conform::run(&self.spec, plan, &target, &place, &options, self.stop, &|_| {}).await;
         let run = run.map_err(|error| error.to_string())?;

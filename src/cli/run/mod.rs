@@ -2,8 +2,9 @@
 
 mod progress;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use progress::RunProgress;
 
@@ -17,18 +18,21 @@ use crate::cli::rate::{RequestRate, request_rate};
 use crate::cli::target::Named;
 use crate::cli::terminal::width;
 use crate::cli::{embedded, files};
-use crate::drive::conform::{self, ConformOptions, Event};
+use crate::drive::conform::{self, ConformOptions, Event, SIDE_BY_SIDE};
 use crate::drive::stop::Stop;
 use crate::judge::conform::summary::summarise;
 use crate::judge::text::{counted, printable};
 use crate::random::Random;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::{self, Texts};
-use crate::report::{Facts, Report, RunFacts, build, curl, text};
+use crate::report::{Facts, Report, RunFacts, VerdictWord, build, curl, text};
 use crate::scenario::conform::filter::Filter;
-use crate::scenario::conform::plan::{self, Planned};
+use crate::scenario::conform::plan::{self, Partition, Planned};
 use crate::spec::{self, Spec};
 use crate::verdict::ScenarioOutcome;
+
+/// Of a report.
+const MOST_REPORT_BYTES: u64 = 256 << 20;
 
 /// Checks a target against the documentation, scenario by scenario
 #[derive(Debug, clap::Args)]
@@ -52,6 +56,18 @@ pub struct RunArgs {
     /// Runs every scenario so many times
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u16>(1, u16::MAX.into()))]
     repeat: u16,
+    /// Scenarios that run at the same time [default: 16]
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(1, 256))]
+    jobs: Option<u16>,
+    /// Runs one of several equal parts of the scenarios, as in 1/4, for as many machines
+    #[arg(long, value_name = "PART/PARTS")]
+    partition: Option<Partition>,
+    /// Runs only what failed, or was unknown, in the newest run of --out
+    #[arg(long)]
+    rerun_failed: bool,
+    /// Shows what passing scenarios sent and were told, too
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
     /// Runs the scenarios in a random order
     #[arg(long)]
     shuffle: bool,
@@ -81,10 +97,16 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     args.history.only_on_a_target(args.conduct.target.is_embedded())?;
     let texts = snippet::texts(&plan);
-    let conduct = Conduct::begin("run", &args.conduct.output, named, seed)?;
+    let mut conduct = Conduct::begin("run", &args.conduct.output, named, seed)?;
+    conduct.is_terse = args.conduct.quiet;
     let history = args.history.prepare()?;
-    let (report, could_not_test, unwritten) = conform(&spec, &plan, &conduct, &options, &texts, (args.conduct.quiet, history));
+    let (report, could_not_test, unwritten) =
+        conform(&spec, &plan, &conduct, &options, &texts, (args.conduct.quiet, args.verbose, history));
+    let is_terse = conduct.is_terse;
     conduct.finish(&report, could_not_test, unwritten, |err, report| {
+        if is_terse {
+            return text::verdict(err, report);
+        }
         text::failures(err, report, &texts, width())?;
         text::summary(err, report, &texts, width())
     })
@@ -110,11 +132,38 @@ fn plan(args: &RunArgs, spec: &Spec, seed: u64) -> Result<Vec<Planned>, Failure>
     if planned.is_empty() {
         return Err(Failure::usage("no scenario is left to run: --filter admits none; `msgext list` shows what there is"));
     }
+    if args.rerun_failed {
+        let failed = failed_before(&args.conduct.output.folder("run").join("report.json"))?;
+        planned.retain(|planned| failed.contains(&planned.id));
+        if planned.is_empty() {
+            return Err(Failure::usage("no scenario is left to run: none of those that failed in the newest run is among these"));
+        }
+    }
+    if let Some(partition) = args.partition {
+        planned = partition.of(planned);
+        if planned.is_empty() {
+            return Err(Failure::usage("no scenario is left to run: --partition has more parts than there are scenarios"));
+        }
+    }
     let mut planned = plan::repeat(&planned, usize::from(args.repeat));
     if args.shuffle {
         Random::seeded(seed).shuffle(&mut planned);
     }
     Ok(planned)
+}
+
+/// The scenarios that did not pass in the run of this report.
+fn failed_before(path: &Path) -> Result<BTreeSet<String>, Failure> {
+    let wrong = |why: &str| Failure::usage(format!("--rerun-failed: {}: {why}", path.display()));
+    if !files::is_there(path) {
+        return Err(wrong("there is no run before this one"));
+    }
+    let (_, text) = files::read_up_to(path, MOST_REPORT_BYTES)?;
+    let report: Report =
+        serde_json::from_str(&text).map_err(|error| wrong(&format!("it is no report of this msgext: {error}")))?;
+    let failed = report.scenarios.iter().filter(|scenario| matches!(scenario.verdict, VerdictWord::Fail | VerdictWord::Unknown));
+    let failed: BTreeSet<String> = failed.map(|scenario| plan::repeated(&scenario.id).to_owned()).collect();
+    if failed.is_empty() { Err(wrong("nothing failed in it")) } else { Ok(failed) }
 }
 
 fn options(args: &RunArgs, seed: u64) -> Result<ConformOptions, Failure> {
@@ -125,6 +174,7 @@ fn options(args: &RunArgs, seed: u64) -> Result<ConformOptions, Failure> {
         fast: args.fast,
         fail_fast: args.fail_fast,
         strict: args.strict,
+        jobs: args.jobs.map_or(SIDE_BY_SIDE, usize::from),
         keeps_exchanges: args.history.is_given(),
         seed,
     })
@@ -137,10 +187,10 @@ fn conform(
     conduct: &Conduct,
     options: &ConformOptions,
     texts: &Texts<'_>,
-    (quiet, history): (bool, Option<Output>),
+    (quiet, verbose, history): (bool, bool, Option<Output>),
 ) -> (Report, Option<Failure>, Option<Failure>) {
     let Named { target, place, name, pinned, .. } = &conduct.named;
-    let progress = RunProgress::new(spec, plan.len(), texts, &conduct.named, quiet);
+    let progress = RunProgress::new(spec, plan.len(), texts, &conduct.named, (quiet, verbose));
     let events = |event: Event<'_>| progress.show(&event);
     let result = conduct.runtime.block_on(conform::run(spec, plan, target, place, options, &conduct.stop, &events));
     progress.end();

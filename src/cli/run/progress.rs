@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::cli::exit::say;
+use crate::cli::github;
 use crate::cli::target::Named;
 use crate::cli::terminal::{Screen, TELLS_EVERY, bar_length, bars, fitted, room, width};
 use crate::drive::conform::Event;
@@ -31,6 +32,8 @@ pub struct RunProgress<'a> {
     texts: &'a Texts<'a>,
     named: &'a Named,
     screen: Screen,
+    /// Shows what passed, too.
+    verbose: bool,
     /// Where nothing can be drawn a thread tells how it goes, until this is gone.
     _told: Option<Sender<()>>,
 }
@@ -52,7 +55,13 @@ impl<'a> RunProgress<'a> {
     /// Failures shown as they come; the end repeats them all.
     const MOST_TOLD: usize = 5;
 
-    pub fn new(spec: &'a Spec, scenarios: usize, texts: &'a Texts<'a>, named: &'a Named, quiet: bool) -> RunProgress<'a> {
+    pub fn new(
+        spec: &'a Spec,
+        scenarios: usize,
+        texts: &'a Texts<'a>,
+        named: &'a Named,
+        (quiet, verbose): (bool, bool),
+    ) -> RunProgress<'a> {
         let screen = Screen::of_stderr(quiet);
         let bars = bars(screen);
         let style = |template: &str| ProgressStyle::with_template(template).expect("a template without a mistake");
@@ -66,7 +75,7 @@ impl<'a> RunProgress<'a> {
         running.enable_steady_tick(Duration::from_millis(100));
         let state = Arc::default();
         let told = (screen == Screen::Dumb).then(|| tell_now_and_then(Arc::clone(&state), scenarios));
-        RunProgress { spec, bars, total, running, state, texts, named, screen, _told: told }
+        RunProgress { spec, bars, total, running, state, texts, named, screen, verbose, _told: told }
     }
 
     /// Takes in an event of the run.
@@ -89,6 +98,11 @@ impl<'a> RunProgress<'a> {
                     if state.told <= RunProgress::MOST_TOLD {
                         self.bars.suspend(|| self.tell(planned, outcome));
                     }
+                }
+                if self.verbose && outcome.verdict == Verdict::Pass {
+                    let secrets = Secrets::new(&self.named.secrets(), slice::from_ref(outcome));
+                    let exchanges = build::exchanges(outcome, &secrets);
+                    self.bars.suspend(|| github::tell(|err| text::passed(err, &outcome.id, &exchanges)));
                 }
                 self.total.inc(1);
                 let room = room();

@@ -20,8 +20,8 @@ use crate::verdict::{RequestCount, ScenarioOutcome, Verdict};
 use crate::yaml::rate::Rate;
 use walk::walk;
 
-/// Scenarios that run at the same time.
-const SIDE_BY_SIDE: usize = 16;
+/// Scenarios that run at the same time, where nothing else is said.
+pub const SIDE_BY_SIDE: usize = 16;
 
 /// What the user chose of a run.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct ConformOptions {
     pub fail_fast: bool,
     /// `should` clauses decide too.
     pub strict: bool,
+    /// Scenarios that run at the same time.
+    pub jobs: usize,
     /// Keeps every exchange, and not only those that a finding shows.
     pub keeps_exchanges: bool,
     pub seed: u64,
@@ -100,7 +102,7 @@ pub async fn run(
     // Whatever uses up the app's own limit goes last, and alone.
     let (together, alone): (Vec<_>, Vec<_>) = plan.iter().enumerate().partition(|(_, planned)| !planned.scenario.alone);
     let mut outcomes = Vec::with_capacity(plan.len());
-    for (group, width) in [(together, SIDE_BY_SIDE), (alone, 1)] {
+    for (group, width) in [(together, options.jobs), (alone, 1)] {
         let indexed = group.into_iter().map(|(index, planned)| {
             let outcome = one(planned);
             async move { (index, outcome.await) }

@@ -1,5 +1,6 @@
 //! One reply at a time, held against what a scenario expects of it; and what all scenarios come to.
 
+pub mod flaky;
 pub(crate) mod incidental;
 pub(crate) mod limit;
 pub(crate) mod memory;

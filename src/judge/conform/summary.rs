@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::flaky::{Flaky, flaky};
 use crate::judge::text::{counted, some_of};
 use crate::scenario::conform::plan::Planned;
 use crate::spec::{Clause, Level, Profile, Spec};
@@ -20,6 +21,8 @@ pub struct Summary {
     /// Question to the one answer that was seen; a question answered in two ways is in `contradictions` instead.
     pub readings: BTreeMap<String, String>,
     pub contradictions: Vec<Contradiction>,
+    /// Scenarios whose repetitions differ.
+    pub flaky: Vec<Flaky>,
     pub overall: Overall,
     /// One line that says what decided.
     pub reason: String,
@@ -81,7 +84,8 @@ pub fn summarise(
     let (readings, contradictions) = readings(spec, outcomes, caller, pinned);
     let clauses: Vec<ClauseVerdict> =
         spec.clauses.iter().map(|clause| run.clause_verdict(spec, clause, &readings, &contradictions)).collect();
-    let (overall, mut reason) = run.overall(spec, &clauses, &contradictions, strict, incomplete);
+    let flaky = flaky(outcomes, incomplete.is_none());
+    let (overall, mut reason) = run.overall(spec, &clauses, (&contradictions, &flaky), strict, incomplete);
     let unseen = |question: &&str| {
         !readings.contains_key(*question) && !contradictions.iter().any(|contradiction| contradiction.reading == **question)
     };
@@ -89,7 +93,7 @@ pub fn summarise(
     if !unseen.is_empty() {
         reason = format!("{reason}; pinned, and not observed: {}", some_of(&unseen, NAMES_SHOWN));
     }
-    Summary { clauses, readings, contradictions, overall, reason }
+    Summary { clauses, readings, contradictions, flaky, overall, reason }
 }
 
 /// Every clause that a scenario tests: those that it names, and those whose questions it observes.
@@ -251,7 +255,7 @@ impl<'a> Run<'a> {
         &self,
         spec: &Spec,
         clauses: &[ClauseVerdict],
-        contradictions: &[Contradiction],
+        (contradictions, flaky): (&[Contradiction], &[Flaky]),
         strict: bool,
         incomplete: Option<&str>,
     ) -> (Overall, String) {
@@ -261,8 +265,16 @@ impl<'a> Run<'a> {
         if let Some(reason) = self.failure(spec, contradictions, strict) {
             return (Overall::Fail, reason);
         }
+        let wavers: Vec<&str> = flaky.iter().map(|flaky| flaky.scenario.as_str()).collect();
+        let wavering = || format!("{}: {}", counted(wavers.len(), "flaky scenario"), some_of(&wavers, NAMES_SHOWN));
+        if strict && !wavers.is_empty() {
+            return (Overall::Fail, wavering());
+        }
         if let Some(why) = incomplete {
             return (Overall::Inconclusive, format!("the run was cut short: {why}"));
+        }
+        if !wavers.is_empty() {
+            return (Overall::Inconclusive, wavering());
         }
         let unknown: Vec<&str> =
             self.scenarios.iter().filter(|entry| matches!(entry.verdict, Verdict::Unknown(_))).map(|entry| entry.id).collect();
@@ -406,6 +418,38 @@ mod tests {
         assert_eq!(verdict(&summary, "MUST-2"), &Verdict::Fail);
         assert_eq!(summary.clauses[1].scenarios, ["a"]);
         assert_eq!(verdict(&summary, "MUST-1"), &Verdict::Unknown("scenario a failed on MUST-2".to_owned()));
+    }
+
+    #[test]
+    fn a_scenario_whose_repetitions_differ_is_flaky_no_pass_and_under_strict_a_failure() {
+        let unknown = || Verdict::Unknown("no reply".to_owned());
+        let plan =
+            [planned("a", &["MUST-1"]), planned("a#2", &["MUST-1"]), planned("b", &["SHOULD-1"]), planned("b#2", &["SHOULD-1"])];
+        let of = |strict: bool, verdicts: [ScenarioOutcome; 4]| {
+            let summary = summarise(&spec(), &plan, &verdicts, None, &Profile::new(), strict, None);
+            (
+                summary.overall,
+                summary
+                    .flaky
+                    .into_iter()
+                    .map(|flaky| (flaky.scenario, flaky.passed, flaky.failed, flaky.unknown))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let pass = |id: &str| outcome(id, Verdict::Pass);
+        let [a, b] = ["a", "b"].map(str::to_owned);
+        assert_eq!(of(true, [pass("a"), pass("a#2"), pass("b"), pass("b#2")]), (Overall::Pass, vec![]));
+        let lost = || [pass("a"), outcome("a#2", unknown()), pass("b"), pass("b#2")];
+        assert_eq!(of(false, lost()), (Overall::Inconclusive, vec![(a.clone(), 1, 0, 1)]));
+        assert_eq!(of(true, lost()), (Overall::Fail, vec![(a.clone(), 1, 0, 1)]));
+        let should = || [pass("a"), pass("a#2"), failed("b", "SHOULD-1"), pass("b#2")];
+        assert_eq!(of(false, should()), (Overall::Inconclusive, vec![(b, 1, 1, 0)]));
+        assert_eq!(
+            of(false, [pass("a"), pass("a#2"), failed("b", "SHOULD-1"), failed("b#2", "SHOULD-1")]),
+            (Overall::Pass, vec![])
+        );
+        let broken = of(false, [pass("a"), failed("a#2", "MUST-1"), pass("b"), pass("b#2")]);
+        assert_eq!(broken, (Overall::Fail, vec![(a, 1, 1, 0)]));
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct MeasuredSecond {
     pub response_p50: Duration,
     pub response_p99: Duration,
     pub lag_p99: Duration,
+    /// All response times, as [`super::tally::Latency::hdr`] writes them; empty where no reply came.
+    pub response: String,
 }
 
 /// One call as the judge of the limits has to know it; times in nanoseconds since the plan's zero.
@@ -194,6 +196,7 @@ impl MeasuredSecond {
             response_p50: response.quantile(0.5),
             response_p99: response.quantile(0.99),
             lag_p99: tally.lag.quantile(0.99),
+            response: if response.count() == 0 { String::new() } else { response.hdr() },
         }
     }
 }

@@ -92,9 +92,25 @@ impl Latency {
     pub fn histogram(&self) -> &Histogram<u64> {
         &self.histogram
     }
+
+    /// The histogram in HDR V2 form, deflated, in base 64, as an interval log holds it.
+    pub fn hdr(&self) -> String {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&self.histogram, &mut bytes).expect("a vector takes everything");
+        STANDARD.encode(bytes)
+    }
 }
 
-/// As it is written: the histogram in HDR V2 form, deflated, in base 64, as an interval log holds it.
+/// Reads what [`Latency::hdr`] has written.
+pub fn of_hdr(text: &str) -> Result<Histogram<u64>, String> {
+    let bytes = STANDARD.decode(text).map_err(|error| error.to_string())?;
+    let mut histogram: Histogram<u64> =
+        Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|error| error.to_string())?;
+    histogram.auto(true);
+    Ok(histogram)
+}
+
+/// As it is written.
 #[derive(Serialize, Deserialize)]
 struct WrittenLatency {
     histogram: String,
@@ -103,19 +119,14 @@ struct WrittenLatency {
 
 impl Serialize for Latency {
     fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&self.histogram, &mut bytes).map_err(ser::Error::custom)?;
-        WrittenLatency { histogram: STANDARD.encode(bytes), beyond: self.beyond }.serialize(serializer)
+        WrittenLatency { histogram: self.hdr(), beyond: self.beyond }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Latency {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Latency, D::Error> {
         let WrittenLatency { histogram, beyond } = WrittenLatency::deserialize(deserializer)?;
-        let bytes = STANDARD.decode(histogram).map_err(de::Error::custom)?;
-        let mut histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(de::Error::custom)?;
-        histogram.auto(true);
-        Ok(Latency { histogram, beyond })
+        Ok(Latency { histogram: of_hdr(&histogram).map_err(de::Error::custom)?, beyond })
     }
 }
 

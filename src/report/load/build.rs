@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::{CapacityFigures, CheckEntry, ConnectionFigures, Load, PhaseFigures, ReadBackFigures, SecondFigures};
 use crate::history::Exchange;
 use crate::judge::load::ledger::Difference;
@@ -11,6 +13,7 @@ use crate::judge::load::verdict::LoadVerdict;
 use crate::report::build::{self, Facts, begun, exchange, milliseconds, totals};
 use crate::report::secrets::Secrets;
 use crate::report::{ClauseEntry, FilePlace, FindingEntry, Report, ScenarioEntry, curl};
+use crate::scenario::load::Plan;
 use crate::spec::{Level, Spec};
 use crate::verdict::Verdict;
 use crate::yaml::source::SourceFile;
@@ -76,6 +79,7 @@ fn figures(measured: &Measured, verdict: &LoadVerdict, secrets: &Secrets) -> Loa
     let total = PhaseFigures::new("total", &measured.total(), measured.elapsed);
     Load {
         plan: plan.name.clone(),
+        plan_fingerprint: fingerprint(plan),
         title: plan.title.clone(),
         threads: measured.threads,
         connections: ConnectionFigures {
@@ -92,6 +96,17 @@ fn figures(measured: &Measured, verdict: &LoadVerdict, secrets: &Secrets) -> Loa
         total,
         phases,
     }
+}
+
+/// A part of the SHA-256 of the plan as it is written, without its checks.
+fn fingerprint(plan: &Plan) -> String {
+    let mut sent = Plan { checks: Vec::new(), limits: None, title: String::new(), ..plan.clone() };
+    for phase in &mut sent.phases {
+        (phase.checks, phase.abort_on_fail, phase.place) = (Vec::new(), false, String::new());
+    }
+    let written = serde_json::to_vec(&sent).unwrap_or_default();
+    let digest = Sha256::digest(written);
+    format!("{:012x}", digest.iter().take(6).fold(0_u64, |print, byte| print << 8 | u64::from(*byte)))
 }
 
 fn clause(spec: &Spec, outcome: &ClauseOutcome, measured: &Measured, secrets: &Secrets) -> ClauseEntry {

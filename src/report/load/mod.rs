@@ -24,6 +24,9 @@ use crate::judge::load::tally::{Latency, Tally};
 pub struct Load {
     /// Name of the plan.
     pub plan: String,
+    /// Tells plans of one name apart: of all that they send, and nothing that they only check.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan_fingerprint: String,
     pub title: String,
     pub threads: u32,
     pub phases: Vec<PhaseFigures>,
@@ -118,6 +121,9 @@ pub struct SecondFigures {
     pub response_p50_us: u64,
     pub response_p99_us: u64,
     pub lag_p99_us: u64,
+    /// All response times in microseconds: an HDR histogram in its V2 form, deflated, in base 64; absent where no reply came.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub response_hdr: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -256,6 +262,7 @@ impl SecondFigures {
             response_p50_us: in_us(second.response_p50),
             response_p99_us: in_us(second.response_p99),
             lag_p99_us: in_us(second.lag_p99),
+            response_hdr: second.response.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Scenarios read, expanded, chosen and ordered: what a run does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -84,6 +85,39 @@ pub fn repeat(planned: &[Planned], times: usize) -> Vec<Planned> {
         })
     };
     (1..=times).flat_map(round).collect()
+}
+
+/// The id of the scenario of which this is the id of a repetition; of any other, itself.
+pub fn repeated(id: &str) -> &str {
+    let is_number = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    id.rsplit_once('#').filter(|(_, number)| is_number(number)).map_or(id, |(scenario, _)| scenario)
+}
+
+/// One of several equal parts of a plan, as in `1/4`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// From 1.
+    number: usize,
+    of: usize,
+}
+
+impl Partition {
+    /// Every so many-th scenario: the parts are of one size, and the slow ones of a file are not all in one.
+    pub fn of(self, planned: Vec<Planned>) -> Vec<Planned> {
+        planned.into_iter().skip(self.number - 1).step_by(self.of).collect()
+    }
+}
+
+impl FromStr for Partition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Partition, String> {
+        let numbers = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((number, of)) if (1..=of).contains(&number) => Ok(Partition { number, of }),
+            _ => Err("write PART/PARTS, as in 1/4".to_owned()),
+        }
+    }
 }
 
 /// The field that holds all scenarios of a file.

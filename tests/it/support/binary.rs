@@ -26,7 +26,8 @@ pub(crate) const WRONG: &str = "scenarios:
       - set: {as: sender, kvs: [{key: k1, value: v}], expect: {keys: {k1: {seq: 7}}}}
 ";
 /// Variables of the caller's that would change what the binary says.
-const VARIABLES: [&str; 4] = ["MSGEXT_SECRET_KEY", "CLICOLOR_FORCE", "FORCE_COLOR", "HTTP_PROXY"];
+const VARIABLES: [&str; 6] =
+    ["MSGEXT_SECRET_KEY", "CLICOLOR_FORCE", "FORCE_COLOR", "HTTP_PROXY", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"];
 
 // ------------------------------------------------------------------------------------------------------------- runs
 

@@ -23,7 +23,8 @@ pub(crate) async fn conform(planned: &[Planned], rules: Rules) -> (ConformRun, S
 
 /// One run of the suite against an embedded target by these rules.
 pub(crate) async fn conform_target(planned: &[Planned], target: Target, rules: Rules) -> (ConformRun, Summary) {
-    let options = ConformOptions { rate: None, fast: false, fail_fast: false, strict: false, keeps_exchanges: true, seed: 1 };
+    let options =
+        ConformOptions { rate: None, fast: false, fail_fast: false, strict: false, jobs: 16, keeps_exchanges: true, seed: 1 };
     let place = embedded::place(rules);
     let spec = spec::bundled();
     let run = run(&spec, planned, &target, &place, &options, &Stop::default(), &|_| {}).await.expect("the target can be tested");
