@@ -31,8 +31,6 @@ use oracle::{Oracle, QUESTIONS};
 
 /// So often a case is run again to make it smaller.
 const MOST_TRIES: u32 = 400;
-/// So long a wait costs one of them.
-const SECONDS_A_TRY: u64 = 5;
 /// More unknown cases than these, and than decided ones: the target does not answer well enough to be searched.
 const MOST_UNKNOWN: u64 = 20;
 
@@ -103,7 +101,12 @@ impl<'a> FuzzSearch<'a> {
             spec,
             stop,
             oracle: Oracle::new(&BTreeMap::new(), false, false),
-            strategy: cases(FuzzScope { members, own_messages, internal_errors: ground.is_embedded() }),
+            strategy: cases(FuzzScope {
+                members,
+                own_messages,
+                internal_errors: ground.is_embedded(),
+                waits: ground.is_embedded(),
+            }),
             source: Arc::new(SourceFile::new(String::new(), String::new())),
             begun: Cell::new(0),
             numbers: Cell::new(0),
@@ -277,9 +280,7 @@ impl Tries<'_> {
         if self.left == 0 || self.search.stop.is_set() {
             return false;
         }
-        // Waiting is free on the embedded clock alone.
-        let waits = if self.search.ground.is_embedded() { Duration::ZERO } else { case.waits() };
-        self.left = self.left.saturating_sub(1 + u32::try_from(waits.as_secs() / SECONDS_A_TRY).unwrap_or(u32::MAX));
+        self.left -= 1;
         let walked = self.search.walk_case(self.name, case).await;
         let walked = walked.filter(|(_, outcome)| self.search.clause(outcome) == Some(self.clause));
         let breaks = walked.is_some();

@@ -28,12 +28,11 @@ const MANY_STEPS: RangeInclusive<usize> = 24..=48;
 /// What stands around a repetition.
 const STEPS_BEFORE: RangeInclusive<usize> = 0..=2;
 const STEPS_AFTER: RangeInclusive<usize> = 1..=4;
-/// Sets in a repetition: more than a byte counts, and pairs for more than two hundred and fifty of them.
-const MOST_AGAIN: usize = 270;
-const MOST_FRESH: usize = 14;
-/// The message's limit may count requests or pairs: it lets 120 of either through in a minute and leaves room for other calls.
-const BETWEEN_SETS: Duration = Duration::from_millis(500);
-const BETWEEN_FRESH: Duration = Duration::from_secs(10);
+/// Pairs in a repetition: more than a byte counts.
+const MOST_AGAIN: usize = 280;
+/// The message's limit may count requests or pairs: it lets so many of either through in a minute, and leaves room for other calls.
+const PAIRS_A_MINUTE: usize = 120;
+const BETWEEN_PAIRS: Duration = Duration::from_millis(500);
 /// Most pairs of a call that no oddity adds to.
 const MOST_PAIRS: usize = 3;
 /// Where 10002 is answered now and then, it is so often.
@@ -102,12 +101,6 @@ impl FuzzCase {
     /// Steps and pairs, each of which may be left out.
     pub fn parts(&self) -> usize {
         self.steps.iter().map(|step| 1 + step.pairs()).sum()
-    }
-
-    /// How long the target's clock goes on for it.
-    pub fn waits(&self) -> Duration {
-        let repeats = self.steps.iter().filter_map(|step| if let FuzzStep::Repeat(repeat) = step { Some(repeat) } else { None });
-        repeats.map(|repeat| repeat.takes()).sum()
     }
 
     /// The case without one of its parts.
@@ -182,7 +175,7 @@ impl FuzzRepeat {
         Step::Repeat(Repeat {
             times: self.rounds,
             steps: vec![self.set()],
-            every: Some(Span(self.every())),
+            every: (self.rounds * self.pairs() > PAIRS_A_MINUTE).then(|| Span(BETWEEN_PAIRS.mul_f64(self.pairs() as f64))),
             until: None,
             observe: None,
             limit: None,
@@ -190,12 +183,9 @@ impl FuzzRepeat {
         })
     }
 
-    fn every(self) -> Duration {
-        if self.fresh { BETWEEN_FRESH } else { BETWEEN_SETS }
-    }
-
-    fn takes(self) -> Duration {
-        self.every().saturating_mul(u32::try_from(self.rounds).unwrap_or(u32::MAX))
+    /// Those of one round.
+    fn pairs(self) -> usize {
+        if self.fresh { MAX_KVS } else { 1 }
     }
 }
 
@@ -213,6 +203,8 @@ pub struct FuzzScope {
     pub own_messages: bool,
     /// It can be told to answer 10002 now and then.
     pub internal_errors: bool,
+    /// Its clock goes on when it is told to: where a limit makes a case wait, that takes no time.
+    pub waits: bool,
 }
 
 /// Cases within a scope.
@@ -230,7 +222,7 @@ pub fn cases(scope: FuzzScope) -> BoxedStrategy<FuzzCase> {
     ]
     .boxed();
     let [few, many, before, after] = [FEW_STEPS, MANY_STEPS, STEPS_BEFORE, STEPS_AFTER].map(|count| vec(step.clone(), count));
-    let long = (before, repeat(message()).prop_map(FuzzStep::Repeat), after)
+    let long = (before, repeat(scope, message()).prop_map(FuzzStep::Repeat), after)
         .prop_map(|(before, repeat, after)| before.into_iter().chain([repeat]).chain(after).collect());
     (setup, prop_oneof![30 => few, 2 => many, 1 => long], looks)
         .prop_map(|(embedded, steps, last_looks)| FuzzCase { embedded, steps, last_looks })
@@ -260,10 +252,11 @@ fn call(scope: FuzzScope, message: impl Strategy<Value = &'static str>) -> impl 
 }
 
 /// Mostly as long as it gets, and shorter only where that is enough.
-fn repeat(message: impl Strategy<Value = &'static str>) -> impl Strategy<Value = FuzzRepeat> {
-    (message, any::<bool>(), 1..=4 * MOST_AGAIN).prop_map(|(message, fresh, rounds)| {
-        let most = if fresh { MOST_FRESH } else { MOST_AGAIN };
-        FuzzRepeat { message, rounds: rounds.min(most), fresh }
+fn repeat(scope: FuzzScope, message: impl Strategy<Value = &'static str>) -> impl Strategy<Value = FuzzRepeat> {
+    let most = if scope.waits { MOST_AGAIN } else { PAIRS_A_MINUTE };
+    (message, any::<bool>(), 1..=4 * most).prop_map(move |(message, fresh, rounds)| {
+        let one = FuzzRepeat { message, rounds: 1, fresh };
+        FuzzRepeat { rounds: rounds.min(most / one.pairs()), ..one }
     })
 }
 
@@ -334,11 +327,11 @@ mod tests {
             while tree.simplify() && repeat(&tree.current()).is_some_and(|repeat| repeat.rounds > 1) {}
             assert!(repeat(&tree.current()).is_none_or(|repeat| repeat.rounds == 1));
         }
-        assert_eq!(longest, BTreeMap::from([(false, MOST_AGAIN), (true, MOST_FRESH)]));
+        assert_eq!(longest, BTreeMap::from([(false, MOST_AGAIN), (true, MOST_AGAIN / MAX_KVS)]));
     }
 
     fn all() -> FuzzScope {
-        FuzzScope { members: true, own_messages: true, internal_errors: true }
+        FuzzScope { members: true, own_messages: true, internal_errors: true, waits: true }
     }
 
     #[test]
@@ -352,10 +345,12 @@ mod tests {
             let FuzzStep::Call(call) = &case.steps[0] else { panic!("{case:?}") };
             assert_eq!((call.caller, call.message, call.pairs.len(), call.oddity.is_none()), (Caller::Admin, "m", 1, true));
         }
-        let none = FuzzScope { members: false, own_messages: false, internal_errors: false };
+        let none = FuzzScope { members: false, own_messages: false, internal_errors: false, waits: false };
         for _ in 0..200 {
             let case = cases(none).new_tree(&mut runner).expect("a case").current();
             let is_admins = |step: &FuzzStep| !matches!(step, FuzzStep::Call(call) if call.caller != Caller::Admin);
+            let waits = |step: &FuzzStep| matches!(step, FuzzStep::Repeat(repeat) if matches!(repeat.step(), Step::Repeat(Repeat { every: Some(_), .. })));
+            assert!(!case.steps.iter().any(waits));
             assert!(case.steps.iter().all(is_admins) && case.embedded.internal_error_every.is_none());
         }
     }
