@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Exit, Failure, say, told};
+use super::invocation;
 use super::number::whole;
 use super::output::{OutputArgs, Outputs};
 use super::target::{Named, TargetArgs};
@@ -77,6 +78,8 @@ impl Conduct {
             started_unix_s: i64::try_from(self.started.as_secs()).unwrap_or(i64::MAX),
             elapsed,
             incomplete,
+            command_line: invocation::command_line(Some(self.seed)),
+            configuration: invocation::configuration(&self.named),
         }
     }
 

@@ -7,6 +7,7 @@ mod exit;
 mod files;
 mod fuzz;
 mod history;
+mod invocation;
 mod judge;
 mod limits;
 mod list;
@@ -17,6 +18,7 @@ mod output;
 mod plan;
 mod race;
 mod rate;
+mod report;
 mod run;
 mod schema;
 mod serve;
@@ -51,6 +53,7 @@ enum Command {
     Limits(Box<limits::LimitsArgs>),
     Judge(judge::JudgeArgs),
     Mutants(mutants::MutantsArgs),
+    Report(report::ReportArgs),
     Serve(Box<serve::ServeArgs>),
     List(list::ListArgs),
     Check(check::CheckArgs),
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Race(args) => race::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Limits(args) => limits::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),
