@@ -1,5 +1,6 @@
 //! `msgext compare`: saved reports held against each other, and the history of a series of runs.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use super::conduct::{close, now};
 use super::exit::{Exit, Failure};
+use super::invocation::command_line;
 use super::number::whole;
 use super::output::OutputArgs;
 use super::terminal::width;
@@ -127,5 +129,7 @@ fn facts(new: &[NamedReport], seed: u64) -> Facts {
         started_unix_s: i64::try_from(now().as_secs()).unwrap_or(i64::MAX),
         elapsed: Duration::ZERO,
         incomplete: None,
+        command_line: command_line(Some(seed)),
+        configuration: BTreeMap::new(),
     }
 }

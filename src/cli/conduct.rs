@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Exit, Failure, say, told};
 use super::github;
+use super::invocation;
 use super::number::whole;
 use super::output::{OutputArgs, Outputs};
 use super::target::{Named, TargetArgs};
@@ -80,6 +81,8 @@ impl Conduct {
             started_unix_s: i64::try_from(self.started.as_secs()).unwrap_or(i64::MAX),
             elapsed,
             incomplete,
+            command_line: invocation::command_line(Some(self.seed)),
+            configuration: invocation::configuration(&self.named),
         }
     }
 

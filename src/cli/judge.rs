@@ -1,10 +1,12 @@
 //! `msgext judge`: a history that was recorded, judged again.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::conduct::{close, now};
 use super::exit::{Exit, Failure, say};
+use super::invocation::command_line;
 use super::output::OutputArgs;
 use super::target::member_calls;
 use super::terminal::width;
@@ -116,6 +118,8 @@ fn facts(path: &str, member_calls: &str, elapsed: Duration, incomplete: Option<S
         started_unix_s: i64::try_from(now().as_secs()).unwrap_or(i64::MAX),
         elapsed,
         incomplete,
+        command_line: command_line(None),
+        configuration: BTreeMap::new(),
     }
 }
 

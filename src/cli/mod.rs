@@ -9,6 +9,7 @@ mod files;
 mod fuzz;
 mod github;
 mod history;
+mod invocation;
 mod judge;
 mod learnt;
 mod limits;
@@ -20,6 +21,7 @@ mod output;
 mod plan;
 mod race;
 mod rate;
+mod report;
 mod run;
 mod schema;
 mod serve;
@@ -55,6 +57,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Judge(judge::JudgeArgs),
     Mutants(mutants::MutantsArgs),
+    Report(report::ReportArgs),
     Serve(Box<serve::ServeArgs>),
     List(list::ListArgs),
     Check(check::CheckArgs),
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Race(args) => race::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Limits(args) => limits::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::List(args) => list::run(&args),
         Command::Check(args) => check::run(&args),

@@ -21,13 +21,18 @@ pub(super) fn shorten(scenarios: &mut [ScenarioEntry]) {
 
 /// Shortens a finding where so much was told before it; gives what it takes itself.
 fn finding(finding: &mut FindingEntry, told: usize) -> usize {
-    let FindingEntry { subject, expected, actual, note, exchange, curl, .. } = finding;
+    let FindingEntry { subject, expected, actual, note, excerpt, exchange, curl, .. } = finding;
     let bodies = exchange.iter_mut().flat_map(|ExchangeEntry { request_body, response_body, lost, .. }| {
         [Some(request_body), response_body.as_mut(), lost.as_mut()].into_iter().flatten()
     });
     let texts = [subject, expected, actual].into_iter().chain(note).chain(bodies);
+    if told > MOST_IN_FULL {
+        // The place says where they stand.
+        *excerpt = None;
+    }
+    let lines = excerpt.iter().flat_map(|excerpt| &excerpt.lines).map(|line| written(line)).sum::<usize>();
     // A curl line that is cut repeats nothing.
-    texts.map(|own| text(own, told)).sum::<usize>() + curl.as_ref().map_or(0, |line| written(line))
+    texts.map(|own| text(own, told)).sum::<usize>() + lines + curl.as_ref().map_or(0, |line| written(line))
 }
 
 fn text(own: &mut String, told: usize) -> usize {

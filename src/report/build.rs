@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::bound;
 use super::secrets::{MASK, Secrets};
 use super::{
-    AgainstEntry, ClauseEntry, ContradictionEntry, Counts, ExchangeEntry, FilePlace, FindingEntry, FlakyEntry, Report,
-    ScenarioEntry, Totals, VERSION, VerdictWord, curl,
+    AgainstEntry, ClauseEntry, ContradictionEntry, Counts, ExcerptEntry, ExchangeEntry, FilePlace, FindingEntry, FlakyEntry,
+    Report, ScenarioEntry, Totals, VERSION, VerdictWord, curl,
 };
 use crate::api::reply::MOST_KEPT_BYTES;
 use crate::history::{self, Cut, Outcome};
@@ -16,12 +16,16 @@ use crate::judge::conform::summary::{self, Sighting, Summary};
 use crate::scenario::conform::plan::Planned;
 use crate::spec::{Level, Profile, Spec};
 use crate::verdict::{self, Overall, RequestCount, ScenarioOutcome};
+use crate::yaml::source::SourceFile;
 
 /// What makes reports and histories.
 pub const GENERATOR: &str = concat!("msgext ", env!("CARGO_PKG_VERSION"));
 
 /// A body longer than this is cut.
 const MAX_BODY_BYTES: usize = 4096;
+/// Lines of an excerpt before the one that is meant, and after it.
+const LINES_BEFORE: usize = 3;
+const MAX_LINE_CHARS: usize = 240;
 
 /// What a report says of any run itself.
 #[derive(Clone, Debug)]
@@ -37,6 +41,10 @@ pub struct Facts {
     pub elapsed: Duration,
     /// Why the run was cut short; `None` where it was not.
     pub incomplete: Option<String>,
+    /// A shell line that repeats the run.
+    pub command_line: String,
+    /// What the run was given.
+    pub configuration: BTreeMap<String, String>,
 }
 
 /// What a report says of a run of scenarios besides.
@@ -67,6 +75,8 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         strict: false,
         incomplete: facts.incomplete.is_some(),
         incomplete_why: facts.incomplete.as_ref().map(|why| secrets.told(why)),
+        command_line: secrets.scrub(&facts.command_line),
+        configuration: facts.configuration.iter().map(|(what, set)| (what.clone(), secrets.told(set))).collect(),
         totals: Totals { scenarios: Counts::default(), clauses: Counts::default(), findings: 0, requests: 0, retries: 0 },
         clauses: Vec::new(),
         readings: BTreeMap::new(),
@@ -191,6 +201,7 @@ fn finding(
         actual: secrets.told(&finding.actual),
         note: finding.note.as_ref().map(|note| secrets.told(note)),
         place: place(planned, &finding.place),
+        excerpt: excerpt(&planned.source, &finding.place, secrets),
         exchange: shown_by.map(|shown_by| exchange(shown_by, secrets)),
         curl: shown_by.map(|exchange| curl::line(&exchange.request, secrets)),
     }
@@ -282,6 +293,18 @@ fn place(planned: &Planned, index_path: &str) -> FilePlace {
     FilePlace { file: planned.source.path.clone(), line: place.map(|place| place.line), column: place.map(|place| place.column) }
 }
 
+/// The lines around a place of a file.
+pub(super) fn excerpt(source: &SourceFile, index_path: &str, secrets: &Secrets) -> Option<ExcerptEntry> {
+    let first_line = source.place(index_path)?.line.saturating_sub(LINES_BEFORE).max(1);
+    let lines = source.text.lines().skip(first_line - 1).take(2 * LINES_BEFORE + 1);
+    let cut = |line: &str| match line.char_indices().nth(MAX_LINE_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    };
+    let lines: Vec<String> = lines.map(|line| cut(&secrets.scrub(line))).collect();
+    (!lines.is_empty()).then_some(ExcerptEntry { first_line, lines })
+}
+
 pub(super) fn counts(verdicts: impl Iterator<Item = VerdictWord>) -> Counts {
     let mut counts = Counts::default();
     verdicts.for_each(|verdict| counts.count(verdict));
@@ -308,7 +331,7 @@ mod tests {
     use super::*;
     use crate::report::fixture::{self, USERSIG, plain};
     use crate::report::snippet::Texts;
-    use crate::report::{json, junit, markdown, text};
+    use crate::report::{html, json, junit, markdown, text};
 
     #[test]
     fn no_rendering_shows_a_secret_even_where_the_target_echoes_it() {
@@ -325,6 +348,7 @@ mod tests {
             plain(|out| json::write(out, &report)),
             plain(|out| junit::write(out, &report)),
             plain(|out| markdown::write(out, &report)),
+            plain(|out| html::write(out, &report)),
             plain(|out| text::failures(out, &report, &Texts::new(), None)),
             plain(|out| text::summary(out, &report, &Texts::new(), None)),
         ];
@@ -342,6 +366,16 @@ mod tests {
         let cut = body(text.as_bytes(), &secrets);
         assert!(cut.ends_with(&format!("aaa***bb… [cut here; {} bytes in all]", text.len())), "{cut}");
         assert_eq!(body(b"short \xff", &secrets), "short \u{fffd}");
+    }
+
+    #[test]
+    fn an_excerpt_is_the_lines_around_a_place_without_their_secrets() {
+        let secrets = Secrets::new(&[USERSIG.to_owned()], &[]);
+        let text = format!("a: 1\nb: 2\nc: 3\nd: 4\ne: {USERSIG}\nf: {}\n", "é".repeat(500));
+        let found = excerpt(&SourceFile::new("a.yaml", text), "/e", &secrets).unwrap();
+        assert_eq!((found.first_line, found.lines.len(), found.lines[3].as_str()), (2, 5, "e: ***"));
+        assert!(found.lines[4].ends_with("é…"), "{}", found.lines[4]);
+        assert_eq!(excerpt(&SourceFile::default(), "/e", &secrets), None);
     }
 
     #[test]

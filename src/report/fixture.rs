@@ -36,6 +36,8 @@ pub(super) fn facts() -> RunFacts {
             started_unix_s: 1_700_000_000,
             elapsed: Duration::from_millis(12_345),
             incomplete: None,
+            command_line: "msgext run --seed 42".to_owned(),
+            configuration: [("sdkappid".to_owned(), "1400000000".to_owned())].into(),
         },
         requests: 7,
         retries: 1,

@@ -12,6 +12,7 @@ pub mod curl;
 pub mod failure;
 pub mod fuzz;
 pub mod history;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod limits;
@@ -67,6 +68,12 @@ pub struct Report {
     /// Why it was cut short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete_why: Option<String>,
+    /// A shell line that repeats the run, its seed named and its secrets masked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command_line: String,
+    /// What the run was given by flags, files or defaults, but for its secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configuration: BTreeMap<String, String>,
     pub totals: Totals,
     pub clauses: Vec<ClauseEntry>,
     /// Question to the answer that was seen.
@@ -208,12 +215,24 @@ pub struct FindingEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     pub place: FilePlace,
+    /// The lines around that place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<ExcerptEntry>,
     /// The call that shows it, where a single one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<ExchangeEntry>,
     /// A shell line that repeats the call, given `$MSGEXT_TARGET` and `$MSGEXT_USERSIG`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curl: Option<String>,
+}
+
+/// Some lines of a YAML file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Excerpt")]
+pub struct ExcerptEntry {
+    /// The number of the first of them, from 1.
+    pub first_line: usize,
+    pub lines: Vec<String>,
 }
 
 /// One call and its reply.

@@ -40,7 +40,7 @@ fn strings<'a>(value: &'a Value, field: &str) -> Vec<&'a str> {
 // ------------------------------------------------------------------------------------------------------ run, embedded
 
 #[test]
-fn run_without_arguments_passes_and_leaves_three_reports() {
+fn run_without_arguments_passes_and_leaves_four_reports() {
     let ran = msgext::<&str>(None, &["run"]).exits(0);
     let report = ran.report();
     assert_eq!(report["verdict"], "pass");
@@ -51,6 +51,8 @@ fn run_without_arguments_passes_and_leaves_three_reports() {
     let folder = ran.folder.path().join("reports/run");
     let markdown = fs::read_to_string(folder.join("report.md")).expect("a Markdown report");
     let junit = fs::read_to_string(folder.join("junit.xml")).expect("a JUnit report");
+    let page = fs::read_to_string(folder.join("report.html")).expect("a page");
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"), "{page}");
     assert!(markdown.starts_with('#'), "{markdown}");
     assert!(junit.starts_with("<?xml") && junit.contains(r#"failures="0""#), "{junit}");
     assert_eq!(junit.matches("<testcase ").count(), scenarios);
@@ -76,10 +78,10 @@ fn every_report_has_the_form_of_its_schema_and_another_json_has_not() {
 #[test]
 fn reports_land_where_they_are_asked_for_and_json_on_standard_output() {
     let args = ["run", "-q", "--filter", "id:seq-*", "--out", "o", "--json", "-", "--junit", "a/j.xml", "--markdown", "m.md"];
-    let ran = msgext(None, &args).exits(0);
+    let ran = msgext(None, &[&args[..], &["--html", "p.html"]].concat()).exits(0);
     let kept = fs::read_to_string(ran.folder.path().join("o/run/report.json")).expect("a report");
     assert_eq!(ran.stdout, kept);
-    for (asked, kept) in [("a/j.xml", "o/run/junit.xml"), ("m.md", "o/run/report.md")] {
+    for (asked, kept) in [("a/j.xml", "o/run/junit.xml"), ("m.md", "o/run/report.md"), ("p.html", "o/run/report.html")] {
         let [asked, kept] = [asked, kept].map(|path| fs::read(ran.folder.path().join(path)).expect("a file"));
         assert_eq!(asked, kept);
     }
@@ -619,7 +621,8 @@ fn list_names_tags_for_filters_and_mutants_for_serve() {
 #[test]
 fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
     for command in [
-        "", "run", "load", "race", "fuzz", "limits", "compare", "judge", "mutants", "serve", "list", "check", "schema", "usersig",
+        "", "run", "load", "race", "fuzz", "limits", "compare", "judge", "mutants", "report", "serve", "list", "check", "schema",
+        "usersig",
     ] {
         for help in ["-h", "--help"] {
             let args: Vec<&str> = [command, help].into_iter().filter(|word| !word.is_empty()).collect();

@@ -69,12 +69,16 @@ fn no_report_of_an_earlier_run_outlives_the_start_of_a_new_one() {
         let held = msgext(Some(KEY), &test_at(command, serve.url(), &elsewhere)).exits(0);
         assert_eq!(report_of(held.folder.path(), command)["verdict"], "pass");
         let ran = msgext_in(held.folder, Some(KEY), &test_at(command, &gone, &elsewhere)).exits(3);
-        assert_eq!(left_behind(ran.folder.path(), command), ["junit.xml", "report.json", "report.md"], "{command}");
+        assert_eq!(
+            left_behind(ran.folder.path(), command),
+            ["junit.xml", "report.html", "report.json", "report.md"],
+            "{command}"
+        );
         for path in [format!("reports/{command}/report.json"), "elsewhere.json".to_owned()] {
             let report: Value = serde_json::from_slice(&fs::read(ran.folder.path().join(&path)).expect(&path)).expect("JSON");
             assert_eq!((&report["verdict"], &report["target"]), (&"inconclusive".into(), &format!("{gone}/").into()), "{path}");
         }
-        for name in ["junit.xml", "report.md"] {
+        for name in ["junit.xml", "report.html", "report.md"] {
             let text = fs::read_to_string(ran.folder.path().join("reports").join(command).join(name)).expect(name);
             assert!(text.contains("cannot be reached"), "{name}: {text}");
         }
@@ -190,7 +194,7 @@ fn ctrl_c_ends_a_waiting_run_with_a_report_of_what_was_done() {
     assert_eq!((&report["verdict"], &report["incomplete"]), (&"inconclusive".into(), &true.into()));
     assert_eq!(report["incomplete_why"], "interrupted");
     assert_eq!(verdicts(&report), [("long-wait".to_owned(), "unknown".to_owned())]);
-    for name in ["report.md", "junit.xml"] {
+    for name in ["report.md", "junit.xml", "report.html"] {
         assert!(folder.path().join("reports/run").join(name).metadata().expect(name).len() > 0);
     }
 }

@@ -103,6 +103,7 @@ fn whole(folder: &Path, what: &str) -> String {
     let report: Value = serde_json::from_str(&read("report.json")).unwrap_or_else(|error| panic!("{what}: {error}"));
     roxmltree::Document::parse(&read("junit.xml")).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert!(read("report.md").starts_with('#'), "{what}");
+    assert!(read("report.html").trim_end().ends_with("</html>"), "{what}");
     assert_eq!(report["incomplete"], true, "{what}: {}", report["reason"]);
     report["verdict"].as_str().expect("a verdict").to_owned()
 }

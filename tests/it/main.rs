@@ -13,6 +13,7 @@ mod interrupts;
 mod limits;
 mod load;
 mod mutants;
+mod page;
 mod race;
 mod reach;
 mod robust;

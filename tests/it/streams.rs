@@ -159,6 +159,7 @@ fn a_report_that_cannot_be_written_is_named_and_keeps_nothing_else_from_being_to
             let report: Value = serde_json::from_slice(&fs::read(kept.join("report.json")).expect("a report")).expect("JSON");
             assert_eq!(report["verdict"], verdict);
             assert!(fs::read_to_string(kept.join("report.md")).expect("a report").starts_with("# msgext "));
+            assert!(fs::read_to_string(kept.join("report.html")).expect("a page").trim_end().ends_with("</html>"));
             assert!(fs::read_to_string(kept.join("junit.xml")).expect("a report").trim_end().ends_with("</testsuites>"));
         }
     }

@@ -66,7 +66,7 @@ impl Watch {
         let at = self.begun + Duration::from_secs(*second);
         self.log_second(at, tally);
         if let Some(metrics) = &mut self.metrics {
-            metrics.update(so_far);
+            metrics.update(so_far, at + Duration::from_secs(1), tally);
         }
     }
 

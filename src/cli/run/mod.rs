@@ -78,7 +78,7 @@ pub struct RunArgs {
     #[arg(long)]
     strict: bool,
     /// Prints the requests, as they would be if the target answered as the reference endpoint does, and sends none
-    #[arg(long, conflicts_with_all = ["history", "fail_fast", "strict", "rate", "limits", "json", "junit", "markdown", "out"])]
+    #[arg(long, conflicts_with_all = ["history", "fail_fast", "strict", "rate", "limits", "json", "junit", "markdown", "html", "badge", "out"])]
     dry_run: bool,
     #[command(flatten)]
     history: HistoryArgs,

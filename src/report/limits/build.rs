@@ -53,6 +53,7 @@ fn scenario(spec: &Spec, inquired: &Inquired) -> ScenarioEntry {
             actual: broken.why.clone(),
             note: None,
             place: place(),
+            excerpt: None,
             exchange: None,
             curl: None,
         })

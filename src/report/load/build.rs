@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{CapacityFigures, CheckEntry, ConnectionFigures, Load, PhaseFigures, ReadBackFigures, SecondFigures};
+use super::{CapacityFigures, CheckEntry, ConnectionFigures, Load, PhaseFigures, ReadBackFigures, SecondFigures, curves};
 use crate::history::Exchange;
 use crate::judge::load::ledger::Difference;
 use crate::judge::load::limits::ClauseOutcome;
@@ -75,8 +75,13 @@ fn found<'a>(measured: &'a Measured, verdict: &'a LoadVerdict) -> Vec<PhasedFind
 fn figures(measured: &Measured, verdict: &LoadVerdict, secrets: &Secrets) -> Load {
     let Measured { plan, connections, findings, .. } = measured;
     let phases = plan.phases.iter().zip(&measured.phases);
-    let phases: Vec<PhaseFigures> = phases.map(|(phase, run)| PhaseFigures::new(&phase.name, &run.tally, run.elapsed)).collect();
-    let total = PhaseFigures::new("total", &measured.total(), measured.elapsed);
+    let mut phases: Vec<PhaseFigures> =
+        phases.map(|(phase, run)| PhaseFigures::new(&phase.name, &run.tally, run.elapsed)).collect();
+    if measured.searched.is_none() {
+        place_in_time(plan, &mut phases);
+    }
+    let sum = measured.total();
+    let total = PhaseFigures::new("total", &sum, measured.elapsed);
     Load {
         plan: plan.name.clone(),
         plan_fingerprint: fingerprint(plan),
@@ -90,6 +95,10 @@ fn figures(measured: &Measured, verdict: &LoadVerdict, secrets: &Secrets) -> Loa
         cpu_us_per_request: (measured.cpu.as_secs_f64() * 1e7 / total.sent.max(1) as f64).round() / 10.0,
         doubts: verdict.doubts.iter().map(|doubt| secrets.told(&doubt.reason)).collect(),
         seconds: measured.seconds.iter().map(SecondFigures::new).collect(),
+        curves: curves(
+            &sum,
+            plan.phases.iter().map(|phase| phase.name.as_str()).zip(measured.phases.iter().map(|run| &run.tally)),
+        ),
         findings_by_clause: findings.counts.iter().map(|(clause, count)| (clause.to_string(), *count)).collect(),
         read_back: measured.read_back.as_ref().map(|count| ReadBackFigures { read: count.read, messages: count.messages }),
         capacity: measured.searched.as_ref().map(|searched| CapacityFigures::new(searched, &phases)),
@@ -107,6 +116,15 @@ fn fingerprint(plan: &Plan) -> String {
     let written = serde_json::to_vec(&sent).unwrap_or_default();
     let digest = Sha256::digest(written);
     format!("{:012x}", digest.iter().take(6).fold(0_u64, |print, byte| print << 8 | u64::from(*byte)))
+}
+
+/// When each phase was planned to begin.
+pub fn place_in_time(plan: &Plan, phases: &mut [PhaseFigures]) {
+    let mut start = Duration::ZERO;
+    for (phase, figures) in plan.phases.iter().zip(phases) {
+        figures.start_s = Some(start.as_secs_f64());
+        start += phase.arrivals.duration();
+    }
 }
 
 fn clause(spec: &Spec, outcome: &ClauseOutcome, measured: &Measured, secrets: &Secrets) -> ClauseEntry {
@@ -132,7 +150,9 @@ fn scenarios(
     let title = &measured.plan.title;
     let findings = |phase: Option<usize>, place: &FilePlace| -> Vec<FindingEntry> {
         let found = found.iter().filter(|found| found.phase == phase);
-        found.map(|found| finding(spec, found, place.clone(), secrets)).collect()
+        let excerpt = phase.and_then(|phase| build::excerpt(source, &measured.plan.phases[phase].place, secrets));
+        let found = found.map(|found| FindingEntry { excerpt: excerpt.clone(), ..finding(spec, found, place.clone(), secrets) });
+        found.collect()
     };
     let phases = measured.plan.phases.iter().zip(&measured.phases).zip(&verdict.phases).enumerate();
     let mut scenarios: Vec<ScenarioEntry> = phases
@@ -164,6 +184,7 @@ fn finding(spec: &Spec, found: &PhasedFinding<'_>, place: FilePlace, secrets: &S
         actual: secrets.told(actual),
         note: found.exchange.map(|exchange| format!("sent {:.6} s into the run", exchange.sent.as_secs_f64())),
         place,
+        excerpt: None,
         exchange: found.exchange.map(|found| exchange(found, secrets)),
         curl: found.exchange.map(|exchange| curl::line(&exchange.request, secrets)),
     }

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod intervals;
+pub mod live;
 pub mod openmetrics;
 pub mod text;
 
@@ -18,6 +19,11 @@ use crate::history::Class;
 use crate::judge::load::capacity::{Searched, TrialVerdict};
 use crate::judge::load::measured::MeasuredSecond;
 use crate::judge::load::tally::{Latency, Tally};
+
+/// Phases whose curves can be told apart.
+const MOST_CURVES: usize = 8;
+/// Points of a curve for each halving of what lies beyond.
+const TICKS: u32 = 4;
 
 /// The part of a report that only a load run has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +45,9 @@ pub struct Load {
     pub doubts: Vec<String>,
     /// Second by second.
     pub seconds: Vec<SecondFigures>,
+    /// Times by percentile, of the whole run and of each of a few phases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<CurveFigures>,
     /// Clause to findings; the first few of each stand with their phases, in `scenarios`.
     pub findings_by_clause: BTreeMap<String, u64>,
     /// Messages read back after the run, and how many there are; absent where none could be.
@@ -68,6 +77,9 @@ pub struct PhaseFigures {
     pub lost: u64,
     /// Calls sent a second of the phase's actual time.
     pub rate: f64,
+    /// When the phase was planned to begin, since the start of the run; a trial of a search has no such time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_s: Option<f64>,
     pub elapsed_ms: u64,
     /// Code to replies.
     pub codes: BTreeMap<String, u64>,
@@ -97,6 +109,19 @@ pub struct Times {
     pub max: u64,
     /// Times over a minute, which count as a minute here.
     pub beyond_range: u64,
+}
+
+/// One kind of time at ever finer percentiles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Curve")]
+pub struct CurveFigures {
+    /// `response`, `service`, `connection wait` or `lag`.
+    pub of: String,
+    /// The phase whose response it is; absent for the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// Percentile, and microseconds.
+    pub points: Vec<(f64, u64)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -196,6 +221,7 @@ impl PhaseFigures {
             errors: tally.of(Class::Error),
             lost: tally.of(Class::Lost),
             rate: if elapsed.is_zero() { 0.0 } else { tally.sent as f64 / elapsed.as_secs_f64() },
+            start_s: None,
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             codes: tally.codes.iter().map(|(code, calls)| (code.to_string(), *calls)).collect(),
             losses: tally.losses.clone(),
@@ -250,6 +276,38 @@ impl Times {
     }
 }
 
+/// The curves of a run, and those of its phases where they are few enough to be told apart.
+pub fn curves<'a>(total: &Tally, phases: impl Iterator<Item = (&'a str, &'a Tally)>) -> Vec<CurveFigures> {
+    let (response, service) = (total.response(None), total.service(None));
+    let whole = [("response", &*response), ("service", &*service), ("connection wait", &total.wait), ("lag", &total.lag)];
+    let whole = whole.into_iter().map(|(of, times)| CurveFigures { of: of.to_owned(), phase: None, points: points(times) });
+    let phases: Vec<(&str, &Tally)> = phases.filter(|(_, tally)| tally.sent > 0).collect();
+    let phases = if (2..=MOST_CURVES).contains(&phases.len()) { phases } else { Vec::new() };
+    let phases = phases.into_iter().map(|(name, tally)| CurveFigures {
+        of: "response".to_owned(),
+        phase: Some(name.to_owned()),
+        points: points(&tally.response(None)),
+    });
+    whole.chain(phases).filter(|curve| !curve.points.is_empty()).collect()
+}
+
+fn points(times: &Latency) -> Vec<(f64, u64)> {
+    let mut points: Vec<(f64, u64)> = Vec::new();
+    for step in times.histogram().iter_quantiles(TICKS) {
+        let percentile = (step.quantile_iterated_to() * 1e8).round() / 1e6;
+        // A stretch of one value is a line between two points.
+        if let [.., (_, before), (end, last)] = &mut points[..]
+            && *before == step.value_iterated_to()
+            && before == last
+        {
+            *end = percentile;
+        } else {
+            points.push((percentile, step.value_iterated_to()));
+        }
+    }
+    points
+}
+
 impl SecondFigures {
     pub fn new(second: &MeasuredSecond) -> SecondFigures {
         SecondFigures {
@@ -269,4 +327,22 @@ impl SecondFigures {
 
 fn in_us(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::tally;
+    use super::*;
+
+    #[test]
+    fn a_curve_goes_up_to_the_longest_time_and_phases_have_one_where_they_are_few() {
+        let tally = tally(1000, 0);
+        let of = |phases: usize| curves(&tally, (0..phases).map(|_| ("a", &tally)));
+        let response = of(2).swap_remove(0);
+        assert_eq!((response.of.as_str(), &response.phase), ("response", &None));
+        assert_eq!(response.points.last(), Some(&(100.0, in_us(tally.response(None).max()))));
+        assert!(response.points.is_sorted_by(|one, next| one.0 < next.0 && one.1 <= next.1), "{:?}", response.points);
+        let phases = |curves: Vec<CurveFigures>| curves.iter().filter(|curve| curve.phase.is_some()).count();
+        assert_eq!([1, 2, 8, 9].map(|count| phases(of(count))), [0, 2, 8, 0]);
+    }
 }
