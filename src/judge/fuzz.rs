@@ -64,8 +64,17 @@ pub fn broken<'o>(outcome: &'o ScenarioOutcome, spec: &Spec) -> Option<&'o str> 
     outcome.findings.iter().map(|finding| finding.clause.as_str()).find(|clause| spec.decides(clause, false))
 }
 
-/// The answers of an outcome to these questions that are not those that it gave before.
-pub fn contradictions(outcome: &ScenarioOutcome, questions: &[&str], spec: &Spec) -> Vec<Finding> {
+/// An outcome in which one of these questions has two answers fails by that.
+pub fn contradict(outcome: &mut ScenarioOutcome, questions: &[&str], spec: &Spec) {
+    let contradictions = contradictions(outcome, questions, spec);
+    if !contradictions.is_empty() {
+        outcome.verdict = Verdict::Fail;
+        outcome.findings.extend(contradictions);
+    }
+}
+
+/// The answers to these questions that are not those that were given before.
+fn contradictions(outcome: &ScenarioOutcome, questions: &[&str], spec: &Spec) -> Vec<Finding> {
     let seen = || outcome.observations.iter().filter(|seen| questions.contains(&seen.reading.as_str()));
     let contradiction = |seen: &Observation| {
         let first = outcome.observations.iter().find(|first| first.reading == seen.reading)?;
@@ -160,7 +169,7 @@ mod tests {
                 let place = format!("{FUZZ_PLACE}/steps/3/set");
                 Observation { reading: reading.to_owned(), answer: answer.to_owned(), place }
             };
-            let outcome = ScenarioOutcome {
+            let mut outcome = ScenarioOutcome {
                 id: "a".to_owned(),
                 verdict: Verdict::Pass,
                 findings: Vec::new(),
@@ -169,8 +178,13 @@ mod tests {
                 requests: crate::verdict::RequestCount::default(),
                 elapsed: std::time::Duration::ZERO,
             };
-            let found = contradictions(&outcome, &["deleted-key"], &spec);
-            found.iter().map(|finding| format!("{} {}: {}", finding.clause, finding.expected, finding.actual)).collect::<Vec<_>>()
+            contradict(&mut outcome, &["deleted-key"], &spec);
+            assert_eq!(outcome.verdict == Verdict::Fail, !outcome.findings.is_empty());
+            outcome
+                .findings
+                .iter()
+                .map(|finding| format!("{} {}: {}", finding.clause, finding.expected, finding.actual))
+                .collect::<Vec<_>>()
         };
         assert_eq!(of([("deleted-key", "tombstone"), ("deleted-key", "reset")]), ["DEL-3 tombstone, as before: reset"]);
         assert_eq!(of([("deleted-key", "reset"), ("deleted-key", "reset")]), [""; 0]);

@@ -19,13 +19,13 @@ use super::ground::Ground;
 use super::stop::Stop;
 use super::target::{MessageSource, ReadBack};
 use crate::api::MemberCalls;
-use crate::judge::fuzz::{CaseEnd, FUZZ_PLACE, FuzzDifference, Fuzzed, broken, contradictions};
+use crate::judge::fuzz::{CaseEnd, FUZZ_PLACE, FuzzDifference, Fuzzed, broken, contradict};
 use crate::random::Random;
 use crate::scenario::conform::plan::Planned;
 use crate::scenario::conform::{Scenario, Step};
 use crate::scenario::fuzz::{FuzzCase, FuzzScope, cases};
 use crate::spec::Spec;
-use crate::verdict::{ScenarioOutcome, Verdict};
+use crate::verdict::ScenarioOutcome;
 use crate::yaml::source::SourceFile;
 use oracle::{Oracle, QUESTIONS};
 
@@ -101,12 +101,7 @@ impl<'a> FuzzSearch<'a> {
             spec,
             stop,
             oracle: Oracle::new(&BTreeMap::new(), false, false),
-            strategy: cases(FuzzScope {
-                members,
-                own_messages,
-                internal_errors: ground.is_embedded(),
-                waits: ground.is_embedded(),
-            }),
+            strategy: cases(FuzzScope { members, own_messages, embedded: ground.is_embedded() }),
             source: Arc::new(SourceFile::new(String::new(), String::new())),
             begun: Cell::new(0),
             numbers: Cell::new(0),
@@ -245,11 +240,7 @@ impl<'a> FuzzSearch<'a> {
     async fn walk(&self, planned: &Planned) -> ScenarioOutcome {
         let (session, _launched) = self.ground.session(planned.scenario.embedded.clone()).await;
         let mut outcome = walk(self.spec, planned, &session).await;
-        let contradictions = contradictions(&outcome, &QUESTIONS, self.spec);
-        if !contradictions.is_empty() {
-            outcome.verdict = Verdict::Fail;
-            outcome.findings.extend(contradictions);
-        }
+        contradict(&mut outcome, &QUESTIONS, self.spec);
         let mut fuzzed = self.fuzzed.borrow_mut();
         if self.ground.keeps_exchanges {
             fuzzed.exchanges.extend(outcome.exchanges.iter().cloned());

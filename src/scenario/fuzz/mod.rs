@@ -201,16 +201,14 @@ pub struct FuzzScope {
     pub members: bool,
     /// The admin can send messages of its own.
     pub own_messages: bool,
-    /// It can be told to answer 10002 now and then.
-    pub internal_errors: bool,
-    /// Its clock goes on when it is told to: where a limit makes a case wait, that takes no time.
-    pub waits: bool,
+    /// It can be told to answer 10002 now and then, and its clock to go on: waiting takes no time.
+    pub embedded: bool,
 }
 
 /// Cases within a scope.
 pub fn cases(scope: FuzzScope) -> BoxedStrategy<FuzzCase> {
     let setup = option::weighted(0.1, Just(INTERNAL_ERROR_EVERY)).prop_map(move |internal_error_every| EmbeddedSetup {
-        internal_error_every: internal_error_every.filter(|_| scope.internal_errors),
+        internal_error_every: internal_error_every.filter(|_| scope.embedded),
         ..EmbeddedSetup::default()
     });
     let looks: Vec<_> = messages(scope).filter(|(_, kind, _)| kind.takes_pairs()).map(|(name, ..)| look(name)).collect();
@@ -253,7 +251,7 @@ fn call(scope: FuzzScope, message: impl Strategy<Value = &'static str>) -> impl 
 
 /// Mostly as long as it gets, and shorter only where that is enough.
 fn repeat(scope: FuzzScope, message: impl Strategy<Value = &'static str>) -> impl Strategy<Value = FuzzRepeat> {
-    let most = if scope.waits { MOST_AGAIN } else { PAIRS_A_MINUTE };
+    let most = if scope.embedded { MOST_AGAIN } else { PAIRS_A_MINUTE };
     (message, any::<bool>(), 1..=4 * most).prop_map(move |(message, fresh, rounds)| {
         let one = FuzzRepeat { message, rounds: 1, fresh };
         FuzzRepeat { rounds: rounds.min(most / one.pairs()), ..one }
@@ -331,7 +329,7 @@ mod tests {
     }
 
     fn all() -> FuzzScope {
-        FuzzScope { members: true, own_messages: true, internal_errors: true, waits: true }
+        FuzzScope { members: true, own_messages: true, embedded: true }
     }
 
     #[test]
@@ -345,7 +343,7 @@ mod tests {
             let FuzzStep::Call(call) = &case.steps[0] else { panic!("{case:?}") };
             assert_eq!((call.caller, call.message, call.pairs.len(), call.oddity.is_none()), (Caller::Admin, "m", 1, true));
         }
-        let none = FuzzScope { members: false, own_messages: false, internal_errors: false, waits: false };
+        let none = FuzzScope { members: false, own_messages: false, embedded: false };
         for _ in 0..200 {
             let case = cases(none).new_tree(&mut runner).expect("a case").current();
             let is_admins = |step: &FuzzStep| !matches!(step, FuzzStep::Call(call) if call.caller != Caller::Admin);
