@@ -325,7 +325,7 @@ mod tests {
             response_p50_us: 1,
             response_p99_us: 1,
             lag_p99_us: 1,
-            response_hdr: None,
+            response_hdr: String::new(),
         };
         let (none, some) = (second(0), second(2));
         assert_eq!(refusals(&[Some(&none), Some(&some), Some(&some), None]), "M2500 1000V975H7500V1000z");
