@@ -29,6 +29,8 @@ use crate::report::{Report, html};
 
 const HTML: &str = "text/html; charset=utf-8";
 const EVENTS: &str = "text/event-stream";
+/// For so many seconds the page is made anew each second, and for as many more every other.
+const OFTEN: usize = 600;
 /// What tells a page that nothing more will come.
 const END: &[u8] = b"event: end\ndata:\n\n";
 
@@ -100,7 +102,9 @@ impl Metrics {
         let snapshot = Snapshot { phases: &phases, in_flight: so_far.in_flight, connections_lost: &connections.lost };
         write(&mut page, &snapshot).expect("memory takes everything");
         *locked(&self.shown.metrics) = page.into();
-        if self.shown.is_wanted.load(Ordering::Relaxed) {
+        // A longer page is made less often, so that a long run costs no more than a short one.
+        let is_due = self.seconds.len().is_multiple_of(1 + self.seconds.len() / OFTEN);
+        if is_due && self.shown.is_wanted.load(Ordering::Relaxed) {
             let (plan, seconds) = (so_far.plan, &self.seconds[..]);
             let so_far = LoadSoFar { plan, phases: &phases, seconds, connections: &connections, elapsed };
             self.shown.show(live::build(&self.begun, &so_far));

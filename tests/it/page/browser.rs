@@ -1,4 +1,4 @@
-//! A real Chromium without a window, driven by its DevTools protocol over a pipe.
+//! A real Chromium without a window, driven by its `DevTools` protocol over a pipe.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -76,18 +76,18 @@ impl Browser {
         });
         let (events, session) = (Vec::new(), None);
         let mut browser = Browser { child, commands, messages, events, number: 0, session, _profile: profile };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
-        let attached = browser.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}))["targetId"].clone();
+        let attached = browser.call("Target.attachToTarget", &json!({"targetId": target, "flatten": true}));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Network", "Log"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         browser
     }
 
     /// Sends a command, and gives its answer.
     #[track_caller]
-    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
         self.number += 1;
         let mut command = json!({"id": self.number, "method": method, "params": params});
         if let Some(session) = &self.session {
@@ -111,14 +111,14 @@ impl Browser {
     /// Opens a page and waits until all of it is there; what was kept of an earlier one is forgotten.
     pub(crate) fn open(&mut self, url: &str) {
         self.events.clear();
-        let opened = self.call("Page.navigate", json!({"url": url}));
+        let opened = self.call("Page.navigate", &json!({"url": url}));
         assert!(opened["errorText"].is_null(), "{url}: {opened}");
         self.loaded();
     }
 
     pub(crate) fn reload(&mut self) {
         self.events.clear();
-        self.call("Page.reload", json!({}));
+        self.call("Page.reload", &json!({}));
         self.loaded();
     }
 
@@ -137,7 +137,7 @@ impl Browser {
     #[track_caller]
     pub(crate) fn eval(&mut self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let mut answer = self.call("Runtime.evaluate", asked);
+        let mut answer = self.call("Runtime.evaluate", &asked);
         assert!(answer["exceptionDetails"].is_null(), "{}", answer["exceptionDetails"]);
         answer["result"]["value"].take()
     }
@@ -152,17 +152,17 @@ impl Browser {
         };
         for kind in ["keyDown", "keyUp"] {
             let pressed = json!({"type": kind, "key": key, "windowsVirtualKeyCode": code, "text": text});
-            self.call("Input.dispatchKeyEvent", pressed);
+            self.call("Input.dispatchKeyEvent", &pressed);
         }
     }
 
     /// How wide the window is, in the pixels of a style, and whether its user likes it dark.
     pub(crate) fn looks(&mut self, width: u32, is_dark: bool) {
         let device = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
-        self.call("Emulation.setDeviceMetricsOverride", device);
+        self.call("Emulation.setDeviceMetricsOverride", &device);
         let scheme = if is_dark { "dark" } else { "light" };
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        self.call("Emulation.setEmulatedMedia", features);
+        self.call("Emulation.setEmulatedMedia", &features);
     }
 
     /// What the page had to say for itself since it was opened, and what it asked for but for itself.

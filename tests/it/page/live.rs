@@ -3,8 +3,6 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Stdio};
 
-use serde_json::Value;
-
 use super::browser::Browser;
 use super::{DESK, PHONE, sideways, unreachable, violations};
 use crate::support::binary::{command, end, until};
@@ -69,5 +67,5 @@ fn a_page_says_that_its_load_is_over() {
     let load = LiveLoad::start(3);
     let mut browser = Browser::start();
     browser.open(&load.url);
-    until("the page says so", || browser.eval("document.querySelector('.live').textContent") == Value::from("over"));
+    until("the page says so", || browser.eval("document.querySelector('.live').textContent") == "over");
 }

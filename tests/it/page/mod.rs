@@ -25,8 +25,8 @@ fn pages() -> &'static [(&'static str, PathBuf)] {
     let (_, pages) = PAGES.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("wrong.yaml"), WRONG).expect("a file can be written");
-        let racy = Serve::start(&["--app-limit", "none", "--message-limit", "none", "--race", "duplicate-seq:500us"]);
-        let race = test_at("race", racy.url(), &["--rate", "none", "--messages", "20", "--operations", "2400"]);
+        let flawed = Serve::start(&["--app-limit", "none", "--message-limit", "none", "--race", "duplicate-seq:500us"]);
+        let race = test_at("race", flawed.url(), &["--rate", "none", "--messages", "20", "--operations", "2400"]);
         let runs: [(&str, &str, &[&str]); 8] = [
             ("run", "run", &["run"]),
             ("failing", "run", &["run", "wrong.yaml"]),
