@@ -1,5 +1,6 @@
 //! The limits that `msgext limits` has found out, for a run that is to stay within them.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use super::conduct::NO_HEADING;
 use super::exit::Failure;
 use super::files;
 use super::rate::RequestRate;
+use crate::judge::text::printable;
 use crate::report::limits::LimitEntry;
-use crate::report::{Report, VERSION};
+use crate::report::saved;
 use crate::scenario::load::{Arrivals, Plan, Traffic};
 use crate::yaml::rate::Rate;
 
@@ -21,7 +23,7 @@ const MOST_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct LearntArgs {
-    /// Stays within the limits that a search has found, by the JSON report of `msgext limits`
+    /// Stays within the limits that a search has found, by the JSON report of msgext limits
     #[arg(long, value_name = "FILE", help_heading = NO_HEADING)]
     limits: Option<PathBuf>,
 }
@@ -45,10 +47,10 @@ impl LearntArgs {
 
 fn read(path: &Path) -> Result<LearntLimits, Failure> {
     let (name, text) = files::read_up_to(path, MOST_BYTES)?;
-    let wrong = |why: String| Failure::usage(format!("{name}: {why}; --limits takes the report.json of `msgext limits`"));
-    let report: Report = serde_json::from_str(&text).map_err(|error| wrong(format!("no report: {error}")))?;
-    if report.version != VERSION || report.command != "limits" {
-        return Err(wrong(format!("a report of `msgext {}`, version {}", report.command, report.version)));
+    let wrong = |why: &dyn Display| Failure::usage(format!("{why}; --limits takes the report.json of `msgext limits`"));
+    let report = saved::read(&name, &text).map_err(|error| wrong(&error))?;
+    if report.command != "limits" {
+        return Err(wrong(&format!("{name} is a report of `msgext {}`", printable(&report.command))));
     }
     let of = |scope: &str| report.limits.iter().find(|limit| limit.scope == scope).and_then(learnt);
     Ok(LearntLimits { app: of("app"), message: of("message"), file: name })

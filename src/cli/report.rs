@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
-
 use super::exit::{Exit, Failure, told};
 use super::files;
 use super::output::FormatArgs;
-use crate::report::{Report, VERSION};
+use crate::report::{Report, saved};
 
 /// A report of the bundled suite is a few MB.
 const MOST_BYTES: u64 = 512 << 20;
@@ -39,19 +37,6 @@ pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
 }
 
 fn read(args: &ReportArgs) -> Result<Report, Failure> {
-    /// What a report of any version has.
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u32,
-    }
-
     let (path, text) = files::read_up_to(&args.file, MOST_BYTES)?;
-    let refused = |error: &serde_json::Error| Failure::usage(format!("{path}: {error}; this is no JSON report of msgext"));
-    let Versioned { version } = serde_json::from_str(&text).map_err(|error| refused(&error))?;
-    if version > VERSION {
-        return Err(Failure::usage(format!(
-            "{path}: version {version} of a report, and this msgext knows them up to {VERSION}: take the one that wrote it"
-        )));
-    }
-    serde_json::from_str(&text).map_err(|error| refused(&error))
+    saved::read(&path, &text).map_err(|error| Failure::usage(error.to_string()))
 }

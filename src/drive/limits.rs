@@ -17,7 +17,7 @@ use super::target::{Clock, ReadBack};
 use crate::api::{HttpRequest, Kv, MemberCalls, Operation, call, code, reply};
 use crate::clock::nanoseconds;
 use crate::history::Outcome;
-use crate::judge::limits::probe::{Asked, Probe, ProbeStage};
+use crate::judge::limits::probe::{AskedCall, Probe, ProbeStage};
 use crate::judge::limits::trace::ProbedCall;
 use crate::judge::limits::unchanged::{self, ReadMessage, SetValue, can_tell};
 use crate::judge::limits::verdict::{DocumentedLimit, Inquired, LimitClause};
@@ -92,11 +92,11 @@ pub async fn inquire(
 }
 
 /// What is asked of a counter that has been found.
-fn asks(whose: DocumentedLimit, member_calls: MemberCalls) -> Vec<Asked> {
-    let own = if whose == DocumentedLimit::Message { [Asked::OtherMessage, Asked::OtherKey].as_slice() } else { &[] };
-    let member = (member_calls != MemberCalls::Nobody).then_some(Asked::Member);
-    let others = [Asked::Delete, Asked::Clear, Asked::Invalid];
-    own.iter().copied().chain([Asked::OtherConnection]).chain(member).chain(others).collect()
+fn asks(whose: DocumentedLimit, member_calls: MemberCalls) -> Vec<AskedCall> {
+    let own = if whose == DocumentedLimit::Message { [AskedCall::OtherMessage, AskedCall::OtherKey].as_slice() } else { &[] };
+    let member = (member_calls != MemberCalls::Nobody).then_some(AskedCall::Member);
+    let others = [AskedCall::Delete, AskedCall::Clear, AskedCall::Invalid];
+    own.iter().copied().chain([AskedCall::OtherConnection]).chain(member).chain(others).collect()
 }
 
 /// Takes down what the replies said.
@@ -233,15 +233,16 @@ impl<'a> ProbeField<'a> {
     }
 
     async fn runner<'p>(&mut self, probe: &'p Probe) -> Result<Runner<'p>, GroundError> {
-        let asks = |asked: Asked| probe.stages.iter().any(|stage| stage.asked == asked);
+        let asks = |asked: AskedCall| probe.stages.iter().any(|stage| stage.asked == asked);
         let message = match self.whose {
             DocumentedLimit::Message => Some(self.fresh_message(MessageKind::Sent).await?),
             DocumentedLimit::App => None,
         };
         // A message of the admin's own is in another conversation. Not every target has one: then nothing is asked of it.
-        let other_message = if asks(Asked::OtherMessage) { Some(self.fresh_message(MessageKind::Sent).await?) } else { None };
-        let elsewhere = if asks(Asked::OtherConversation) { self.fresh_message(MessageKind::FromAdmin).await.ok() } else { None };
-        let afresh = asks(Asked::OtherConnection).then(|| self.session.client.afresh()).transpose()?;
+        let other_message = if asks(AskedCall::OtherMessage) { Some(self.fresh_message(MessageKind::Sent).await?) } else { None };
+        let elsewhere =
+            if asks(AskedCall::OtherConversation) { self.fresh_message(MessageKind::FromAdmin).await.ok() } else { None };
+        let afresh = asks(AskedCall::OtherConnection).then(|| self.session.client.afresh()).transpose()?;
         Ok(Runner {
             probe,
             message,
@@ -287,8 +288,8 @@ impl<'a> ProbeField<'a> {
             let sent = self.now();
             last_sent = Some(if sent > due + LATE { sent } else { due });
             let runner = &mut runners[at];
-            let asked = runner.stage().map_or(Asked::Set, |stage| stage.asked);
-            let afresh = runner.afresh.clone().filter(|_| asked == Asked::OtherConnection);
+            let asked = runner.stage().map_or(AskedCall::Set, |stage| stage.asked);
+            let afresh = runner.afresh.clone().filter(|_| asked == AskedCall::OtherConnection);
             let client = afresh.unwrap_or_else(|| self.session.client.clone());
             let (request, written) = self.request(runner, asked);
             let index = runner.send(sent, due, written);
@@ -315,24 +316,24 @@ impl<'a> ProbeField<'a> {
 
     /// A call as it is asked for, and what it sets the one key of a message to. Admins need no Seq; a member sets a key that is new.
     /// Each value is like no other.
-    fn request(&mut self, runner: &Runner<'_>, asked: Asked) -> (HttpRequest, Option<(usize, usize)>) {
+    fn request(&mut self, runner: &Runner<'_>, asked: AskedCall) -> (HttpRequest, Option<(usize, usize)>) {
         let pairs = runner.stage().map_or(1, |stage| stage.pairs);
         self.written += 1;
         let other = match asked {
-            Asked::OtherMessage => runner.other_message,
-            Asked::OtherConversation => runner.elsewhere,
+            AskedCall::OtherMessage => runner.other_message,
+            AskedCall::OtherConversation => runner.elsewhere,
             _ => None,
         };
         let number = other.or(runner.message).unwrap_or(self.written % self.messages.len());
         let kv = |key: String, value: bool| Kv { key, value: value.then(|| self.written.to_string()), seq: None };
         let member = Kv { seq: Some(0), ..kv(format!("m{}", self.written), true) };
         let (operation, caller, kvs) = match asked {
-            Asked::Delete => (Operation::Delete, Caller::Admin, Some(vec![kv(KEY.to_owned(), false)])),
-            Asked::Clear => (Operation::Clear, Caller::Admin, None),
-            Asked::Member => (Operation::Set, Caller::Sender, Some(vec![member])),
-            Asked::Invalid => (Operation::Set, Caller::Admin, Some(vec![kv(KEY.to_owned(), false)])),
-            Asked::OtherKey => (Operation::Set, Caller::Admin, Some(vec![kv("other".to_owned(), true)])),
-            Asked::Set | Asked::OtherMessage | Asked::OtherConversation | Asked::OtherConnection => {
+            AskedCall::Delete => (Operation::Delete, Caller::Admin, Some(vec![kv(KEY.to_owned(), false)])),
+            AskedCall::Clear => (Operation::Clear, Caller::Admin, None),
+            AskedCall::Member => (Operation::Set, Caller::Sender, Some(vec![member])),
+            AskedCall::Invalid => (Operation::Set, Caller::Admin, Some(vec![kv(KEY.to_owned(), false)])),
+            AskedCall::OtherKey => (Operation::Set, Caller::Admin, Some(vec![kv("other".to_owned(), true)])),
+            AskedCall::Set | AskedCall::OtherMessage | AskedCall::OtherConversation | AskedCall::OtherConnection => {
                 (Operation::Set, Caller::Admin, Some((1..=pairs).map(|number| kv(format!("k{number}"), true)).collect()))
             }
         };
@@ -341,8 +342,9 @@ impl<'a> ProbeField<'a> {
         if let Some(kvs) = kvs {
             body.insert("ExtensionList".into(), kvs.iter().map(Kv::to_json).collect());
         }
-        let is_set = !matches!(asked, Asked::Delete | Asked::Clear | Asked::Invalid | Asked::OtherKey | Asked::Member);
-        if matches!(asked, Asked::Delete | Asked::Clear) {
+        let is_set =
+            !matches!(asked, AskedCall::Delete | AskedCall::Clear | AskedCall::Invalid | AskedCall::OtherKey | AskedCall::Member);
+        if matches!(asked, AskedCall::Delete | AskedCall::Clear) {
             self.sets[number] = None;
         }
         let request = composer.plain(call::PATH, caller, &Value::Object(body), &mut self.random);
@@ -375,7 +377,7 @@ impl<'a> ProbeField<'a> {
             let asked = probe.stages[told.call.stage as usize].asked;
             told.call.decision = match told.code {
                 // There was none, so it went to the message itself.
-                _ if asked == Asked::OtherConversation && elsewhere.is_none() => Decision::Unknown,
+                _ if asked == AskedCall::OtherConversation && elsewhere.is_none() => Decision::Unknown,
                 None => Decision::Lost,
                 Some(code::TOO_OFTEN) if is_message => Decision::Refused,
                 Some(code) if code::is_app_limit(code) && !(is_message && has_own) => Decision::Refused,

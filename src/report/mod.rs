@@ -20,6 +20,7 @@ pub mod load;
 pub mod markdown;
 pub mod mutants;
 pub mod race;
+pub mod saved;
 pub mod secrets;
 pub mod snippet;
 pub mod table;

@@ -25,7 +25,7 @@ use crate::judge::text::{counted, printable};
 use crate::random::Random;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::{self, Texts};
-use crate::report::{Facts, Report, RunFacts, VerdictWord, build, curl, text};
+use crate::report::{Facts, Report, RunFacts, VerdictWord, build, curl, saved, text};
 use crate::scenario::conform::filter::Filter;
 use crate::scenario::conform::plan::{self, Partition, Planned};
 use crate::spec::{self, Spec};
@@ -159,8 +159,7 @@ fn failed_before(path: &Path) -> Result<BTreeSet<String>, Failure> {
         return Err(wrong("there is no run before this one"));
     }
     let (_, text) = files::read_up_to(path, MOST_REPORT_BYTES)?;
-    let report: Report =
-        serde_json::from_str(&text).map_err(|error| wrong(&format!("it is no report of this msgext: {error}")))?;
+    let report = saved::read("the report", &text).map_err(|error| wrong(&error.to_string()))?;
     let failed = report.scenarios.iter().filter(|scenario| matches!(scenario.verdict, VerdictWord::Fail | VerdictWord::Unknown));
     let failed: BTreeSet<String> = failed.map(|scenario| plan::repeated(&scenario.id).to_owned()).collect();
     if failed.is_empty() { Err(wrong("nothing failed in it")) } else { Ok(failed) }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use crate::judge::limiter::Decision;
 use foresight::Foresight;
-use probe::{Asked, Probe, ProbeStage};
+use probe::{AskedCall, Probe, ProbeStage};
 use proposal::CLOSE;
 use seen::Seen;
 use sharing::Sharing;
@@ -126,7 +126,7 @@ pub struct Inquiry {
     best: Likelihood,
     decided_by: Option<String>,
     /// What is asked of a full counter, and what came of it.
-    asks: Vec<Asked>,
+    asks: Vec<AskedCall>,
     sharing: Sharing,
     /// Calls that asked it, and of these refused: they say nothing of the kind.
     besides: (u64, u64),
@@ -181,7 +181,7 @@ impl Learnt {
 
 impl Inquiry {
     /// `asks` of the counter that it finds, as far as the time allows.
-    pub fn new(setting: Setting, asks: Vec<Asked>) -> Inquiry {
+    pub fn new(setting: Setting, asks: Vec<AskedCall>) -> Inquiry {
         Inquiry {
             setting,
             asks,
@@ -267,21 +267,12 @@ impl Inquiry {
         }
     }
 
-    fn take_shared(&mut self, round: &[(Probe, Vec<ProbedCall>)]) {
-        let level = self.seen.level().unwrap_or(0);
-        for (probe, calls) in round {
-            self.sharing.take(probe, calls, level);
-            let (sent, refused) = self.besides;
-            self.besides = (sent + calls.len() as u64, refused + refusals(calls));
-        }
-    }
-
     /// The calls of a probe that came to its counter, their stages counted through all of the trace.
     fn own_calls(&self, probe: &Probe, calls: &[ProbedCall]) -> Vec<ProbedCall> {
         let before = if self.setting.fresh { 0 } else { self.traces.first().map_or(0, Trace::stages) };
         let comes = |stage: usize| {
             let asked = probe.stages[stage].asked;
-            asked == Asked::Set || self.sharing.answer(asked) == Some(true)
+            asked == AskedCall::Set || self.sharing.answer(asked) == Some(true)
         };
         let stages = (0..probe.stages.len()).filter(|stage| comes(*stage));
         let own = (before..).zip(stages).flat_map(|(number, stage)| {
@@ -345,47 +336,6 @@ impl Inquiry {
     fn fresh_fill(&self, window: Duration) -> ProbeStage {
         let tenths = 21 + 3 * u32::try_from(self.probes % 4).unwrap_or(0);
         self.fill().after(if self.setting.fresh { Duration::ZERO } else { window * tenths / 10 })
-    }
-
-    /// A counter is filled up; then what the documentation has come to another one is called, or what it has come to the same.
-    fn first_fill(&self) -> Probe {
-        let message = [Asked::OtherMessage, Asked::OtherConversation];
-        let asked = if self.setting.fresh { message.as_slice() } else { &[Asked::OtherConnection] };
-        let others = asked.iter().flat_map(|asked| Sharing::beyond(*asked, self.setting.rate));
-        let stages = std::iter::once(self.fresh_fill(self.setting.window)).chain(others);
-        Probe::new("how much is admitted at once", stages.collect())
-    }
-
-    /// Where another message was refused with the first, all probes come to one counter. Where each connection has a counter of
-    /// its own, none comes to one that is known.
-    fn look_at_fill(&mut self) {
-        let is_refused = self.traces.iter().any(|trace| refusals(&trace.calls) > 0);
-        let is_one = self.sharing.answer(Asked::OtherConnection) != Some(false);
-        self.step = if is_refused && is_one { InquiryStep::Rests } else { InquiryStep::Over };
-        if self.sharing.answer(Asked::OtherMessage) == Some(true) {
-            self.setting.fresh = false;
-            self.rest = self.setting.window / 4;
-        }
-    }
-
-    fn share(&self) -> Vec<Probe> {
-        let probes = self.sharing_probes();
-        // All that comes to one counter goes out one after another.
-        let at_once = if self.setting.fresh { probes.len() } else { 1 };
-        probes.into_iter().take(at_once).collect()
-    }
-
-    fn sharing_probes(&self) -> Vec<Probe> {
-        let Some(level) = self.seen.level() else { return Vec::new() };
-        let fresh = self.fresh_fill(self.lasts());
-        self.sharing.probes(&self.asks, &fresh, level)
-    }
-
-    /// Time that is kept for asking who shares the counter.
-    fn sharing_takes(&self) -> Duration {
-        let probes = self.sharing_probes();
-        let lengths = probes.iter().map(|probe| self.expected_length(probe));
-        if self.setting.fresh { lengths.sum() } else { lengths.max().unwrap_or_default() }
     }
 
     /// How long the limit remembers, about.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What calls ask for: a set of a message's one key by an admin, or what may come to another counter, or to none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Asked {
+pub enum AskedCall {
     Set,
     OtherKey,
     OtherMessage,
@@ -31,7 +31,7 @@ pub struct ProbeStage {
     pub pairs: u64,
     /// It is over once so many of its calls were refused.
     pub enough: Option<u64>,
-    pub asked: Asked,
+    pub asked: AskedCall,
 }
 
 /// Some stages on one counter, from which something can be told.
@@ -42,31 +42,31 @@ pub struct Probe {
     pub stages: Vec<ProbeStage>,
 }
 
-impl Asked {
+impl AskedCall {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
-            Asked::Set => "sets",
-            Asked::OtherKey => "sets of another key",
-            Asked::OtherMessage => "sets on another message",
-            Asked::OtherConversation => "sets in another conversation",
-            Asked::OtherConnection => "sets on another connection",
-            Asked::Delete => "deletes",
-            Asked::Clear => "clears",
-            Asked::Invalid => "invalid calls",
-            Asked::Member => "a member's sets",
+            AskedCall::Set => "sets",
+            AskedCall::OtherKey => "sets of another key",
+            AskedCall::OtherMessage => "sets on another message",
+            AskedCall::OtherConversation => "sets in another conversation",
+            AskedCall::OtherConnection => "sets on another connection",
+            AskedCall::Delete => "deletes",
+            AskedCall::Clear => "clears",
+            AskedCall::Invalid => "invalid calls",
+            AskedCall::Member => "a member's sets",
         }
     }
 
     /// A target may look at what a call is before it looks at its limits: then it is refused for that even beyond them.
     pub fn is_never_beyond(self) -> bool {
-        self == Asked::Invalid
+        self == AskedCall::Invalid
     }
 }
 
 impl ProbeStage {
     pub fn burst(calls: u64, rate: f64) -> ProbeStage {
-        ProbeStage { rest: Duration::ZERO, calls, rate, pairs: 1, enough: None, asked: Asked::Set }
+        ProbeStage { rest: Duration::ZERO, calls, rate, pairs: 1, enough: None, asked: AskedCall::Set }
     }
 
     pub fn after(self, rest: Duration) -> ProbeStage {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Learnt;
-use super::probe::Asked;
+use super::probe::AskedCall;
 use super::suspect::Suspect;
 use super::trace::{ProbedCall, Trace};
 use crate::api::code;
@@ -22,11 +22,11 @@ const MOST_LOST: u64 = 20;
 const TOLD_WINDOWS: [u64; 8] = [1, 2, 5, 10, 30, 60, 300, 3600];
 
 /// Calls that may come to a message's counter or not, the question that leaves it open, and its answers.
-const SHARED: [(Asked, &str, [&str; 2]); 4] = [
-    (Asked::Delete, "limit-deletes", ["counted", "free"]),
-    (Asked::Clear, "limit-clears", ["counted", "free"]),
-    (Asked::Invalid, "limit-invalid", ["counted", "free"]),
-    (Asked::Member, "limit-callers", ["together", "apart"]),
+const SHARED: [(AskedCall, &str, [&str; 2]); 4] = [
+    (AskedCall::Delete, "limit-deletes", ["counted", "free"]),
+    (AskedCall::Clear, "limit-clears", ["counted", "free"]),
+    (AskedCall::Invalid, "limit-invalid", ["counted", "free"]),
+    (AskedCall::Member, "limit-callers", ["together", "apart"]),
 ];
 
 /// Which of the documented limits is looked at.
@@ -280,13 +280,13 @@ impl Inquired {
     /// What has a counter of its own; `None` where that is not known.
     pub fn counter(&self) -> Option<Scope> {
         let answer = |asked| self.learnt.sharing.answer(asked);
-        match (self.whose, answer(Asked::OtherConnection)) {
+        match (self.whose, answer(AskedCall::OtherConnection)) {
             (_, Some(false)) => Some(Scope::Connection),
             (DocumentedLimit::App, answer) => answer.map(|_| Scope::App),
-            (DocumentedLimit::Message, connection) => match answer(Asked::OtherMessage)? {
-                true if answer(Asked::OtherConversation)? => Some(Scope::App),
+            (DocumentedLimit::Message, connection) => match answer(AskedCall::OtherMessage)? {
+                true if answer(AskedCall::OtherConversation)? => Some(Scope::App),
                 true => Some(Scope::Conversation),
-                false if answer(Asked::OtherKey)? => connection.map(|_| Scope::Message),
+                false if answer(AskedCall::OtherKey)? => connection.map(|_| Scope::Message),
                 false => Some(Scope::Key),
             },
         }
@@ -295,9 +295,9 @@ impl Inquired {
     /// A counter that is not the one that the documentation speaks of, in words.
     fn shared_otherwise(&self) -> Option<String> {
         let others = match self.whose {
-            DocumentedLimit::App => [(Asked::OtherConnection, false)].as_slice(),
+            DocumentedLimit::App => [(AskedCall::OtherConnection, false)].as_slice(),
             DocumentedLimit::Message => {
-                [(Asked::OtherMessage, true), (Asked::OtherKey, false), (Asked::OtherConnection, false)].as_slice()
+                [(AskedCall::OtherMessage, true), (AskedCall::OtherKey, false), (AskedCall::OtherConnection, false)].as_slice()
             }
         };
         let wrong = others.iter().find(|(asked, wrong)| self.learnt.sharing.answer(*asked) == Some(*wrong));
@@ -310,7 +310,7 @@ impl Inquired {
     /// What the clause speaks of and was not found out about a message's counter.
     fn unknown_sharing(&self) -> Option<String> {
         let is_asked = self.whose == DocumentedLimit::Message && self.has_limit();
-        let asked = [Asked::OtherMessage, Asked::OtherKey].into_iter().filter(|_| is_asked);
+        let asked = [AskedCall::OtherMessage, AskedCall::OtherKey].into_iter().filter(|_| is_asked);
         let unknown = asked.into_iter().find(|asked| self.learnt.sharing.answer(*asked).is_none())?;
         Some(format!("whether {} come to the same counter is not known", unknown.words()))
     }

@@ -1,7 +1,5 @@
 //! Saved reports, read for a comparison: what is in them, and whether they can be compared at all.
 
-use serde::Deserialize;
-
 use crate::judge::compare::bootstrap::SecondSeen;
 use crate::judge::compare::conformance::{State, Statement, StatementKind};
 use crate::judge::compare::metric::Metric;
@@ -9,7 +7,8 @@ use crate::judge::compare::{ComparedRun, RunFigures};
 use crate::judge::load::tally::of_hdr;
 use crate::report::load::{Load, SecondFigures};
 use crate::report::mutants::Mutants;
-use crate::report::{Report, VERSION, VerdictWord};
+use crate::report::saved::{self, SavedError};
+use crate::report::{Report, VerdictWord};
 use crate::spec::Level;
 
 /// Commands whose reports can be compared.
@@ -25,10 +24,8 @@ pub struct NamedReport {
 /// Why reports cannot be read, or not be compared. Each begins with the name of the file that it is about.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
-    #[error("{name} is no JSON report of msgext: {cause}")]
-    NoReport { name: String, cause: serde_json::Error },
-    #[error("{name} is a report of version {version}, and this msgext reads version {VERSION}: make both with one msgext")]
-    Version { name: String, version: u32 },
+    #[error(transparent)]
+    Saved(#[from] SavedError),
     #[error("{name} is a report of msgext {command}: only those of run, load and mutants can be compared")]
     Command { name: String, command: String },
     #[error("{name} is a report of msgext {command}, and {other} one of msgext {expected}: compare reports of one command")]
@@ -41,19 +38,9 @@ pub enum CompareError {
     NoLoad { name: String, command: String },
 }
 
-#[derive(Deserialize)]
-struct VersionOnly {
-    version: u32,
-}
-
 /// Reads one report.
 pub fn read(name: &str, text: &str) -> Result<NamedReport, CompareError> {
-    let no_report = |cause| CompareError::NoReport { name: name.to_owned(), cause };
-    let VersionOnly { version } = serde_json::from_str(text).map_err(no_report)?;
-    if version != VERSION {
-        return Err(CompareError::Version { name: name.to_owned(), version });
-    }
-    let report: Report = serde_json::from_str(text).map_err(no_report)?;
+    let report = saved::read(name, text)?;
     if !KINDS.contains(&report.command.as_str()) {
         return Err(CompareError::Command { name: name.to_owned(), command: report.command });
     }

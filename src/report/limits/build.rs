@@ -1,7 +1,7 @@
 //! From what was found out about limits to its report.
 
 use super::{CandidateEntry, CountsEntry, LimitEntry, TimelinePart};
-use crate::judge::limits::probe::Asked;
+use crate::judge::limits::probe::AskedCall;
 use crate::judge::limits::verdict::{Inquired, NamedLimit, clauses, overall};
 use crate::judge::limits::{Decision, Learnt};
 use crate::model::limiter::Unit;
@@ -126,7 +126,7 @@ fn limit(inquired: &Inquired) -> LimitEntry {
 
 fn counts(learnt: &Learnt) -> CountsEntry {
     let [delete, clear, invalid, member] =
-        [Asked::Delete, Asked::Clear, Asked::Invalid, Asked::Member].map(|asked| learnt.sharing.answer(asked));
+        [AskedCall::Delete, AskedCall::Clear, AskedCall::Invalid, AskedCall::Member].map(|asked| learnt.sharing.answer(asked));
     CountsEntry { delete, clear, invalid, member }
 }
 
