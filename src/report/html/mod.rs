@@ -1,6 +1,6 @@
 //! The report as one page for a browser: no network, no file beside it, nothing that runs but its own script.
 //!
-//! Templates show, and [`page`] says what: every text of somebody else's is made printable and escaped in one place, the
+//! Templates show, and [`mod@page`] says what: every text of somebody else's is made printable and escaped in one place, the
 //! formatter of the templates, and the page's own policy lets no other script or style in.
 
 mod chart;
