@@ -297,7 +297,7 @@ fn a_saved_report_is_rendered_again_as_it_was_and_another_file_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("r.json"), text).expect("a file can be written");
         let ran = msgext_in(folder, None, &["report", "r.json", "--html", "r.html"]).exits(2);
-        assert!(ran.stderr.starts_with("error: r.json: ") && ran.stderr.contains(says), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: r.json ") && ran.stderr.contains(says), "{}", ran.stderr);
         assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
         assert!(!ran.folder.path().join("r.html").exists());
     }
