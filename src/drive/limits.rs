@@ -31,7 +31,7 @@ const LATE: Duration = Duration::from_millis(5);
 const SPREAD: usize = 96;
 /// Messages that are read back in the end.
 const READ_BACK: usize = 4;
-/// The one key that is set, and the value that lacks for a call to be refused for what it is.
+/// The first key of every set by the admin, and the one that is read back.
 const KEY: &str = "k1";
 /// The run's times begin here, so that a limiter's windows may have begun before.
 const START: Duration = Duration::from_secs(1);
