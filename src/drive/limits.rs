@@ -63,6 +63,7 @@ pub async fn inquire(
         at_top: None,
         traces: Vec::new(),
         lost: 0,
+        begun: field.now(),
         elapsed: Duration::ZERO,
         cut_short: false,
         unchanged: unchanged::skipped("the search was cut short"),

@@ -43,6 +43,8 @@ pub struct FuzzDifference {
     pub outcome: ScenarioOutcome,
     /// Whether the same calls came to the same once more.
     pub came_again: bool,
+    /// The readings that it takes for granted and that are not the reference's: there it may fail as well.
+    pub rests_on: BTreeMap<String, String>,
     /// Further cases that broke the same clause.
     pub others: u64,
 }
@@ -50,7 +52,7 @@ pub struct FuzzDifference {
 impl FuzzDifference {
     /// A case as it was run once.
     pub fn new((scenario, outcome): (Scenario, ScenarioOutcome)) -> FuzzDifference {
-        FuzzDifference { scenario, outcome, came_again: false, others: 0 }
+        FuzzDifference { scenario, outcome, came_again: false, rests_on: BTreeMap::new(), others: 0 }
     }
 
     /// The clause that it breaks.
@@ -103,29 +105,46 @@ pub enum CaseEnd {
 
 impl Fuzzed {
     /// Counts a case that was run. The first to break a clause is kept as it is: whoever comes next to that clause finds it there.
-    pub fn count(&mut self, scenario: &Scenario, outcome: &ScenarioOutcome, spec: &Spec) -> CaseEnd {
-        let clause = broken(outcome, spec);
-        match (&outcome.verdict, clause) {
+    /// One that rests on no reading takes the place of one that does.
+    pub fn count(&mut self, case: FuzzDifference, spec: &Spec) -> CaseEnd {
+        let clause = broken(&case.outcome, spec).map(str::to_owned);
+        match (&case.outcome.verdict, &clause) {
             (Verdict::Unknown(why) | Verdict::Skipped(why), None) => {
                 self.unknown += 1;
                 self.why_unknown = Some(why.clone());
                 return CaseEnd::Unknown;
             }
-            (Verdict::Pass, None) => self.held.extend(scenario.clauses.iter().cloned()),
+            (Verdict::Pass, None) => self.held.extend(case.scenario.clauses.iter().cloned()),
             _ => {}
         }
         self.cases += 1;
         let Some(clause) = clause else { return CaseEnd::Decided };
-        if let Some(first) = self.first_of(clause, spec) {
-            first.others += 1;
-            return CaseEnd::Decided;
+        match self.first_of(&clause, spec) {
+            Some(first) if first.rests_on.is_empty() || !case.rests_on.is_empty() => {
+                first.others += 1;
+                return CaseEnd::Decided;
+            }
+            Some(first) => *first = FuzzDifference { others: first.others + 1, ..case },
+            None => self.differences.push(case),
         }
-        self.differences.push(FuzzDifference::new((scenario.clone(), outcome.clone())));
-        CaseEnd::Differs(clause.to_owned())
+        CaseEnd::Differs(clause)
     }
 
-    /// The difference that broke this clause.
-    pub fn first_of(&mut self, clause: &str, spec: &Spec) -> Option<&mut FuzzDifference> {
+    /// Keeps what a difference of that clause was made smaller to.
+    pub fn keep(&mut self, clause: &str, smallest: FuzzDifference, spec: &Spec) {
+        let first = self.first_of(clause, spec);
+        // Meanwhile one that rests on no reading may have come.
+        if let Some(first) = first.filter(|first| smallest.rests_on.is_empty() || !first.rests_on.is_empty()) {
+            *first = FuzzDifference { others: first.others, ..smallest };
+        }
+    }
+
+    /// The differences that are to be seen on a target of whatever readings.
+    pub fn settled(&self) -> usize {
+        self.differences.iter().filter(|found| found.rests_on.is_empty()).count()
+    }
+
+    fn first_of(&mut self, clause: &str, spec: &Spec) -> Option<&mut FuzzDifference> {
         self.differences.iter_mut().find(|first| first.clause(spec) == clause)
     }
 

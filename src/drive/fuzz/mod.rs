@@ -78,6 +78,9 @@ struct FuzzSearch<'a> {
     spec: &'a Spec,
     stop: &'a Stop,
     oracle: Oracle,
+    /// Knows no reading, so that what it expects holds on the reference, too; where the target reads as the reference does, there
+    /// is no need of it.
+    unlearnt: Option<Oracle>,
     strategy: BoxedStrategy<FuzzCase>,
     /// Where a scenario is said to stand that stands in no file yet.
     source: Arc<SourceFile>,
@@ -101,6 +104,7 @@ impl<'a> FuzzSearch<'a> {
             spec,
             stop,
             oracle: Oracle::new(&BTreeMap::new(), false, false),
+            unlearnt: None,
             strategy: cases(FuzzScope { members, own_messages, embedded: ground.is_embedded() }),
             source: Arc::new(SourceFile::new(String::new(), String::new())),
             begun: Cell::new(0),
@@ -109,7 +113,10 @@ impl<'a> FuzzSearch<'a> {
         };
         let readings = if members { search.learn(questions).await } else { BTreeMap::new() };
         let can_read_back = found.read_back != ReadBack::Impossible;
-        search.oracle = Oracle::new(&readings, can_read_back, ground.target.without_plan.is_some());
+        let oracle =
+            |readings: &BTreeMap<String, String>| Oracle::new(readings, can_read_back, ground.target.without_plan.is_some());
+        search.oracle = oracle(&readings);
+        search.unlearnt = (!search.oracle.rests_on().is_empty()).then(|| oracle(&BTreeMap::new()));
         search.fuzzed.borrow_mut().readings = readings;
         search
     }
@@ -147,7 +154,7 @@ impl<'a> FuzzSearch<'a> {
 
     fn is_over(&self, options: &FuzzOptions) -> bool {
         options.within.is_some_and(|within| self.ground.elapsed() >= within)
-            || self.fuzzed.borrow().differences.len() >= options.differences
+            || self.fuzzed.borrow().settled() >= options.differences
             || self.begun.get() >= options.cases
             || self.cut_short().is_some()
     }
@@ -165,20 +172,21 @@ impl<'a> FuzzSearch<'a> {
         let name = format!("fuzz-{}-{number}", self.ground.seed);
         let (tree, walked) = loop {
             let Ok(tree) = self.strategy.new_tree(&mut runner) else { return };
-            if let Some(walked) = self.walk_case(&name, &tree.current()).await {
+            if let Some(walked) = self.walk_case(&self.oracle, &name, &tree.current()).await {
                 break (tree, walked);
             }
         };
-        let end = self.fuzzed.borrow_mut().count(&walked.0, &walked.1, self.spec);
+        let (oracle, walked) = self.on_no_reading(&name, &tree.current(), walked).await;
+        let drawn = FuzzDifference { rests_on: oracle.rests_on().clone(), ..FuzzDifference::new(walked.clone()) };
+        let end = self.fuzzed.borrow_mut().count(drawn, self.spec);
         match end {
             CaseEnd::Unknown => self.begun.set(self.begun.get() - 1),
             CaseEnd::Decided => told(),
             CaseEnd::Differs(clause) => {
                 told();
-                let smallest = self.smallest(&name, tree, walked, &clause).await;
-                if let Some(first) = self.fuzzed.borrow_mut().first_of(&clause, self.spec) {
-                    *first = FuzzDifference { others: first.others, ..smallest };
-                }
+                let tries = Tries { search: self, oracle, name: &name, clause: &clause, left: MOST_TRIES, smallest: walked };
+                let smallest = tries.smallest(tree).await;
+                self.fuzzed.borrow_mut().keep(&clause, smallest, self.spec);
             }
         }
     }
@@ -189,45 +197,19 @@ impl<'a> FuzzSearch<'a> {
         TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
     }
 
-    /// Makes a case smaller for as long as it breaks the same clause.
-    async fn smallest(
-        &self,
-        name: &str,
-        mut tree: impl ValueTree<Value = FuzzCase>,
-        first: Walked,
-        clause: &str,
-    ) -> FuzzDifference {
-        let mut tries = Tries { search: self, name, clause, left: MOST_TRIES, smallest: first };
-        if !tries.again().await {
-            return FuzzDifference::new(tries.smallest);
+    /// A case that differs as the oracle has it that knows no reading, where it differs as that has it, too.
+    async fn on_no_reading(&self, name: &str, case: &FuzzCase, walked: Walked) -> (&Oracle, Walked) {
+        let unlearnt = self.unlearnt.as_ref().filter(|_| self.clause(&walked.1).is_some());
+        let Some(unlearnt) = unlearnt else { return (&self.oracle, walked) };
+        match self.walk_case(unlearnt, name, case).await {
+            Some(again) if self.clause(&again.1).is_some() => (unlearnt, again),
+            _ => (&self.oracle, walked),
         }
-        let (mut smallest, mut breaks) = (tree.current(), true);
-        while if breaks { tree.simplify() } else { tree.complicate() } {
-            if tries.left == 0 {
-                break;
-            }
-            let case = tree.current();
-            breaks = tries.breaks(&case).await;
-            if breaks {
-                smallest = case;
-            }
-        }
-        // What seemed needed while other steps were larger may go now.
-        for part in (0..smallest.parts()).rev() {
-            let case = smallest.without(part);
-            if tries.breaks(&case).await {
-                smallest = case;
-            }
-        }
-        tries.look_at_what_differs().await;
-        let came_again = tries.again().await;
-        tries.smallest.0.title = format!("Calls drawn at random, which broke {clause}");
-        FuzzDifference { came_again, ..FuzzDifference::new(tries.smallest) }
     }
 
     /// `None` where the oracle leaves nothing of it.
-    async fn walk_case(&self, name: &str, case: &FuzzCase) -> Option<Walked> {
-        let scenario = self.oracle.scenario(name, case)?;
+    async fn walk_case(&self, oracle: &Oracle, name: &str, case: &FuzzCase) -> Option<Walked> {
+        let scenario = oracle.scenario(name, case)?;
         let outcome = self.walk_scenario(&scenario).await;
         Some((scenario, outcome))
     }
@@ -259,6 +241,7 @@ impl<'a> FuzzSearch<'a> {
 /// One difference being made smaller.
 struct Tries<'s> {
     search: &'s FuzzSearch<'s>,
+    oracle: &'s Oracle,
     name: &'s str,
     clause: &'s str,
     left: u32,
@@ -266,13 +249,43 @@ struct Tries<'s> {
 }
 
 impl Tries<'_> {
+    /// Makes a case smaller for as long as it breaks the same clause.
+    async fn smallest(mut self, mut tree: impl ValueTree<Value = FuzzCase>) -> FuzzDifference {
+        let rests_on = self.oracle.rests_on().clone();
+        if !self.again().await {
+            return FuzzDifference { rests_on, ..FuzzDifference::new(self.smallest) };
+        }
+        let (mut smallest, mut breaks) = (tree.current(), true);
+        while if breaks { tree.simplify() } else { tree.complicate() } {
+            if self.left == 0 {
+                break;
+            }
+            let case = tree.current();
+            breaks = self.breaks(&case).await;
+            if breaks {
+                smallest = case;
+            }
+        }
+        // What seemed needed while other steps were larger may go now.
+        for part in (0..smallest.parts()).rev() {
+            let case = smallest.without(part);
+            if self.breaks(&case).await {
+                smallest = case;
+            }
+        }
+        self.look_at_what_differs().await;
+        let came_again = self.again().await;
+        self.smallest.0.title = title(self.clause, &rests_on);
+        FuzzDifference { came_again, rests_on, ..FuzzDifference::new(self.smallest) }
+    }
+
     /// Whether the case breaks the clause, too; then it is the smallest so far.
     async fn breaks(&mut self, case: &FuzzCase) -> bool {
         if self.left == 0 || self.search.stop.is_set() {
             return false;
         }
         self.left -= 1;
-        let walked = self.search.walk_case(self.name, case).await;
+        let walked = self.search.walk_case(self.oracle, self.name, case).await;
         let walked = walked.filter(|(_, outcome)| self.search.clause(outcome) == Some(self.clause));
         let breaks = walked.is_some();
         self.smallest = walked.map_or_else(|| self.smallest.clone(), upto_the_difference);
@@ -299,6 +312,12 @@ impl Tries<'_> {
         let outcome = self.search.walk_scenario(&self.smallest.0).await;
         self.search.clause(&outcome) == Some(self.clause)
     }
+}
+
+fn title(clause: &str, rests_on: &BTreeMap<String, String>) -> String {
+    let readings: Vec<String> = rests_on.iter().map(|(question, answer)| format!("{question} is {answer}")).collect();
+    let on = if readings.is_empty() { String::new() } else { format!(" on a target where {}", readings.join(" and ")) };
+    format!("Calls drawn at random, which broke {clause}{on}")
 }
 
 /// What comes after the step that differs has not been done.

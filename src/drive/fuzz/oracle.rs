@@ -50,6 +50,8 @@ pub struct Oracle {
     without_plan: App,
     accounts: Accounts,
     gone: GoneKeys,
+    /// The readings that are not the reference's.
+    rests_on: BTreeMap<String, String>,
     can_read_back: bool,
     has_plan_less_app: bool,
 }
@@ -59,6 +61,7 @@ impl Oracle {
     pub fn new(readings: &BTreeMap<String, String>, can_read_back: bool, has_plan_less_app: bool) -> Oracle {
         let mut rules = Rules::default();
         (rules.limits.app, rules.limits.message) = (None, None);
+        let reference = rules.clone();
         let seen = QUESTIONS.into_iter().filter_map(|question| reading(question, readings.get(question)?));
         seen.for_each(|reading| (reading.apply)(&mut rules));
         let known = |question: &str, gone: Gone| readings.contains_key(question).then_some(gone);
@@ -66,6 +69,14 @@ impl Oracle {
             deleted: known("deleted-key", rules.seq.deleted_key),
             cleared: known("cleared-key", rules.seq.cleared_key),
         };
+        let differs = |(question, answer): &(&String, &String)| {
+            let mut rules = reference.clone();
+            reading(question, answer).is_some_and(|reading| {
+                (reading.apply)(&mut rules);
+                rules != reference
+            })
+        };
+        let rests_on = readings.iter().filter(differs).map(|(question, answer)| (question.clone(), answer.clone())).collect();
         let app = |sdkappid| App {
             sdkappid,
             admin: "administrator".to_owned(),
@@ -84,9 +95,15 @@ impl Oracle {
             without_plan: app(2),
             accounts: Accounts::default(),
             gone,
+            rests_on,
             can_read_back,
             has_plan_less_app,
         }
+    }
+
+    /// The readings without which what it expects need not hold on the reference.
+    pub fn rests_on(&self) -> &BTreeMap<String, String> {
+        &self.rests_on
     }
 
     /// The case as a scenario in which every step says what has to come of it. `None` where nothing is left of it.

@@ -16,6 +16,7 @@ pub mod trace;
 pub mod unchanged;
 pub mod verdict;
 mod weighing;
+pub mod windows;
 
 use std::time::Duration;
 

@@ -48,6 +48,8 @@ pub struct Inquired {
     /// Whether refusals stand at the top of the reply, or at each key; `None` without any.
     pub at_top: Option<bool>,
     pub lost: u64,
+    /// When it began, on the clock of the traces, and how long it took.
+    pub begun: Duration,
     pub elapsed: Duration,
     pub cut_short: bool,
     /// Whether refused calls changed anything.

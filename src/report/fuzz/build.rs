@@ -35,6 +35,7 @@ pub fn build(spec: &Spec, facts: &Facts, fuzzed: &Fuzzed, saved: &[Planned], sec
         steps: found.scenario.steps.len(),
         file: saved.source.path.clone(),
         came_again: found.came_again,
+        rests_on: found.rests_on.clone(),
         others: found.others,
     };
     Report {

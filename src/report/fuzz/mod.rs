@@ -3,6 +3,8 @@
 pub mod build;
 pub mod text;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,10 @@ pub struct DifferenceEntry {
     pub file: String,
     /// Whether the same calls came to the same once more.
     pub came_again: bool,
+    /// Question to the answer that was seen on the target and is not the reference's, where the scenario takes it for granted: on
+    /// the reference it may fail as well.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rests_on: BTreeMap<String, String>,
     /// Further cases that broke the same clause.
     pub others: u64,
 }

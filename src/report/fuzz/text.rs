@@ -17,7 +17,10 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, fuzz: &Fuzz, texts: &Te
         let rows = fuzz.differences.iter().map(|found| {
             let again = if found.came_again { "" } else { "did not come again" };
             let others = if found.others > 0 { format!("in {} more", counted_cases(found.others)) } else { String::new() };
-            [found.clause.clone(), counted(found.steps, "step"), found.scenario.clone(), others, again.to_owned()]
+            let readings: Vec<String> =
+                found.rests_on.iter().map(|(question, answer)| format!("{question} is {answer}")).collect();
+            let rests_on = if readings.is_empty() { String::new() } else { format!("where {}", readings.join(", ")) };
+            [found.clause.clone(), counted(found.steps, "step"), found.scenario.clone(), others, again.to_owned(), rests_on]
         });
         TextTable::new(rows).write(out, width)?;
         writeln!(out, "{DIM}to repeat them: msgext run {}{DIM:#}", printable(&first.file))?;

@@ -1,4 +1,4 @@
-//! The picture of a limit: what was admitted and refused over the time of the search, and how long a window of it is.
+//! The picture of a limit: what was admitted and refused over the time of the search, and its windows.
 
 use super::chart::{Band, Chart, Scale, percent, stacked};
 use crate::report::limits::LimitEntry;
@@ -9,22 +9,21 @@ pub(super) fn chart(limit: &LimitEntry) -> Option<Chart> {
     let most = admitted.iter().zip(&refused).map(|(admitted, refused)| admitted + refused).max().filter(|most| *most > 0)?;
     let (x, y) = (Scale::exact(limit.elapsed_s.max(f64::MIN_POSITIVE)), Scale::linear(most as f64));
     let parts = [("accepted", "accepted", admitted), ("refused", "refused", refused)];
-    let window = limit.window_s.filter(|window| *window > 0.0 && limit.limit.is_some());
-    // Where in the search a window begins is not told; how long it is, is.
-    let bands = window.into_iter().flat_map(|window| {
-        let starts = std::iter::successors(Some(0.0), move |start| Some(start + window));
-        let starts = starts.take_while(move |start| *start < limit.elapsed_s && limit.elapsed_s / window <= MOST_WINDOWS);
-        starts.map(move |start| (start, window.min(limit.elapsed_s - start)))
+    let starts = if limit.windows_s.len() <= MOST_WINDOWS { &limit.windows_s[..] } else { &[] };
+    let ends = starts.iter().skip(1).copied().chain([limit.elapsed_s]);
+    let length = limit.window_s.unwrap_or(f64::INFINITY);
+    let bands = starts.iter().zip(ends).map(|(start, end)| Band {
+        from: percent(x.share(*start)),
+        width: percent(x.share((end - start).min(length))),
+        text: String::new(),
     });
-    let bands =
-        bands.map(|(start, length)| Band { from: percent(x.share(start)), width: percent(x.share(length)), text: String::new() });
     let bands: Vec<Band> = bands.collect();
-    let stripes = window.filter(|_| !bands.is_empty()).map(|window| format!("; a stripe is as long as a window, {window} s"));
+    let stripes = if bands.is_empty() { "" } else { "; each stripe is a window, from when it began" };
     Some(Chart {
         id: if limit.scope == "app" { "limit-app" } else { "limit-message" },
         title: "Calls over the time of the search".to_owned(),
         summary: format!("{} calls in {:.1} s, of which {} were refused", limit.calls, limit.elapsed_s, limit.refused),
-        x_name: format!("since the start of the search{}", stripes.unwrap_or_default()),
+        x_name: format!("since the start of the search{stripes}"),
         x_ticks: x.x_ticks(|mark| format!("{mark} s")),
         y_ticks: y.y_ticks(|mark| format!("{mark}")),
         bands,
@@ -34,4 +33,4 @@ pub(super) fn chart(limit: &LimitEntry) -> Option<Chart> {
 }
 
 /// More of them are not told apart.
-const MOST_WINDOWS: f64 = 30.0;
+const MOST_WINDOWS: usize = 120;

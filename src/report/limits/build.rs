@@ -1,8 +1,12 @@
 //! From what was found out about limits to its report.
 
+use std::time::Duration;
+
 use super::{CandidateEntry, CountsEntry, LimitEntry, TimelinePart};
+use crate::clock::nanoseconds;
 use crate::judge::limits::probe::AskedCall;
 use crate::judge::limits::verdict::{Inquired, NamedLimit, clauses, overall};
+use crate::judge::limits::windows::beginnings;
 use crate::judge::limits::{Decision, Learnt};
 use crate::model::limiter::Unit;
 use crate::report::build::{self, Facts, begun, totals};
@@ -13,6 +17,8 @@ use crate::verdict::Verdict;
 
 /// Parts of the timeline.
 const PARTS: usize = 60;
+/// Windows that are told.
+const MOST_WINDOWS: usize = 500;
 /// Candidates that are told.
 const MOST_CANDIDATES: usize = 5;
 
@@ -120,6 +126,7 @@ fn limit(inquired: &Inquired) -> LimitEntry {
                 }
             })
             .collect(),
+        windows_s: windows(inquired),
         timeline: timeline(inquired),
     }
 }
@@ -134,13 +141,22 @@ fn unit(unit: Unit) -> String {
     if unit == Unit::Kv { "kv" } else { "request" }.to_owned()
 }
 
+fn windows(inquired: &Inquired) -> Vec<f64> {
+    let from = nanoseconds(inquired.begun);
+    let to = from + nanoseconds(inquired.elapsed);
+    let first = inquired.learnt.candidates.first().filter(|_| inquired.has_limit() && inquired.learnt.is_sure());
+    let starts = first.map_or_else(Vec::new, |first| beginnings(&first.suspect, &inquired.traces, from, to));
+    let starts = if starts.len() <= MOST_WINDOWS { starts } else { Vec::new() };
+    starts.into_iter().map(|start| Duration::from_nanos(start - from).as_secs_f64()).collect()
+}
+
 fn timeline(inquired: &Inquired) -> Vec<TimelinePart> {
     let calls = inquired.traces.iter().flat_map(|trace| &trace.calls);
-    let last = calls.clone().map(|call| call.sent).max().unwrap_or(0);
+    let (begun, length) = (nanoseconds(inquired.begun), nanoseconds(inquired.elapsed).max(1));
     let mut parts = vec![TimelinePart::default(); PARTS];
-    for call in calls {
-        let at = call.sent.saturating_mul(PARTS as u64) / (last + 1);
-        let part = &mut parts[usize::try_from(at).unwrap_or(0)];
+    for call in calls.filter(|call| call.sent >= begun) {
+        let at = (call.sent - begun).saturating_mul(PARTS as u64) / length;
+        let part = &mut parts[usize::try_from(at).unwrap_or(PARTS).min(PARTS - 1)];
         match call.decision {
             Decision::Admitted => part.admitted += 1,
             Decision::Refused => part.refused += 1,

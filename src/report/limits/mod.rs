@@ -52,6 +52,9 @@ pub struct LimitEntry {
     pub elapsed_s: f64,
     /// What may be, the most likely first.
     pub candidates: Vec<CandidateEntry>,
+    /// When windows began, in seconds since the search began, where they are the same for all calls; not told of very many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows_s: Vec<f64>,
     /// Calls admitted and refused, over the search cut into equal parts.
     pub timeline: Vec<TimelinePart>,
 }
