@@ -54,7 +54,7 @@ pub struct Conduct {
     pub stop: Stop,
     /// Nobody wants to be told more than the verdict.
     pub is_terse: bool,
-    command: &'static str,
+    pub command: &'static str,
     /// Since 1970.
     started: Duration,
     outputs: Outputs,

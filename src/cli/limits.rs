@@ -7,14 +7,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::exit::{Exit, Failure};
+use super::live::{LiveArgs, LivePage};
 use super::terminal::{Screen, bars, fitted, room, width};
 use crate::drive::ground::{Ground, GroundError};
-use crate::drive::limits::inquire;
+use crate::drive::limits::{LimitsSoFar, inquire};
 use crate::drive::probe::Found;
-use crate::judge::limits::probe::Probe;
+use crate::judge::limits::Setting;
 use crate::judge::limits::verdict::{DocumentedLimit, Inquired};
-use crate::judge::limits::{Learnt, Setting};
-use crate::report::limits::{build, text};
+use crate::report::limits::live::SearchSoFar;
+use crate::report::limits::{build, live, text};
 use crate::spec;
 use crate::yaml::rate::Rate;
 use crate::yaml::span::Span;
@@ -40,6 +41,8 @@ pub struct LimitsArgs {
     /// Calls over everything where the message's limit is looked at (150/s, 9000/m): less than the app's limit
     #[arg(long, value_name = "RATE", value_parser = rate, default_value = "150/s", help_heading = NO_HEADING)]
     rate: Rate,
+    #[command(flatten)]
+    live: LiveArgs,
     #[command(flatten)]
     conduct: ConductArgs,
 }
@@ -94,36 +97,57 @@ fn settings(args: &LimitsArgs) -> Vec<(DocumentedLimit, Setting)> {
 
 fn test(args: &LimitsArgs, conduct: &Conduct) -> Result<(Vec<Inquired>, Found, Duration), Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
+    let failed = |error: GroundError| Failure::of_ground(&error, format!("{}: {error}", named.name));
+    let ground = runtime.block_on(Ground::prepare(&named.target, &named.place, conduct.seed, None, stop)).map_err(failed)?;
+    let page = args.live.serve(conduct, ground.found)?;
     let progress = progress(args.conduct.quiet);
     let inquired = runtime.block_on(async {
-        let ground = Ground::prepare(&named.target, &named.place, conduct.seed, None, stop).await?;
         let mut all = Vec::new();
         for (whose, setting) in settings(args) {
-            let mut told = |probes: &[Probe], learnt: &Learnt, left| progress.set_message(line(whose, probes, learnt, left));
-            all.push(inquire(&ground, whose, setting, stop, &mut told).await?);
+            let mut told = |so_far: &LimitsSoFar<'_>| {
+                progress.set_message(line(so_far));
+                if let Some(page) = &page {
+                    show(page, &all, so_far, ground.elapsed());
+                }
+            };
+            let inquired = inquire(&ground, whose, setting, stop, &mut told).await?;
+            all.push(inquired);
             if stop.is_set() {
                 break;
             }
         }
-        Ok((all, ground.found, ground.elapsed()))
+        Ok(all)
     });
     progress.finish_and_clear();
-    inquired.map_err(|error: GroundError| {
-        let why = format!("{}: {error}", named.name);
-        Failure::of_ground(&error, why)
-    })
+    Ok((inquired.map_err(failed)?, ground.found, ground.elapsed()))
+}
+
+fn show(page: &LivePage, before: &[Inquired], so_far: &LimitsSoFar<'_>, elapsed: Duration) {
+    let LimitsSoFar { inquired, probes, out, elapsed: of_this, left } = *so_far;
+    let so_far = SearchSoFar { before, inquired, probes, out, elapsed: of_this, left };
+    let mut metrics = Vec::new();
+    live::metrics(&mut metrics, &so_far).expect("memory takes everything");
+    page.tell(metrics);
+    if page.is_wanted() {
+        page.show(live::build(&page.begun, &so_far, elapsed));
+    }
 }
 
 /// What goes on: whose limit, what is looked at, what may still be, and for how long it is gone on at the most.
-fn line(whose: DocumentedLimit, probes: &[Probe], learnt: &Learnt, left: Duration) -> String {
-    let likely = learnt.candidates.iter().filter(|candidate| candidate.weight > 0.01).take(3);
+fn line(LimitsSoFar { inquired, probes, left, .. }: &LimitsSoFar<'_>) -> String {
+    let likely = inquired.learnt.candidates.iter().filter(|candidate| candidate.weight > 0.01).take(3);
     let likely: Vec<String> =
         likely.map(|candidate| format!("{} {:.0} %", candidate.suspect.algorithm.name(), candidate.weight * 100.0)).collect();
     let probe = probes.first().map_or("", |probe| probe.name.as_str());
     let more = if probes.len() > 1 { format!(" and {} more", probes.len() - 1) } else { String::new() };
     let left = format!("  {} s left at most", left.as_secs());
     fitted(
-        &[(0, format!("{}'s limit: ", whose.word())), (1, format!("{probe}{more}  ")), (2, likely.join(", ")), (3, left)],
+        &[
+            (0, format!("{}'s limit: ", inquired.whose.word())),
+            (1, format!("{probe}{more}  ")),
+            (2, likely.join(", ")),
+            (3, left),
+        ],
         room(),
     )
 }

@@ -14,6 +14,7 @@ mod judge;
 mod learnt;
 mod limits;
 mod list;
+mod live;
 mod load;
 mod mutants;
 mod number;

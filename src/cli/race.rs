@@ -1,6 +1,8 @@
 //! `msgext race`: concurrent clients, and an order of their calls.
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -8,6 +10,7 @@ use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::embedded;
 use super::exit::{Exit, Failure};
 use super::history::{HistoryArgs, record};
+use super::live::{LiveArgs, LivePage};
 use super::number::whole;
 use super::plan::named;
 use super::rate::{RequestRate, request_rate};
@@ -17,13 +20,16 @@ use crate::drive::ground::Ground;
 use crate::drive::probe::Found;
 use crate::drive::race::{RaceError, RaceRun, run as carry_out};
 use crate::drive::target::TargetPlace;
+use crate::history::Class;
 use crate::judge::race::judge;
 use crate::judge::race::raced::RacedHistory;
 use crate::model::Rules;
-use crate::report::race::{build, text};
+use crate::report::race::{build, live, text};
 use crate::scenario::race::{BUNDLED, MOST_CLIENTS, MOST_OPERATIONS, RacePlan, load};
 use crate::spec;
 
+/// The live page is made anew so often.
+const SHOWN_EVERY: Duration = Duration::from_secs(1);
 /// Threads of the embedded endpoint: calls come to it side by side.
 pub const SERVING: usize = 4;
 
@@ -36,6 +42,8 @@ pub struct RaceArgs {
     /// embedded endpoint
     #[arg(long, value_name = "RATE|none", value_parser = request_rate, help_heading = NO_HEADING)]
     rate: Option<RequestRate>,
+    #[command(flatten)]
+    live: LiveArgs,
     #[command(flatten)]
     history: HistoryArgs,
     #[command(flatten)]
@@ -117,19 +125,56 @@ fn test(args: &RaceArgs, plan: &RacePlan, conduct: &Conduct) -> Result<(RaceRun,
     // The embedded endpoint has its ends of the connections in this process, too.
     make_room(plan.clients, if is_embedded { 2 } else { 1 }).map_err(|error| Failure::usage(error.to_string()))?;
     let rate = RequestRate::budget(args.rate, is_embedded);
-    let progress = progress(args.conduct.quiet, plan);
-    let run = runtime.block_on(async {
-        let ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
-        Ok((carry_out(&ground, plan, stop, &|| progress.inc(1)).await?, ground.found))
-    });
-    progress.finish_and_clear();
-    run.map_err(|error: RaceError| {
+    let failed = |error: &RaceError| {
         let why = format!("{}: {error}", named.name);
-        match &error {
+        match error {
             RaceError::Ground(error) => Failure::of_ground(error, why),
             _ => Failure::could_not_test(why),
         }
-    })
+    };
+    let ground = runtime.block_on(Ground::prepare(&named.target, &place, conduct.seed, rate, stop));
+    let ground = ground.map_err(|error| failed(&error.into()))?;
+    let watch = RaceWatch::new(args.conduct.quiet, plan, args.live.serve(conduct, ground.found)?);
+    let run = runtime.block_on(carry_out(&ground, plan, stop, &|class| watch.told(class)));
+    watch.progress.finish_and_clear();
+    Ok((run.map_err(|error| failed(&error))?, ground.found))
+}
+
+/// Whoever looks on while clients race.
+struct RaceWatch {
+    progress: ProgressBar,
+    page: Option<LivePage>,
+    planned: u32,
+    begun: Instant,
+    /// Calls that have ended, by what they came to.
+    ended: [AtomicU64; Class::COUNT],
+    /// When the page was made last.
+    shown: Mutex<Instant>,
+}
+
+impl RaceWatch {
+    fn new(quiet: bool, plan: &RacePlan, page: Option<LivePage>) -> RaceWatch {
+        let begun = Instant::now();
+        let ended = Default::default();
+        RaceWatch { progress: progress(quiet, plan), page, planned: plan.operations, begun, ended, shown: Mutex::new(begun) }
+    }
+
+    fn told(&self, class: Class) {
+        self.progress.inc(1);
+        let Some(page) = &self.page else { return };
+        self.ended[class as usize].fetch_add(1, Ordering::Relaxed);
+        // Nobody waits for whoever makes it.
+        if let Ok(mut shown) = self.shown.try_lock()
+            && shown.elapsed() >= SHOWN_EVERY
+        {
+            *shown = Instant::now();
+            let ended = self.ended.each_ref().map(|ended| ended.load(Ordering::Relaxed));
+            let mut metrics = Vec::new();
+            live::metrics(&mut metrics, &ended).expect("memory takes everything");
+            page.tell(metrics);
+            page.show(live::build(&page.begun, &ended, self.planned, self.begun.elapsed()));
+        }
+    }
 }
 
 /// Calls that a limit refuses do not race.

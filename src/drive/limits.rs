@@ -21,7 +21,7 @@ use crate::judge::limits::probe::{AskedCall, Probe, ProbeStage};
 use crate::judge::limits::trace::ProbedCall;
 use crate::judge::limits::unchanged::{self, ReadMessage, SetValue, can_tell};
 use crate::judge::limits::verdict::{DocumentedLimit, Inquired, LimitClause};
-use crate::judge::limits::{Decision, Inquiry, Learnt, Setting};
+use crate::judge::limits::{Decision, Inquiry, Setting};
 use crate::random::Random;
 use crate::scenario::{Caller, EmbeddedSetup, MessageKind};
 
@@ -36,8 +36,25 @@ const KEY: &str = "k1";
 /// The run's times begin here, so that a limiter's windows may have begun before.
 const START: Duration = Duration::from_secs(1);
 
-/// Tells what goes on: the probes that are out, what is known so far, and how much time is left.
-pub type ToldProgress<'t> = &'t mut dyn FnMut(&[Probe], &Learnt, Duration);
+/// A call that is due so soon is not to be kept waiting.
+const BUSY: Duration = Duration::from_millis(50);
+/// What goes on is told so often.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// A search that goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitsSoFar<'a> {
+    /// What is known by the probes that are through.
+    pub inquired: &'a Inquired,
+    /// The probes that are out, and their calls.
+    pub probes: &'a [Probe],
+    pub out: &'a [ProbedCall],
+    pub elapsed: Duration,
+    pub left: Duration,
+}
+
+/// Hears what goes on, while no call is due.
+pub type ToldProgress<'t> = &'t mut dyn FnMut(&LimitsSoFar<'_>);
 
 /// Finds out about one limit, as far as the setting's time allows.
 pub async fn inquire(
@@ -73,8 +90,12 @@ pub async fn inquire(
         if probes.is_empty() {
             break;
         }
-        told(&probes, &inquiry.learnt(), setting.time.saturating_sub(field.elapsed()));
-        let came = field.round(&probes, stop).await?;
+        (inquired.learnt, inquired.traces) = (inquiry.learnt(), inquiry.traces().to_vec());
+        let mut tell = |out: &[ProbedCall], elapsed: Duration| {
+            let left = setting.time.saturating_sub(elapsed);
+            told(&LimitsSoFar { inquired: &inquired, probes: &probes, out, elapsed, left });
+        };
+        let came = field.round(&probes, stop, &mut tell).await?;
         for (_, calls) in &came {
             note(&mut inquired, calls);
         }
@@ -126,6 +147,9 @@ struct ToldCall {
 
 /// Whose call it was, which of its calls, what came of it, and when.
 type Flown = (usize, usize, Outcome, Duration);
+
+/// Hears of the calls that are out, and how long the search goes on.
+type ToldCalls<'t> = &'t mut dyn FnMut(&[ProbedCall], Duration);
 
 /// Where probes of one limit go.
 struct ProbeField<'a> {
@@ -196,20 +220,30 @@ impl<'a> ProbeField<'a> {
     }
 
     /// Sends all of them side by side, and once more those that came late; gives the calls of each.
-    async fn round(&mut self, probes: &[Probe], stop: &Stop) -> Result<Vec<(Probe, Vec<ToldCall>)>, GroundError> {
+    async fn round(
+        &mut self,
+        probes: &[Probe],
+        stop: &Stop,
+        told: ToldCalls<'_>,
+    ) -> Result<Vec<(Probe, Vec<ToldCall>)>, GroundError> {
         let mut came = Vec::new();
         let mut late = Vec::new();
-        for (probe, calls, is_late) in self.once(probes, stop).await? {
+        for (probe, calls, is_late) in self.once(probes, stop, told).await? {
             late.extend(is_late.then(|| probe.clone()));
             came.push((probe, calls));
         }
         if !late.is_empty() && !stop.is_set() {
-            came.extend(self.once(&late, stop).await?.into_iter().map(|(probe, calls, _)| (probe, calls)));
+            came.extend(self.once(&late, stop, told).await?.into_iter().map(|(probe, calls, _)| (probe, calls)));
         }
         Ok(came)
     }
 
-    async fn once(&mut self, probes: &[Probe], stop: &Stop) -> Result<Vec<(Probe, Vec<ToldCall>, bool)>, GroundError> {
+    async fn once(
+        &mut self,
+        probes: &[Probe],
+        stop: &Stop,
+        told: ToldCalls<'_>,
+    ) -> Result<Vec<(Probe, Vec<ToldCall>, bool)>, GroundError> {
         let mut runners = Vec::new();
         if self.whose == DocumentedLimit::App && self.messages.is_empty() {
             self.fresh_message(MessageKind::Sent).await?;
@@ -225,7 +259,7 @@ impl<'a> ProbeField<'a> {
             runner.due = begins + first.rest;
             begins += first.gap() * u32::try_from(first.calls.min(300)).unwrap_or(300);
         }
-        self.carry_out(&mut runners, stop).await;
+        self.carry_out(&mut runners, stop, told).await;
         let came = runners.into_iter().map(|runner| {
             let (probe, is_late) = (runner.probe.clone(), runner.is_late);
             (probe, self.classified(runner), is_late)
@@ -259,10 +293,11 @@ impl<'a> ProbeField<'a> {
         })
     }
 
-    async fn carry_out(&mut self, runners: &mut [Runner<'_>], stop: &Stop) {
+    async fn carry_out(&mut self, runners: &mut [Runner<'_>], stop: &Stop, told: ToldCalls<'_>) {
         let mut flights: FuturesUnordered<BoxFuture<'_, Flown>> = FuturesUnordered::new();
         let least_gap = Duration::from_secs_f64(1.0 / self.setting.rate);
         let mut last_sent: Option<Duration> = None;
+        let mut last_told: Option<Duration> = None;
         // What the time does not allow any more is left out of the round.
         while !stop.is_set() && self.elapsed() < self.setting.time {
             let next = (0..runners.len()).filter(|at| runners[*at].stage().is_some()).min_by_key(|at| runners[*at].due);
@@ -274,12 +309,17 @@ impl<'a> ProbeField<'a> {
             // All of them together keep to the rate.
             let due = runners[at].due.max(last_sent.map_or(Duration::ZERO, |sent| sent + least_gap));
             let early = due.saturating_sub(self.now());
+            let now = self.elapsed();
+            if last_told.is_none_or(|last| early > BUSY && now > last + TOLD_EVERY) {
+                last_told = Some(now);
+                told(&runners.iter().flat_map(Runner::calls).collect::<Vec<_>>(), now);
+            }
             if !early.is_zero() && matches!(self.session.clock, Clock::Real(_)) {
                 tokio::select! {
                     biased;
                     () = stop.wait() => break,
                     Some((at, index, outcome, received)) = flights.next(), if !flights.is_empty() => runners[at].settle(index, &outcome, received),
-                    () = tokio::time::sleep(early) => {}
+                    () = tokio::time::sleep(early.min(TOLD_EVERY)) => {}
                 }
                 continue;
             }
@@ -394,6 +434,18 @@ impl<'a> ProbeField<'a> {
 }
 
 impl Runner<'_> {
+    /// Its calls until now, and what came of them as far as their replies say.
+    fn calls(&self) -> impl Iterator<Item = ProbedCall> {
+        self.calls.iter().map(|told| {
+            let decision = match told.code {
+                None => Decision::Lost,
+                Some(code) if is_limits(code) => Decision::Refused,
+                Some(_) => Decision::Admitted,
+            };
+            ProbedCall { decision, ..told.call }
+        })
+    }
+
     /// The stage that it is in; `None` once it is through.
     fn stage(&self) -> Option<&ProbeStage> {
         self.probe.stages.get(self.stage)
@@ -427,7 +479,7 @@ impl Runner<'_> {
         if let Outcome::Replied(http) = outcome {
             (told.code, told.at_top) = said(&http.body);
         }
-        let is_refused = told.code.is_some_and(|code| code == code::TOO_OFTEN || code::is_app_limit(code));
+        let is_refused = told.code.is_some_and(is_limits);
         if !is_refused || told.call.stage as usize != self.stage {
             return;
         }
@@ -446,6 +498,10 @@ impl Runner<'_> {
             self.due = last_sent + stage.gap().max(stage.rest);
         }
     }
+}
+
+fn is_limits(code: i64) -> bool {
+    code == code::TOO_OFTEN || code::is_app_limit(code)
 }
 
 /// The code of a reply, the top level's or else the first of a key that is not 0, and whether it stands at the top.

@@ -15,8 +15,8 @@ use super::stop::Stop;
 use super::target::ReadBack;
 use crate::api::message::{GET_PATH, get_body};
 use crate::api::reply::decode;
-use crate::api::{HttpRequest, Kv, MemberCalls, Operation, call};
-use crate::history::{Exchange, Loss, Outcome};
+use crate::api::{HttpRequest, Kv, MemberCalls, Operation, Reply, call, code};
+use crate::history::{Class, Exchange, Loss, Outcome};
 use crate::random::Random;
 use crate::scenario::race::RacePlan;
 use crate::scenario::{Caller, EmbeddedSetup};
@@ -44,8 +44,11 @@ pub struct RaceRun {
     pub cut_short: Option<String>,
 }
 
-/// Runs the plan's clients. `told` hears of each call that has ended.
-pub async fn run(ground: &Ground<'_>, plan: &RacePlan, stop: &Stop, told: &(dyn Fn() + Sync)) -> Result<RaceRun, RaceError> {
+/// Hears what each call came to that has ended, from the thread of its client.
+pub type ToldCalls<'t> = &'t (dyn Fn(Class) + Sync);
+
+/// Runs the plan's clients.
+pub async fn run(ground: &Ground<'_>, plan: &RacePlan, stop: &Stop, told: ToldCalls<'_>) -> Result<RaceRun, RaceError> {
     let messages = ground.messages(plan.messages as usize, stop).await?;
     let (session, _launched) = ground.session(EmbeddedSetup::default()).await;
     let field = Field::new(plan, &messages, stop, told);
@@ -88,11 +91,11 @@ struct Field<'a> {
     barrier: Barrier,
     is_over: AtomicBool,
     stop: &'a Stop,
-    told: &'a (dyn Fn() + Sync),
+    told: ToldCalls<'a>,
 }
 
 impl<'a> Field<'a> {
-    fn new(plan: &'a RacePlan, messages: &'a [Message], stop: &'a Stop, told: &'a (dyn Fn() + Sync)) -> Field<'a> {
+    fn new(plan: &'a RacePlan, messages: &'a [Message], stop: &'a Stop, told: ToldCalls<'a>) -> Field<'a> {
         Field {
             plan,
             messages,
@@ -235,9 +238,16 @@ impl<'a> RaceClient<'a> {
     async fn send(&mut self, (request, keys): (HttpRequest, Vec<usize>)) {
         self.line.session.budget.turn().await;
         let exchange = self.unless_stopped(&request).await;
-        if let Outcome::Replied(http) = &exchange.outcome
-            && let (Some(reply), _) = decode(&http.body)
-        {
+        let reply = match &exchange.outcome {
+            Outcome::Replied(http) => decode(&http.body).0,
+            Outcome::Lost(_) => None,
+        };
+        let class = match (&exchange.outcome, &reply) {
+            (Outcome::Lost(_), _) => Class::Lost,
+            (_, Some(reply)) => class(reply),
+            (_, None) => Class::Error,
+        };
+        if let Some(reply) = reply {
             self.field.with_latest(|latest| {
                 for key in keys {
                     // A clear tells no Seq; 0 is what most then expect.
@@ -248,7 +258,7 @@ impl<'a> RaceClient<'a> {
             });
         }
         self.line.exchanges.push(exchange);
-        (self.field.told)();
+        (self.field.told)(class);
     }
 
     /// Sends a call; whoever is stopped does not wait for the reply, and does not know what became of it.
@@ -260,6 +270,17 @@ impl<'a> RaceClient<'a> {
         };
         let outcome = Outcome::Lost(Loss::Closed("the run was ended".to_owned()));
         Exchange { client: self.number, request: request.clone(), outcome, due: sent, sent, received: ended, retries: 0 }
+    }
+}
+
+fn class(reply: &Reply) -> Class {
+    let codes = || std::iter::once(reply.code).chain(reply.results.iter().flatten().map(|result| result.code));
+    let is_limits = |code: i64| code == code::TOO_OFTEN || code::is_app_limit(code);
+    match () {
+        () if codes().all(|code| code == 0) => Class::Accepted,
+        () if codes().any(|code| code == code::SEQ_CONFLICT) => Class::Conflict,
+        () if codes().any(is_limits) => Class::Refused,
+        () => Class::Error,
     }
 }
 

@@ -106,6 +106,7 @@ pub(super) fn comparison(text: &str) -> Compare {
         started: "2023-11-14T22:13:20Z".to_owned(),
         verdict: Overall::Pass,
         values: [("p99".to_owned(), 1000.0)].into(),
+        response: Vec::new(),
     };
     let shift = |kind: &str, name: &str, was: &str, is: &str, verdict, decides| {
         let [kind, was, is] = [kind, was, is].map(str::to_owned);

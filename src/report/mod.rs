@@ -19,6 +19,7 @@ pub mod limits;
 pub mod load;
 pub mod markdown;
 pub mod mutants;
+pub mod openmetrics;
 pub mod race;
 pub mod saved;
 pub mod secrets;

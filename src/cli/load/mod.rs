@@ -6,17 +6,15 @@ pub mod plan;
 pub mod progress;
 pub mod watch;
 
-use std::net::SocketAddr;
 use std::time::Duration;
-
-use tokio::runtime::Runtime;
 
 use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::embedded;
-use super::exit::{Exit, Failure, say};
+use super::exit::{Exit, Failure};
 use super::files::Output;
 use super::history::{HistoryArgs, Recording};
 use super::learnt::LearntArgs;
+use super::live::LiveArgs;
 use super::number::whole;
 use super::rate::USUAL;
 use super::target::{Named, span_to};
@@ -32,10 +30,7 @@ use crate::judge::load::measured::Measured;
 use crate::judge::load::tally::Latency;
 use crate::judge::load::verdict::judge;
 use crate::model::Rules;
-use crate::report::Report;
-use crate::report::build::begun;
 use crate::report::load::{build, text};
-use crate::report::secrets::Secrets;
 use crate::report::snippet::Texts;
 use crate::scenario::load::check::Check;
 use crate::scenario::load::lint::LONGEST_PLAN;
@@ -61,10 +56,8 @@ pub struct LoadArgs {
     /// Threads that send; as many as the plan needs if left out
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 1024), help_heading = NO_HEADING)]
     threads: Option<u32>,
-    /// Serves the report as a live page, and its metrics in the form of OpenMetrics at /metrics, at this address while it runs;
-    /// port 0 lets the system choose
-    #[arg(long, value_name = "ADDR", help_heading = NO_HEADING)]
-    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    live: LiveArgs,
     #[command(flatten)]
     learnt: LearntArgs,
     #[command(flatten)]
@@ -196,9 +189,7 @@ fn test(
     });
     let ground = ground.as_mut().map_err(|error| failed(named, error))?;
     let found = ground.ground.found;
-    let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), Duration::ZERO, None);
-    let begun = Report { reason: "the load begins".to_owned(), ..begun("load", &facts, &Secrets::of(&named.secrets(), [])) };
-    let metrics = args.metrics.map(|address| serve_metrics(address, runtime, begun)).transpose()?;
+    let metrics = args.live.serve(conduct, found)?.map(Metrics::new);
     let folder = args.conduct.output.folder("load");
     let mut watch = Watch::start(args.conduct.quiet, metrics, log, &folder);
     let ticks = watch.shows_moments();
@@ -244,11 +235,4 @@ fn failed(named: &Named, error: &LoadError) -> Failure {
         LoadError::Ground(error) => Failure::of_ground(error, message),
         _ => Failure::could_not_test(message),
     }
-}
-
-fn serve_metrics(address: SocketAddr, runtime: &Runtime, begun: Report) -> Result<Metrics, Failure> {
-    let served = Metrics::serve(address, runtime, begun);
-    let metrics = served.map_err(|error| Failure::could_not_test(format!("--metrics {address}: {error}")))?;
-    say(format_args!("metrics: http://{0}/metrics\nlive page: http://{0}/", metrics.address));
-    Ok(metrics)
 }

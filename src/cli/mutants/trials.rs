@@ -236,7 +236,7 @@ impl<'a> Trials<'a> {
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         runtime.block_on(async {
             let ground = Ground::prepare(&target, &place, self.seed, None, self.stop).await.map_err(|error| error.to_string())?;
-            let run = race::run(&ground, &plan, self.stop, &|| {}).await.map_err(|error| error.to_string())?;
+            let run = race::run(&ground, &plan, self.stop, &|_| {}).await.map_err(|error| error.to_string())?;
             let identity = Identity { admin: target.app.admin.clone(), member_calls: ground.found.member_calls };
             let raced = RacedHistory::read(&run.exchanges, &identity, run.messages.iter().map(String::as_str));
             Ok(judge(&raced).linearizable == Some(false))

@@ -5,7 +5,7 @@ use super::{Compare, ComparedEntry, MetricEntry, ShiftEntry};
 use crate::judge::compare::conformance::Shift;
 use crate::judge::compare::{Comparison, MetricComparison};
 use crate::report::build::{Facts, begun};
-use crate::report::load::CheckEntry;
+use crate::report::load::{CheckEntry, Load};
 use crate::report::secrets::Secrets;
 use crate::report::{Report, Totals};
 use crate::verdict::Overall;
@@ -72,7 +72,13 @@ pub fn entry(named: &NamedReport) -> ComparedEntry {
         started: report.started.clone(),
         verdict: report.verdict,
         values: figures.values.into_iter().map(|(metric, value)| (metric.word().to_owned(), value)).collect(),
+        response: report.load.as_ref().map(response).unwrap_or_default(),
     }
+}
+
+fn response(load: &Load) -> Vec<(f64, u64)> {
+    let whole = load.curves.iter().find(|curve| curve.of == "response" && curve.phase.is_none());
+    whole.map(|curve| curve.points.clone()).unwrap_or_default()
 }
 
 fn change(shift: &Shift) -> ShiftEntry {

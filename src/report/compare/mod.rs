@@ -44,6 +44,9 @@ pub struct ComparedEntry {
     pub verdict: Overall,
     /// Metric to value; times in microseconds.
     pub values: BTreeMap<String, f64>,
+    /// Response times of the whole run: percentile, and microseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub response: Vec<(f64, u64)>,
 }
 
 /// A clause, a check, a mutant or a reading that is not as it was.

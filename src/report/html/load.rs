@@ -49,11 +49,11 @@ impl LoadPictures {
             "lag" => "lag",
             _ => "wait",
         };
-        let whole: Vec<_> = whole.into_iter().map(|curve| (class(curve), curve.of.as_str(), curve)).collect();
+        let whole: Vec<_> = whole.into_iter().map(|curve| (class(curve), curve.of.clone(), &curve.points[..])).collect();
         let phases: Vec<_> = PHASES
             .into_iter()
             .zip(phases)
-            .map(|(class, curve)| (class, curve.phase.as_deref().unwrap_or_default(), curve))
+            .map(|(class, curve)| (class, curve.phase.clone().unwrap_or_default(), &curve.points[..]))
             .collect();
         let percentiles = [
             percentiles("percentiles", "Times by percentile", &whole),
@@ -84,26 +84,29 @@ fn row(seconds: &[SecondFigures]) -> SecondRow {
     row
 }
 
-fn micros(us: f64) -> String {
+pub(super) fn micros(us: f64) -> String {
     let time = told(Duration::from_secs_f64(us / 1e6));
     // A mark of an axis is a round number.
     time.replace(".00 ", " ")
 }
 
+/// A line of a picture: its colour, its name, and microseconds by percentile.
+pub(super) type Curve<'c> = (&'static str, String, &'c [(f64, u64)]);
+
 /// HDR's axes: each mark to the right is ten times as rare, each mark up ten times as long.
-fn percentiles(id: &'static str, title: &str, curves: &[(&'static str, &str, &CurveFigures)]) -> Option<Chart> {
-    let last = |curve: &CurveFigures| curve.points.iter().rev().map(|(percentile, _)| *percentile).find(|last| *last < 100.0);
-    let rarest = curves.iter().filter_map(|(.., curve)| last(curve)).fold(99.0, f64::max);
+pub(super) fn percentiles(id: &'static str, title: &str, curves: &[Curve<'_>]) -> Option<Chart> {
+    let last = |points: &[(f64, u64)]| points.iter().rev().map(|(percentile, _)| *percentile).find(|last| *last < 100.0);
+    let rarest = curves.iter().filter_map(|(.., points)| last(points)).fold(99.0, f64::max);
     let (_, response, first) = curves.first()?;
     let x = Scale::exact(rarity(rarest).ceil());
-    let y = Scale::log(curves.iter().flat_map(|(.., curve)| &curve.points).map(|(_, us)| *us as f64));
-    let series = curves.iter().map(|(class, name, curve)| Series {
+    let y = Scale::log(curves.iter().flat_map(|(.., points)| *points).map(|(_, us)| *us as f64));
+    let series = curves.iter().map(|(class, name, points)| Series {
         class,
-        name: (*name).to_owned(),
-        path: line(curve.points.iter().map(|(percentile, us)| Some((x.x(rarity(percentile.min(rarest))), y.y(*us as f64))))),
+        name: name.clone(),
+        path: line(points.iter().map(|(percentile, us)| Some((x.x(rarity(percentile.min(rarest))), y.y(*us as f64))))),
         is_filled: false,
     });
-    let at = |wanted: f64| first.points.iter().find(|(percentile, _)| *percentile >= wanted).map_or(0, |(_, us)| *us);
+    let at = |wanted: f64| first.iter().find(|(percentile, _)| *percentile >= wanted).map_or(0, |(_, us)| *us);
     Some(Chart {
         id,
         title: title.to_owned(),

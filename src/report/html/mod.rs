@@ -4,6 +4,7 @@
 //! formatter of the templates, and the page's own policy lets no other script or style in.
 
 mod chart;
+mod compare;
 mod limits;
 mod load;
 mod page;
@@ -26,12 +27,13 @@ use crate::judge::text::printable;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("page.html", include_str!("page.html")),
     ("body.html", include_str!("body.html")),
     ("macros.html", include_str!("macros.html")),
     ("failures.html", include_str!("failures.html")),
     ("load.html", include_str!("load.html")),
+    ("compare.html", include_str!("compare.html")),
     ("modes.html", include_str!("modes.html")),
 ];
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::chart::{Chart, percent};
+use super::compare::ComparePictures;
 use super::limits;
 use super::load::LoadPictures;
 use super::race::{Witness, witnesses};
@@ -30,6 +31,7 @@ pub(super) struct PageView<'a> {
     load: Option<LoadPictures>,
     limits: Vec<Option<Chart>>,
     witnesses: Vec<Witness<'a>>,
+    compare: Option<ComparePictures<'a>>,
 }
 
 /// What the clauses of one level came to.
@@ -112,6 +114,7 @@ impl<'a> PageView<'a> {
             skipped: reasons(report, VerdictWord::Skipped),
             load: report.load.as_ref().map(LoadPictures::new),
             limits: report.limits.iter().map(limits::chart).collect(),
+            compare: report.compare.as_ref().map(ComparePictures::new),
             witnesses: report.race.as_ref().map(witnesses).unwrap_or_default(),
         }
     }

@@ -85,7 +85,8 @@ fn scenario(spec: &Spec, inquired: &Inquired) -> ScenarioEntry {
     }
 }
 
-fn limit(inquired: &Inquired) -> LimitEntry {
+/// One limit as far as it was found out.
+pub fn limit(inquired: &Inquired) -> LimitEntry {
     let (named, learnt) = (inquired.named(), &inquired.learnt);
     let is_bucket = named.capacity.is_some();
     let confidence = if inquired.has_limit() { learnt.confidence() } else { f64::from(u8::from(named.kind == "none")) };

@@ -1,6 +1,7 @@
 //! What was found out about limits, as a section of the report.
 
 pub mod build;
+pub mod live;
 pub mod text;
 
 use schemars::JsonSchema;

@@ -5,9 +5,7 @@ use std::io::{self, Write};
 
 use crate::history::Class;
 use crate::judge::load::tally::{Latency, Tally};
-
-/// The media type of the text.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use crate::report::openmetrics::{END, escaped, family};
 
 /// Upper ends of the buckets, in microseconds, and as they are written, in seconds.
 const BUCKETS: [(u64, &str); 15] = [
@@ -73,11 +71,7 @@ pub fn write(out: &mut dyn Write, snapshot: &Snapshot) -> io::Result<()> {
         timed(out, name, help)?;
         histogram(out, name, "", latency)?;
     }
-    writeln!(out, "# EOF")
-}
-
-fn family(out: &mut dyn Write, name: &str, kind: &str, help: &str) -> io::Result<()> {
-    writeln!(out, "# TYPE {name} {kind}\n# HELP {name} {help}")
+    out.write_all(END)
 }
 
 fn timed(out: &mut dyn Write, name: &str, help: &str) -> io::Result<()> {
@@ -106,10 +100,6 @@ fn histogram(out: &mut dyn Write, name: &str, label: &str, latency: &Latency) ->
     writeln!(out, r#"{name}_bucket{{{label}{comma}le="+Inf"}} {count}"#)?;
     let sum = latency.mean().as_secs_f64() * count as f64;
     writeln!(out, "{name}_count{braced} {count}\n{name}_sum{braced} {sum:?}")
-}
-
-fn escaped(label: &str) -> String {
-    label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
 
 #[cfg(test)]

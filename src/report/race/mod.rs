@@ -1,6 +1,7 @@
 //! What a race came to, as a section of the report.
 
 pub mod build;
+pub mod live;
 pub mod text;
 
 use schemars::JsonSchema;

@@ -27,10 +27,14 @@ fn pages() -> &'static [(&'static str, PathBuf)] {
         fs::write(folder.path().join("wrong.yaml"), WRONG).expect("a file can be written");
         let flawed = Serve::start(&["--app-limit", "none", "--message-limit", "none", "--race", "duplicate-seq:500us"]);
         let race = test_at("race", flawed.url(), &["--rate", "none", "--messages", "20", "--operations", "2400"]);
-        let runs: [(&str, &str, &[&str]); 8] = [
+        let load = ["load", "--rate", "260/s", "--for", "3s", "--messages", "9"];
+        let runs: [(&str, &str, &[&str]); 11] = [
             ("run", "run", &["run"]),
             ("failing", "run", &["run", "wrong.yaml"]),
-            ("load", "load", &["load", "--rate", "260/s", "--for", "3s", "--messages", "9"]),
+            ("load", "load", &load),
+            ("again", "load", &load),
+            ("compare", "compare", &["compare", "load/load", "again/load"]),
+            ("history", "compare", &["compare", "load/load", "again/load", "--history", "history.jsonl"]),
             (
                 "capacity",
                 "load",
