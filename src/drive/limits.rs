@@ -300,7 +300,9 @@ impl<'a> ProbeField<'a> {
         let mut last_told: Option<Duration> = None;
         // What the time does not allow any more is left out of the round.
         while !stop.is_set() && self.elapsed() < self.setting.time {
-            let next = (0..runners.len()).filter(|at| runners[*at].stage().is_some()).min_by_key(|at| runners[*at].due);
+            let free = last_sent.map_or(Duration::ZERO, |sent| sent + least_gap).max(self.now());
+            let at_work = (0..runners.len()).filter(|at| runners[*at].stage().is_some());
+            let next = at_work.min_by_key(|at| (!runners[*at].is_bursting(self.setting.rate, free), runners[*at].due));
             let Some(at) = next else {
                 let Some((at, index, outcome, received)) = flights.next().await else { break };
                 runners[at].settle(index, &outcome, received);
@@ -444,6 +446,11 @@ impl Runner<'_> {
             };
             ProbedCall { decision, ..told.call }
         })
+    }
+
+    /// Whether it is in the midst of a burst and waits for its turn: bursts that took turns would be none.
+    fn is_bursting(&self, rate: f64, free: Duration) -> bool {
+        self.sent > 0 && self.due <= free && self.stage().is_some_and(|stage| stage.rate >= rate)
     }
 
     /// The stage that it is in; `None` once it is through.

@@ -15,7 +15,7 @@ pub const FORESEEN: usize = 12;
 /// So often it is drawn when each call will arrive.
 const FORESEEN_DRAWS: usize = 3;
 /// What is so much less likely than the first is not foreseen.
-const NEGLIGIBLE: f64 = 1e-5;
+const NEGLIGIBLE: f64 = 1e-7;
 /// A suspect that is less likely has to be ruled out, too.
 const LEAST_WEIGHT: f64 = 0.003;
 /// A probe begins so long after the last reply, in nanoseconds.

@@ -32,6 +32,8 @@ use weighing::is_same_class;
 
 /// A limiter is named once it is so sure.
 const SURE: f64 = 0.99;
+/// It is gone on until it is so sure: a single slice that came out odd, by a stall, must not settle it.
+const SETTLED: f64 = 0.999_999;
 /// A bucket's rate is named once it is so sure.
 const SURE_NUMBER: f64 = 0.9;
 /// Rates that differ by less are hardly different.
@@ -120,6 +122,8 @@ pub struct Inquiry {
     step: InquiryStep,
     /// The rest that comes next; of several, the shortest.
     rest: Duration,
+    /// Rests that were side by side were repeated.
+    has_rested_again: bool,
     probes: usize,
     /// Names of those that were chosen.
     chosen: Vec<String>,
@@ -149,9 +153,9 @@ fn refusals(calls: &[ProbedCall]) -> u64 {
     calls.iter().filter(|call| call.decision == Decision::Refused).count() as u64
 }
 
-/// Whether the kind is sure, and its numbers nearly so.
-fn is_sure(weighed: &[Weighed]) -> bool {
-    confidence(weighed) >= SURE && weighed.first().is_some_and(|first| first.weight >= SURE_NUMBER)
+/// Whether the kind is settled, and its numbers nearly so.
+fn is_settled(weighed: &[Weighed]) -> bool {
+    confidence(weighed) >= SETTLED && weighed.first().is_some_and(|first| first.weight >= SURE_NUMBER)
 }
 
 impl Learnt {
@@ -192,6 +196,7 @@ impl Inquiry {
             seen: Seen::default(),
             step: InquiryStep::Fill,
             rest: if setting.fresh { setting.window / 60 } else { setting.window / 4 },
+            has_rested_again: false,
             probes: 0,
             chosen: Vec::new(),
             weighed: Vec::new(),
@@ -217,7 +222,7 @@ impl Inquiry {
                 InquiryStep::Share => self.share(),
                 InquiryStep::Over => return Vec::new(),
             };
-            let probes: Vec<Probe> = probes.into_iter().filter(|probe| self.expected_length(probe) <= left).collect();
+            let probes = self.fitting(probes, left);
             if !probes.is_empty() {
                 return probes;
             }
@@ -259,9 +264,9 @@ impl Inquiry {
             InquiryStep::Rests => self.look_at_rests(),
             InquiryStep::Always => {}
             InquiryStep::Choose | InquiryStep::Share | InquiryStep::Over => {
-                let was_sure = self.is_sure();
+                let was_settled = self.is_settled();
                 self.weigh();
-                if !was_sure && self.is_sure() {
+                if !was_settled && self.is_settled() {
                     self.decided_by = self.deciding(round);
                 }
             }
@@ -289,7 +294,7 @@ impl Inquiry {
         let is_enough = |probes: usize| {
             let traces = &self.traces[..before + probes];
             let (weighed, _) = weighing::weigh(traces, &Seen::of(traces), &self.weighed);
-            is_sure(&weighed)
+            is_settled(&weighed)
         };
         let last = round.len().checked_sub(1)?;
         let decided = (0..last).find(|probe| is_enough(probe + 1)).unwrap_or(last);
@@ -324,9 +329,9 @@ impl Inquiry {
         self.traces.iter().map(Trace::usual_way).max().unwrap_or(0)
     }
 
-    /// Whether the kind is sure, and its numbers nearly so.
-    pub fn is_sure(&self) -> bool {
-        is_sure(&self.weighed)
+    /// Whether the kind is settled, and its numbers nearly so.
+    fn is_settled(&self) -> bool {
+        is_settled(&self.weighed)
     }
 
     fn fill(&self) -> ProbeStage {
@@ -380,6 +385,10 @@ impl Inquiry {
             self.rest = self.rest.min(shortest) / at_once;
         } else if recovered.len() < 2 {
             self.rest = shortest.max(unrecovered) * 2;
+        } else if !self.seen.recovered_apart() && !self.has_rested_again && self.rest < self.setting.window / 4 {
+            // At another time; rests about as long as the documented window go out with all that tells kinds apart.
+            self.has_rested_again = true;
+            self.rest = shortest / 2;
         } else {
             self.step = InquiryStep::Always;
         }
@@ -424,9 +433,8 @@ impl Inquiry {
         ProbeStage::burst(calls, rate)
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of calls")]
     fn choose(&mut self, left: Duration) -> Vec<Probe> {
-        if self.is_sure() || self.probes > MOST_PROBES || self.weighed.is_empty() {
+        if self.is_settled() || self.probes > MOST_PROBES || self.weighed.is_empty() {
             return Vec::new();
         }
         let before = self.traces.first().filter(|_| !self.setting.fresh);
@@ -441,15 +449,7 @@ impl Inquiry {
         told.retain(|(bits, _)| *bits >= LEAST_BITS);
         let worth = |(bits, probe): &(f64, Probe)| bits / (self.expected_length(probe).as_secs_f64() + 0.2);
         told.sort_by(|one, other| worth(other).total_cmp(&worth(one)));
-        // Side by side they share the rate.
         let most = if self.setting.fresh { SIDE_BY_SIDE } else { 1 };
-        let mut calls = (self.setting.rate * left.as_secs_f64() / 2.0) as u64;
-        told.retain(|(_, probe)| {
-            let takes = probe.stages.iter().map(|stage| self.expected_calls(stage)).sum();
-            let fits = takes <= calls;
-            calls -= if fits { takes } else { 0 };
-            fits
-        });
         told.truncate(most);
         self.probes += told.len();
         self.chosen.extend(told.iter().map(|(_, probe)| probe.name.clone()));
@@ -465,6 +465,20 @@ impl Inquiry {
     fn expected_calls(&self, stage: &ProbeStage) -> u64 {
         let level = self.seen.level().unwrap_or(MOST_CALLS);
         if stage.enough.is_some() { stage.calls.min(level * 5 / 4 + ENOUGH) } else { stage.calls }
+    }
+
+    /// Those that fit into the time that is left: side by side they share the rate, so all of their calls, and the longest of them.
+    fn fitting(&self, mut probes: Vec<Probe>, left: Duration) -> Vec<Probe> {
+        let (mut calls, mut longest) = (0, Duration::ZERO);
+        probes.retain(|probe| {
+            let with = calls + probe.stages.iter().map(|stage| self.expected_calls(stage)).sum::<u64>();
+            let length = longest.max(self.expected_length(probe));
+            let among_others = Duration::from_secs_f64(calls as f64 / self.setting.rate);
+            let fits = length + among_others <= left;
+            (calls, longest) = if fits { (with, length) } else { (calls, longest) };
+            fits
+        });
+        probes
     }
 
     fn expected_length(&self, probe: &Probe) -> Duration {

@@ -9,12 +9,14 @@ use crate::model::limiter::Unit;
 
 /// A stage after which so much of the limit was free again has seen it recover.
 pub const RECOVERED: f64 = 0.85;
-/// A fill in which a window began has admitted as much as two, within this.
-const TWICE: std::ops::Range<f64> = 1.6..2.1;
+/// A fill in which a window began has admitted as much as two at the most, nearly.
+const TWICE: f64 = 2.1;
 /// Fewer calls than these come out twice alike by chance.
 const FEWEST_ALIKE: u64 = 10;
 /// A limit of one call may let so many times more calls come free than the most that was seen.
 const UNSEEN: f64 = 5.0;
+/// And fewer than these come back alike by chance.
+const FEWEST_BACK: u64 = 30;
 /// Times are off by as much.
 const NEARLY: f64 = 1.02;
 /// A stage of such a length is no burst.
@@ -34,6 +36,8 @@ pub struct TimeStretch {
 pub struct Rest {
     pub rest: Duration,
     pub took: Duration,
+    /// When it was.
+    pub during: TimeStretch,
 }
 
 /// A rate in calls a second, as far as it is known.
@@ -85,9 +89,16 @@ impl Seen {
     pub fn of(traces: &[Trace]) -> Seen {
         let mut seen = Seen::default();
         let mut levels: BTreeMap<u64, usize> = BTreeMap::new();
+        // What counters admitted at once that nobody had used.
+        let mut fresh: Vec<u64> = Vec::new();
+        // And others after a rest, in nanoseconds.
+        let mut rested: Vec<(u64, u64)> = Vec::new();
         for trace in traces {
+            let mut last_sent = None;
             for stage in 0..trace.stages() {
                 let calls: Vec<&ProbedCall> = trace.stage(stage).collect();
+                let rest = last_sent.zip(calls.first()).map(|(last, first): (u64, _)| first.sent - last);
+                last_sent = calls.last().map(|last| last.sent).or(last_sent);
                 let admitted = count(&calls, Decision::Admitted);
                 let length = calls.last().zip(calls.first()).map_or(0, |(last, first)| last.sent - first.sent);
                 if trace.goes_on(stage) && length > LONG_NS {
@@ -98,6 +109,8 @@ impl Seen {
                 }
                 if calls[0].pairs == 1 && admitted > 0 && !trace.goes_on(stage) {
                     *levels.entry(admitted).or_default() += 1;
+                    fresh.extend((stage == 0).then_some(admitted));
+                    rested.extend(rest.map(|rest| (admitted, rest)));
                     // The first stage that was ever refused has met a limit that nobody had used.
                     if seen.fill.is_none() {
                         let met = length * admitted / calls.len() as u64;
@@ -108,7 +121,7 @@ impl Seen {
         }
         let mut levels: Vec<(u64, usize)> = levels.into_iter().collect();
         levels.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
-        seen.level = level(seen.fill, &levels);
+        seen.level = alike(&fresh).unwrap_or_else(|| level(seen.fill.map_or(0, |fill| fill.admitted), &rested));
         seen.levels = levels.into_iter().map(|(level, _)| level).collect();
         for trace in traces {
             seen.way = seen.way.max(trace.usual_way() as f64 / NS);
@@ -136,6 +149,13 @@ impl Seen {
         Some((least, (second.rest + second.took) * 5 / 2))
     }
 
+    /// Whether it has recovered in rests that had no moment in common: in all others one window may have ended, however long it was.
+    pub fn recovered_apart(&self) -> bool {
+        let last_from = self.recovered.iter().map(|recovered| recovered.during.from).max();
+        let first_to = self.recovered.iter().map(|recovered| recovered.during.to).min();
+        last_from.zip(first_to).is_some_and(|(from, to)| from > to)
+    }
+
     /// Which rests were long enough.
     fn look_at_rests(&mut self, traces: &[Trace]) {
         for trace in traces {
@@ -150,7 +170,8 @@ impl Seen {
                 }
                 let rest = Duration::from_nanos(first.sent - last_before.sent);
                 if count(&calls, Decision::Admitted) as f64 >= RECOVERED * self.level as f64 {
-                    self.recovered.push(Rest { rest, took: Duration::from_nanos(last_before.sent - before[0].sent) });
+                    let during = TimeStretch { from: last_before.sent, to: first.received };
+                    self.recovered.push(Rest { rest, took: Duration::from_nanos(last_before.sent - before[0].sent), during });
                 } else {
                     self.unrecovered = self.unrecovered.max(Some(rest));
                 }
@@ -203,14 +224,28 @@ impl Seen {
     }
 }
 
-/// What a limit admits at once, of what its first fill and other stages came to, the most frequent first.
-fn level(fill: Option<Fill>, levels: &[(u64, usize)]) -> u64 {
-    let first = fill.map_or(0, |fill| fill.admitted);
-    let most = levels.iter().map(|(level, _)| *level).filter(|level| *level != first).max().unwrap_or(first);
-    let is_near = |level: u64| level.abs_diff(most) <= 1 + most / 50;
-    let alike: usize = levels.iter().filter(|(level, _)| is_near(*level)).map(|(_, times)| times).sum();
-    let is_twice = TWICE.contains(&(first as f64 / most.max(1) as f64));
-    if most >= FEWEST_ALIKE && alike >= 2 && is_twice { most } else { first }
+/// What several counters admitted at once that nobody had used: in a fill of one of them a window may have begun.
+fn alike(fresh: &[u64]) -> Option<u64> {
+    let least = fresh.iter().copied().min()?;
+    let near = fresh.iter().filter(|level| is_near(**level, least)).count();
+    (near >= 2).then_some(least)
+}
+
+fn is_near(level: u64, other: u64) -> bool {
+    level.abs_diff(other) <= 1 + other / 50
+}
+
+/// What a limit admits at once: what its first fill did, unless a window began in that; then it is what rests of very different lengths have
+/// brought back, each time the same.
+fn level(first: u64, rested: &[(u64, u64)]) -> u64 {
+    let comes_back = |level: u64| {
+        let rests = || rested.iter().filter(|(other, _)| is_near(*other, level)).map(|(_, rest)| *rest);
+        rests().min().zip(rests().max()).is_some_and(|(least, most)| least + least / 2 < most)
+    };
+    let is_less = |level: &u64| {
+        *level >= FEWEST_BACK && *level < first && !is_near(first, *level) && first as f64 <= TWICE * *level as f64
+    };
+    rested.iter().map(|(level, _)| *level).filter(is_less).filter(|level| comes_back(*level)).max().unwrap_or(first)
 }
 
 /// Calls a second that come free, at least and at most: what is admitted between two refusals has come free meanwhile.

@@ -151,7 +151,7 @@ impl Trace {
         }
         let mut random = Random::named(self.calls.len() as u64, "arrivals");
         let draws = if placed.len() > MANY { DRAWS_OF_MANY } else { DRAWS };
-        let draws = (0..draws).map(|_| draw(&placed, usual, &mut random)).collect();
+        let draws = (0..draws).map(|_| draw(&placed, usual, held_ns, &mut random)).collect();
         let first = self.calls.first();
         let first_way = first.map_or(0, |first| first.received.saturating_sub(first.sent).max(usual / 2));
         Replayable { slices, draws, held_ns, first_sent: first.map_or(0, |first| first.sent), first_way }
@@ -163,14 +163,19 @@ pub fn own(whole: usize, slice: usize) -> impl Iterator<Item = usize> {
     [whole, slice].into_iter().take(if slice == whole { 1 } else { 2 })
 }
 
-/// A way there takes as long at the most as a way back: what is longer than usual on one of them shows in the sum.
-fn draw(calls: &[Placed<'_>], usual: u64, random: &mut Random) -> Vec<DrawnArrival> {
+/// A way there takes as long at the most as a way back. What takes longer than usual may have done so on either, but for a reply that has been
+/// held back.
+fn draw(calls: &[Placed<'_>], usual: u64, held_ns: u64, random: &mut Random) -> Vec<DrawnArrival> {
     let one_way = usual / 2;
     let arrival = |Placed { call, slice, whole }: &Placed<'_>| {
         let is_known = call.decision != Decision::Lost;
         let both = if is_known { call.received.saturating_sub(call.sent) } else { usual };
-        let (least, most) =
-            if both > usual { (0, one_way) } else { (both.saturating_sub(one_way).min(one_way), both.min(one_way)) };
+        let is_held = call.decision == Decision::Admitted && both > held_ns;
+        let (least, most) = match both {
+            both if both <= usual => (both.saturating_sub(one_way).min(one_way), both.min(one_way)),
+            _ if is_held => (0, one_way),
+            both => (0, both),
+        };
         let way = least + random.below(usize::try_from(most - least).unwrap_or(0) + 1) as u64;
         DrawnArrival { at: call.sent + way, pairs: call.pairs, slice: *slice, whole: *whole, is_known }
     };

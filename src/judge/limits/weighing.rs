@@ -24,6 +24,8 @@ const HOPELESS: f64 = 60.0;
 const BEHIND: f64 = 30.0;
 /// Rates that are less likely by so much are the last that are looked at.
 const UNLIKELY: f64 = 6.0;
+/// So often it is looked on from a bucket that explains much more.
+const MOST_LEAPS: usize = 4;
 /// Of these, the nearest so many.
 const MOST_NEAR: u64 = 12;
 /// Places that are tried of the time in which the first call may have arrived.
@@ -128,15 +130,51 @@ fn with_near_rates(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<(Suspec
     }
     sort(&mut apart);
     with_near_limits(&mut apart, evidence);
+    for _ in 0..MOST_LEAPS {
+        let best = apart[0].1.log;
+        let likely = likely_buckets(&apart);
+        for other in likely.iter().filter_map(held_back_or_not) {
+            if is_new(&apart, &other) {
+                apart.push((other, evidence.explained(&other)));
+            }
+        }
+        sort(&mut apart);
+        look_near(&mut apart, evidence);
+        sort(&mut apart);
+        // Where what is far off explains much more, its own neighbours may explain more still.
+        if apart[0].1.log < best + UNLIKELY {
+            break;
+        }
+    }
+    apart
+}
+
+fn likely_buckets(apart: &[(Suspect, Likelihood)]) -> Vec<Suspect> {
     let best = apart[0].1.log;
     let is_likely = |(suspect, explained): &(Suspect, Likelihood)| {
         (suspect.algorithm.burst().is_some() && explained.log > best - UNLIKELY).then_some(*suspect)
     };
-    let likely: Vec<Suspect> = apart.iter().filter_map(is_likely).collect();
+    apart.iter().filter_map(is_likely).collect()
+}
+
+/// A bucket as a queue, and a queue as a bucket: they admit the same calls.
+fn held_back_or_not(suspect: &Suspect) -> Option<Suspect> {
+    let algorithm = match suspect.algorithm {
+        Algorithm::TokenBucket { burst } if burst > 1 => Algorithm::LeakyQueue { capacity: burst },
+        Algorithm::LeakyQueue { capacity } => Algorithm::TokenBucket { burst: capacity },
+        _ => return None,
+    };
+    Some(Suspect { algorithm, ..*suspect })
+}
+
+/// Adds the rates near those of the likely buckets.
+fn look_near(apart: &mut Vec<(Suspect, Likelihood)>, evidence: &AllSeen<'_>) {
+    let best = apart[0].1.log;
+    let likely = likely_buckets(apart);
     for (suspect, faster) in likely.into_iter().flat_map(|suspect| [(suspect, true), (suspect, false)]) {
         let mut algorithm = suspect.algorithm;
         for near in near_rates(&suspect, faster) {
-            if !is_new(&apart, &near) {
+            if !is_new(apart, &near) {
                 continue;
             }
             // What it holds changes with the rate, by little from one to the next.
@@ -151,8 +189,6 @@ fn with_near_rates(leaders: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<(Suspec
             }
         }
     }
-    sort(&mut apart);
-    apart
 }
 
 fn is_new(apart: &[(Suspect, Likelihood)], suspect: &Suspect) -> bool {

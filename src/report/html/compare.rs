@@ -50,7 +50,10 @@ struct ChangePlace {
 
 impl<'a> ComparePictures<'a> {
     pub(super) fn new(compare: &'a Compare) -> ComparePictures<'a> {
-        let span = compare.metrics.iter().flat_map(ratios).map(|ratio| ratio.ln().abs()).fold(LEAST_SPAN, f64::max) * 1.1;
+        // What decides is seen well, however far the rest may be off.
+        let decides = compare.metrics.iter().any(|metric| metric.limit.is_some());
+        let shown = compare.metrics.iter().filter(|metric| metric.limit.is_some() || !decides);
+        let span = shown.flat_map(ratios).map(|ratio| ratio.ln().abs()).fold(LEAST_SPAN, f64::max) * 1.1;
         ComparePictures {
             percentiles: both_sides(compare),
             rows: compare.metrics.iter().map(|metric| row(metric, span)).collect(),
