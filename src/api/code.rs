@@ -78,6 +78,11 @@ pub fn is_credentials(code: i64) -> bool {
         || [10007, 90009].contains(&code)
 }
 
+/// Whether the code says that the caller is no App admin: the family of 60010.
+pub fn is_not_admin(code: i64) -> bool {
+    [NOT_ADMIN, 70403, 10007, 90009].contains(&code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

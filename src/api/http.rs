@@ -20,11 +20,17 @@ const COMMON_HEADERS: [(&str, &str); 3] =
     [("Accept", "*/*"), ("Accept-Encoding", "identity"), ("User-Agent", concat!("msgext/", env!("CARGO_PKG_VERSION")))];
 
 impl HttpRequest {
-    /// Every header but those that follow from the target's address and from the body.
-    pub fn sent_headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let is_own = |name: &str| self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-        own.chain(COMMON_HEADERS.into_iter().filter(move |(name, _)| !is_own(name)))
+    /// Every header but those that follow from the target's address and from the body: the request's own, then those that its
+    /// target wants on every request, then the common ones, each name by the first that has it.
+    pub fn sent_headers(&self, of_target: &[(String, String)]) -> Vec<(String, String)> {
+        let common = COMMON_HEADERS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut sent: Vec<(String, String)> = Vec::new();
+        for headers in [&self.headers, of_target, &common] {
+            let is_new = |name: &str| !sent.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+            let new: Vec<_> = headers.iter().filter(|(name, _)| is_new(name)).cloned().collect();
+            sent.extend(new);
+        }
+        sent
     }
 
     /// The path and the encoded query string: what stands in the request line.
@@ -67,14 +73,20 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_a_calls_own_takes_the_place_of_the_common_one() {
-        let headers = |own: &[(&str, &str)]| {
-            let headers = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    fn a_header_of_a_calls_own_takes_the_place_of_its_targets_and_that_of_the_common_one() {
+        let headers = |own: &[(&str, &str)], of_target: &[(&str, &str)]| {
+            let [headers, of_target] = [own, of_target]
+                .map(|headers| headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>());
             let request = HttpRequest { method: "POST".into(), path: "/p".into(), query: vec![], headers, body: vec![] };
-            request.sent_headers().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+            let sent = request.sent_headers(&of_target).into_iter();
+            sent.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
         };
         let agent = concat!("User-Agent: msgext/", env!("CARGO_PKG_VERSION"));
-        assert_eq!(headers(&[]), ["Accept: */*", "Accept-Encoding: identity", agent]);
-        assert_eq!(headers(&[("accept-encoding", "gzip")]), ["accept-encoding: gzip", "Accept: */*", agent]);
+        assert_eq!(headers(&[], &[]), ["Accept: */*", "Accept-Encoding: identity", agent]);
+        assert_eq!(headers(&[("accept-encoding", "gzip")], &[]), ["accept-encoding: gzip", "Accept: */*", agent]);
+        let of_target = [("user-agent", "mine"), ("X-Tenant", "7")];
+        let rest = ["user-agent: mine", "Accept: */*", "Accept-Encoding: identity"];
+        assert_eq!(headers(&[], &of_target), [&["user-agent: mine", "X-Tenant: 7"], &rest[1..]].concat());
+        assert_eq!(headers(&[("x-tenant", "8")], &of_target), [&["x-tenant: 8"], &rest[..]].concat());
     }
 }

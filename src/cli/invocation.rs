@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::env;
 
-use super::target::{KEY_VARIABLE, Named};
+use super::target::Named;
 use crate::report::curl;
-use crate::report::secrets::MASK;
 
 /// A shell line that repeats this process, with its seed where random choices depend on one.
 pub fn command_line(seed: Option<u64>) -> String {
@@ -30,9 +29,9 @@ pub fn configuration(named: &Named) -> BTreeMap<String, String> {
         ("admin", target.app.admin.clone()),
         ("accounts", [&accounts.sender, &accounts.recipient, &accounts.stranger].map(String::as_str).join(", ")),
         ("time-out", format!("{} s", target.timeout.as_secs_f64())),
-        (KEY_VARIABLE, MASK.to_owned()),
     ];
-    settings.into_iter().map(|(what, set)| (what.to_owned(), set)).collect()
+    let of_target = named.settings.iter().cloned();
+    settings.into_iter().map(|(what, set)| (what.to_owned(), set)).chain(of_target).collect()
 }
 
 #[cfg(test)]

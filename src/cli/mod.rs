@@ -23,6 +23,7 @@ mod plan;
 mod race;
 mod rate;
 mod report;
+mod route;
 mod run;
 mod schema;
 mod serve;

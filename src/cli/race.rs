@@ -121,7 +121,7 @@ fn test(args: &RaceArgs, plan: &RacePlan, conduct: &Conduct) -> Result<(RaceRun,
     let Conduct { named, stop, runtime, .. } = conduct;
     let is_embedded = args.conduct.target.is_embedded();
     let served = if is_embedded { Some(embedded::serve(unlimited(Rules::default()), None, SERVING)?) } else { None };
-    let place = served.as_ref().map_or_else(|| named.place.clone(), |served| TargetPlace::Remote(served.url.clone()));
+    let place = served.as_ref().map_or_else(|| named.place.clone(), |served| TargetPlace::Remote(served.url.clone().into()));
     // The embedded endpoint has its ends of the connections in this process, too.
     make_room(plan.clients, if is_embedded { 2 } else { 1 }).map_err(|error| Failure::usage(error.to_string()))?;
     let rate = RequestRate::budget(args.rate, is_embedded);

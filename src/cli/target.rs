@@ -9,15 +9,20 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::exit::Failure;
 use super::number::whole;
+use super::route::{SetWay, secret_of, set_way};
 use super::{embedded, files};
 use crate::api::MemberCalls;
+use crate::drive::route::Way;
 use crate::drive::target::{
     Accounts, App, ListedMessage, MessageCommand, MessageSource, ReadBack, Signatures, Target, TargetPlace,
 };
 use crate::model::Rules;
+use crate::report::secrets::MASK;
 use crate::report::snippet;
 use crate::scenario::LONGEST_TIMEOUT;
-use crate::scenario::target::{self, MemberCallsWord, MessagesFile, REGIONS, ReadBackWord, TargetFile, WithoutPlanFile};
+use crate::scenario::target::{
+    self, MemberCallsWord, MessagesFile, REGIONS, ReadBackWord, SecretKeyFile, TargetFile, WithoutPlanFile,
+};
 use crate::spec::{self, Profile};
 use crate::yaml::span::{EXAMPLES, Span};
 
@@ -61,7 +66,9 @@ pub struct Named {
     /// As reports name it.
     pub name: String,
     pub pinned: Profile,
-    /// The keys of its apps.
+    /// What settles how it is reached, beside its URL; no secret is shown.
+    pub settings: Vec<(String, String)>,
+    /// The keys of its apps, and what else of its file is secret.
     keys: Vec<String>,
 }
 
@@ -73,6 +80,7 @@ impl Named {
             place: embedded::place(Rules::default()),
             name: "embedded".to_owned(),
             pinned: Profile::new(),
+            settings: Vec::new(),
             keys: vec![embedded::DEVELOPMENT_KEY.to_owned()],
         }
     }
@@ -117,15 +125,19 @@ impl TargetArgs {
             named.target.timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
             return Ok(named);
         };
-        let file = TargetArgs::file(named)?;
+        let (file, folder) = TargetArgs::file(named)?;
         let url = target::address(&file.url).map_err(Failure::usage)?;
+        let SetWay { route, mut settings, secrets, variables } = set_way(&file, &url, &folder)?;
         let sdkappid = self.sdkappid.or(file.sdkappid).ok_or_else(|| Failure::usage("a target needs --sdkappid N"))?;
         let admin = self.admin.clone().or(file.admin).ok_or_else(|| Failure::usage("a target needs --admin ID"))?;
-        let secret_key = self.secret_key()?;
+        let (secret_key, whence) = self.secret_key(file.secret_key.as_ref(), &folder)?;
+        settings.push(whence);
         pinned.extend(file.readings);
         self.pin_into(&mut pinned)?;
         let mut keys = vec![secret_key.expose_secret().to_owned()];
+        keys.extend(secrets);
         let mut withheld = vec![KEY_VARIABLE.to_owned()];
+        withheld.extend(variables);
         withheld.extend(file.without_plan.iter().filter_map(|app| app.secret_key_variable.clone()));
         let without_plan = file.without_plan.map(|app| without_plan(app, &secret_key)).transpose()?;
         keys.extend(without_plan.iter().map(|app| app.secret_key.expose_secret().to_owned()));
@@ -142,14 +154,15 @@ impl TargetArgs {
             read_back: read_back(file.read_back),
             timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
         };
-        Ok(Named { target, name: url.to_string(), place: TargetPlace::Remote(url), pinned, keys })
+        let (name, place) = (url.to_string(), TargetPlace::Remote(Way { url, route: route.into() }));
+        Ok(Named { target, place, name, pinned, settings, keys })
     }
 
-    /// What the target file says; a URL or a region is a file that says nothing else.
-    fn file(named: &str) -> Result<TargetFile, Failure> {
+    /// What the target file says, and its folder; a URL or a region is a file that says nothing else.
+    fn file(named: &str) -> Result<(TargetFile, PathBuf), Failure> {
         let is_name = named.contains("://") || REGIONS.iter().any(|(region, _)| *region == named);
         if is_name {
-            return Ok(TargetFile { url: named.to_owned(), ..TargetFile::default() });
+            return Ok((TargetFile { url: named.to_owned(), ..TargetFile::default() }, PathBuf::new()));
         }
         let path = Path::new(named);
         if !files::is_there(path) {
@@ -157,7 +170,7 @@ impl TargetArgs {
             let named = target::without_credentials(named);
             return Err(Failure::usage(format!("--target {named}: no such file, URL or region: {help}")));
         }
-        read_target_file(path)
+        Ok((read_target_file(path)?, path.parent().unwrap_or(Path::new("")).to_owned()))
     }
 
     fn pin_into(&self, pinned: &mut Profile) -> Result<(), Failure> {
@@ -169,15 +182,23 @@ impl TargetArgs {
         known.collect()
     }
 
-    fn secret_key(&self) -> Result<SecretString, Failure> {
-        let key = match &self.secret_key_file {
-            Some(path) => files::read(path)?.1,
-            None => std::env::var(KEY_VARIABLE).map_err(|_| {
-                Failure::usage(format!("a target needs its secret key: set {KEY_VARIABLE}, or give --secret-key-file"))
-            })?,
+    /// The key, and what a report says of where it is from.
+    fn secret_key(&self, file: Option<&SecretKeyFile>, folder: &Path) -> Result<(SecretString, (String, String)), Failure> {
+        let masked = |from: &str| (from.to_owned(), MASK.to_owned());
+        let (key, whence) = match (&self.secret_key_file, file) {
+            (Some(path), _) => (files::read(path)?.1, masked("--secret-key-file")),
+            (None, Some(file)) => (secret_of(file, folder)?, masked("secret-key")),
+            (None, None) => {
+                let key = std::env::var(KEY_VARIABLE).map_err(|_| {
+                    Failure::usage(format!(
+                        "a target needs its secret key: set {KEY_VARIABLE}, or give --secret-key-file, or `secret-key` in a target file"
+                    ))
+                })?;
+                (key, masked(KEY_VARIABLE))
+            }
         };
         let key = key.trim();
-        if key.is_empty() { Err(Failure::usage("the secret key is empty")) } else { Ok(key.into()) }
+        if key.is_empty() { Err(Failure::usage("the secret key is empty")) } else { Ok((key.into(), whence)) }
     }
 }
 

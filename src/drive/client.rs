@@ -1,14 +1,15 @@
-//! One HTTP exchange at a time, looked at closely: no proxy, no redirect, no silent retry, nothing unbounded.
+//! One HTTP exchange at a time, looked at closely: no proxy of the environment's, no redirect, no silent retry, nothing unbounded.
 
 use std::error::Error as _;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_ENCODING, HeaderValue};
-use reqwest::{Method, Url};
-use rustls::{ClientConfig, InvalidMessage};
-use rustls_platform_verifier::ConfigVerifierExt as _;
+use reqwest::{Method, Proxy, Url};
+use rustls::{AlertDescription, ClientConfig, InvalidMessage};
 
+use super::route::{Redirected, Route, Way};
 use crate::api::HttpRequest;
 use crate::api::reply::{MAX_BODY_BYTES, coding};
 use crate::history::{Cut, HttpReply, Loss, Outcome};
@@ -18,13 +19,18 @@ use crate::history::{Cut, HttpReply, Loss, Outcome};
 pub struct Client {
     http: reqwest::Client,
     timeout: Duration,
+    route: Arc<Route>,
+    tls: ClientConfig,
 }
 
-/// A client with the address of its target. Copies of one client share its connections and its certificates.
+/// A client with the address of its target. Copies of one client share its connections.
 #[derive(Clone, Debug)]
 pub struct TargetClient {
     client: Client,
+    /// What is dialled.
     base: Url,
+    /// Where the URL that is dialled does not say it.
+    host: Option<String>,
 }
 
 /// The HTTP client could not be set up.
@@ -32,43 +38,52 @@ pub struct TargetClient {
 #[error("cannot set up the HTTP client")]
 pub enum SetupError {
     Http(#[from] reqwest::Error),
-    Trust(#[from] rustls::Error),
-}
-
-/// How the connections of every mode are secured: whom the system trusts is trusted, and HTTP/1.1 is asked for.
-pub fn tls() -> Result<ClientConfig, rustls::Error> {
-    let mut config = ClientConfig::with_platform_verifier()?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 impl Client {
     /// `timeout` bounds an exchange from the first byte sent to the last received.
-    pub fn new(timeout: Duration) -> Result<Client, SetupError> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            // A retry that nobody sees would make a double write look like a conflict of the target's making.
-            .retry(reqwest::retry::never())
-            .http1_only()
-            // As on the load path: what one of them reaches, the other does.
-            .http1_title_case_headers()
-            .tls_backend_preconfigured(tls()?)
-            .timeout(timeout)
-            .connect_timeout(timeout)
-            .build()?;
-        Ok(Client { http, timeout })
+    pub fn new(timeout: Duration, route: Arc<Route>) -> Result<Client, SetupError> {
+        let tls = route.tls()?;
+        Ok(Client { http: http(timeout, &route, tls.clone())?, timeout, route, tls })
     }
 
-    pub fn at(&self, base: Url) -> TargetClient {
-        TargetClient { client: self.clone(), base }
+    /// Its route has to be the client's own.
+    pub fn at(&self, way: &Way) -> TargetClient {
+        let host = way.route.connect_to.is_some().then(|| way.host_header());
+        TargetClient { client: self.clone(), base: way.dialled(), host }
+    }
+}
+
+fn http(timeout: Duration, route: &Route, tls: ClientConfig) -> Result<reqwest::Client, reqwest::Error> {
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        // A retry that nobody sees would make a double write look like a conflict of the target's making.
+        .retry(reqwest::retry::never())
+        .http1_only()
+        // As on the load path: what one of them reaches, the other does.
+        .http1_title_case_headers()
+        .tls_backend_preconfigured(tls)
+        .timeout(timeout)
+        .connect_timeout(timeout);
+    let builder = match &route.connect_to {
+        Some(there) => builder.dns_resolver(Redirected(there.host.clone())),
+        None => builder,
+    };
+    match &route.proxy {
+        Some(proxy) => builder.proxy(Proxy::all(proxy.clone())?).build(),
+        None => builder.build(),
     }
 }
 
 impl TargetClient {
     /// The same, with no connection open yet.
     pub fn afresh(&self) -> Result<TargetClient, SetupError> {
-        Ok(Client::new(self.client.timeout)?.at(self.base.clone()))
+        let Client { timeout, route, tls, .. } = self.client.clone();
+        let client = Client { http: http(timeout, &route, tls.clone())?, timeout, route, tls };
+        Ok(TargetClient { client, base: self.base.clone(), host: self.host.clone() })
     }
 
     /// Sends one request and waits for what becomes of it.
@@ -80,7 +95,11 @@ impl TargetClient {
             )));
         };
         let mut builder = self.client.http.request(method, url);
-        for (name, value) in request.sent_headers() {
+        let headers = request.sent_headers(&self.client.route.sent_headers());
+        let names_host = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+        for (name, value) in
+            headers.into_iter().chain(self.host.clone().filter(|_| !names_host).map(|host| ("Host".into(), host)))
+        {
             builder = builder.header(name, value);
         }
         match builder.body(request.body.clone()).send().await {
@@ -89,11 +108,17 @@ impl TargetClient {
         }
     }
 
-    fn address(&self, request: &HttpRequest) -> Option<(Method, Url)> {
-        let method = Method::from_bytes(request.method.as_bytes()).ok()?;
+    /// The URL of a command's path.
+    pub fn url_of(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let base_path = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base_path}{}", request.path));
+        url.set_path(&format!("{base_path}{path}"));
+        url
+    }
+
+    fn address(&self, request: &HttpRequest) -> Option<(Method, Url)> {
+        let method = Method::from_bytes(request.method.as_bytes()).ok()?;
+        let mut url = self.url_of(&request.path);
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
@@ -141,16 +166,37 @@ fn root_cause(error: &reqwest::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    if answers_without_tls(cause) {
-        return "the port answers, but not in TLS: is it http:// that it speaks?".to_owned();
+    match tls_error(cause) {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "the port answers, but not in TLS: is it http:// that it speaks?".to_owned()
+        }
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            format!(
+                "{cause}: its certificate is not trusted for this name (a private authority's goes into `ca` of a target file)"
+            )
+        }
+        Some(rustls::Error::AlertReceived(alert)) if speaks_of_ours(*alert) => {
+            format!("{cause}: it asks for a certificate of ours (`client-certificate` of a target file), or does not trust ours")
+        }
+        _ => cause.to_string(),
     }
-    cause.to_string()
 }
 
-fn answers_without_tls(cause: &(dyn std::error::Error + 'static)) -> bool {
+fn speaks_of_ours(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::HandshakeFailure
+    )
+}
+
+fn tls_error<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
     // An I/O error does not name what it wraps as its source.
     match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(within) => answers_without_tls(within),
-        None => matches!(cause.downcast_ref(), Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))),
+        Some(within) => tls_error(within),
+        None => cause.downcast_ref(),
     }
 }

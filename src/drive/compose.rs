@@ -163,7 +163,7 @@ impl Composer<'_> {
         const DAY_S: u64 = 24 * HOUR_S;
         let claims = Claims { identifier: identifier.to_owned(), sdkappid: app.sdkappid, issued_s: self.now_s, expire_s: DAY_S };
         match how {
-            UserSig::Valid => app.sign(&claims),
+            UserSig::Valid => app.usersig(identifier, self.now_s),
             UserSig::Empty => String::new(),
             UserSig::Damaged => {
                 let damaged: String = app.sign(&claims).chars().rev().collect();

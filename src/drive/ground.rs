@@ -72,7 +72,7 @@ impl<'a> Ground<'a> {
             seed,
             keeps_exchanges: false,
             place,
-            client: Client::new(target.timeout)?,
+            client: Client::new(target.timeout, place.route())?,
             pool: Pool::new(&target.messages),
             start: Instant::now(),
             probed: Duration::ZERO,
@@ -102,15 +102,15 @@ impl<'a> Ground<'a> {
     /// A way to the target, and what has to live as long as it: an embedded one is started anew, by its setup.
     pub async fn session(&self, embedded: EmbeddedSetup) -> (Session<'_>, Option<Launched>) {
         let (client, clock, epoch, launched) = match self.place {
-            TargetPlace::Remote(url) => {
+            TargetPlace::Remote(way) => {
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 let epoch = now.saturating_sub(self.start.elapsed());
-                (self.client.at(url.clone()), Clock::Real(self.start), epoch, None)
+                (self.client.at(way), Clock::Real(self.start), epoch, None)
             }
             TargetPlace::Embedded(launch) => {
                 let launched = launch(embedded).await;
                 let clock = Clock::Virtual(launched.clock.clone());
-                (self.client.at(launched.url.clone()), clock, Duration::ZERO, Some(launched))
+                (self.client.at(&launched.url.clone().into()), clock, Duration::ZERO, Some(launched))
             }
         };
         let session = Session {

@@ -15,6 +15,7 @@ mod pace;
 pub(crate) mod probe;
 pub(crate) mod race;
 mod readback;
+pub mod route;
 pub mod stop;
 pub mod target;
 pub(crate) mod urgency;

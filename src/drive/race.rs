@@ -158,7 +158,7 @@ impl<'a> RaceClient<'a> {
             }
             // What the message holds when everybody is done says what became of calls without a reply.
             field.meet(|| {});
-            if self.number == 0 && !field.stop.is_set() && self.line.session.read_back != ReadBack::Impossible {
+            if self.number == 0 && !field.stop.is_set() && self.line.session.read_back.is_possible() {
                 let request = self.read(message, &(0..field.keys.len()).collect::<Vec<_>>());
                 self.send(request).await;
             }
@@ -169,7 +169,7 @@ impl<'a> RaceClient<'a> {
     fn choose(&mut self, message: &Message) -> (HttpRequest, Vec<usize>) {
         let plan = self.field.plan;
         let mix = plan.mix;
-        let reads = if self.line.session.read_back == ReadBack::Impossible { 0 } else { mix.read };
+        let reads = if self.line.session.read_back.is_possible() { mix.read } else { 0 };
         let operation = [Some(Operation::Set), Some(Operation::Delete), Some(Operation::Clear), None];
         let operation = operation[self.random.weighted(&[mix.set, mix.delete, mix.clear, reads])];
         let keys = self.some_keys();

@@ -1,17 +1,18 @@
 //! Who is tested, and with which credentials and accounts.
 
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
+use super::route::{Route, Way};
 use crate::api::MemberCalls;
 use crate::api::usersig::{self, Claims};
 use crate::clock::VirtualClock;
@@ -19,6 +20,9 @@ use crate::scenario::{Caller, EmbeddedSetup};
 
 /// How long a signature that a run makes is good for.
 const SIGNATURE_LIFE_S: u64 = 86_400;
+/// For so long it is used again: to sign every call would keep calls waiting. What is left of its life is longer than any plan
+/// of `load`, which signs once for all of its calls.
+const SIGNATURE_USE_S: u64 = 600;
 
 /// An app's credentials. The key shows up nowhere: not in `Debug`, not in an error.
 #[derive(Clone, Debug)]
@@ -32,19 +36,41 @@ pub struct App {
 
 /// Every signature that was made, so that none is shown, whoever repeats it. Copies share what they keep.
 #[derive(Clone, Default)]
-pub struct Signatures(Arc<Mutex<BTreeSet<String>>>);
+pub struct Signatures(Arc<Mutex<KeptSignatures>>);
+
+#[derive(Default)]
+struct KeptSignatures {
+    all: BTreeSet<String>,
+    /// By app and account, the one in use and when it was made, in seconds since 1970.
+    in_use: BTreeMap<(u64, String), (u64, String)>,
+}
 
 impl Signatures {
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.kept().all.iter().cloned().collect()
     }
 
     /// As secret as a valid one is what has much of it.
     pub fn keep(&self, signature: &str) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.contains(signature) {
-            kept.insert(signature.to_owned());
+        let mut kept = self.kept();
+        if !kept.all.contains(signature) {
+            kept.all.insert(signature.to_owned());
         }
+    }
+
+    /// What is signed from now on is signed anew.
+    pub fn renew(&self) {
+        self.kept().in_use.clear();
+    }
+
+    fn in_use(&self, account: &(u64, String), now_s: u64) -> Option<String> {
+        let kept = self.kept();
+        let (made_s, signature) = kept.in_use.get(account)?;
+        (*made_s..made_s + SIGNATURE_USE_S).contains(&now_s).then(|| signature.clone())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, KeptSignatures> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,14 +82,20 @@ impl fmt::Debug for Signatures {
 }
 
 impl App {
-    /// A valid `UserSig` for one of the app's accounts, made at `now_s` (seconds since 1970).
+    /// A valid `UserSig` for one of the app's accounts at `now_s` (seconds since 1970), with most of its life ahead.
     pub fn usersig(&self, identifier: &str, now_s: u64) -> String {
-        self.sign(&Claims {
+        let account = (self.sdkappid, identifier.to_owned());
+        if let Some(signature) = self.signatures.in_use(&account, now_s) {
+            return signature;
+        }
+        let signature = self.sign(&Claims {
             identifier: identifier.to_owned(),
             sdkappid: self.sdkappid,
             issued_s: now_s,
             expire_s: SIGNATURE_LIFE_S,
-        })
+        });
+        self.signatures.kept().in_use.insert(account, (now_s, signature.clone()));
+        signature
     }
 
     pub fn sign(&self, claims: &Claims) -> String {
@@ -108,14 +140,21 @@ pub enum ReadBack {
     Member,
     /// Not at all.
     Impossible,
+    /// What a refusal carries is not what was set, so that nothing can be read by it.
+    Untrue,
 }
 
 impl ReadBack {
+    pub fn is_possible(self) -> bool {
+        matches!(self, ReadBack::Get | ReadBack::Member)
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             ReadBack::Get => "get_key_values",
             ReadBack::Member => "conflicting set",
             ReadBack::Impossible => "none",
+            ReadBack::Untrue => "none that tells the truth",
         }
     }
 }
@@ -165,9 +204,18 @@ pub struct Target {
 /// Where the calls go.
 #[derive(Clone)]
 pub enum TargetPlace {
-    Remote(Url),
+    Remote(Way),
     /// A fresh endpoint, with a clock of its own, for every scenario.
     Embedded(Launch),
+}
+
+impl TargetPlace {
+    pub fn route(&self) -> Arc<Route> {
+        match self {
+            TargetPlace::Remote(way) => Arc::clone(&way.route),
+            TargetPlace::Embedded(_) => Arc::default(),
+        }
+    }
 }
 
 /// Starts an embedded endpoint.
@@ -204,5 +252,26 @@ impl Clock {
             Clock::Real(_) => tokio::time::sleep(time).await,
             Clock::Virtual(clock) => clock.advance(time),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_used_again_for_a_while_and_renewed_long_before_it_runs_out() {
+        let app = App { sdkappid: 7, admin: "a".into(), secret_key: "key".into(), signatures: Signatures::default() };
+        let first = app.usersig("a", 1000);
+        assert_eq!(app.usersig("a", 1000 + SIGNATURE_USE_S - 1), first);
+        for (identifier, now_s) in [("a", 1000 + SIGNATURE_USE_S), ("b", 1000), ("a", 999)] {
+            let other = app.usersig(identifier, now_s);
+            assert_ne!(other, first, "{identifier} {now_s}");
+            assert_eq!(usersig::verify("key", &other, 7, identifier, now_s + SIGNATURE_LIFE_S - SIGNATURE_USE_S), Ok(()));
+        }
+        assert_eq!(app.signatures.all().len(), 4);
+        let last = app.usersig("b", 1001);
+        app.signatures.renew();
+        assert_ne!(app.usersig("b", 1001), last);
     }
 }

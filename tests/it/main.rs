@@ -23,4 +23,5 @@ mod strength;
 mod support;
 mod terminal;
 mod tidy;
+mod way;
 mod wire;

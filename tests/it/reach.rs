@@ -151,7 +151,7 @@ fn a_port_without_tls_is_told_so_in_plain_words() {
         let (code, report) = ran(args, &serve.url().replace("http://", "https://"), None);
         let reason = report["reason"].as_str().expect("a reason");
         assert!(
-            code == 3 && reason.ends_with("the port answers, but not in TLS: is it http:// that it speaks?"),
+            code == 3 && reason.contains("the port answers, but not in TLS: is it http:// that it speaks?"),
             "{code} {reason}"
         );
         assert_eq!(ran(args, serve.url(), None).0, 0, "{args:?}");

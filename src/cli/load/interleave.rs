@@ -134,13 +134,13 @@ fn interleaved(
 }
 
 fn prepare<'a>(args: &LoadArgs, plan: &Plan, conduct: &'a Conduct, named: &'a Named) -> Result<Interleaved<'a>, Failure> {
-    let TargetPlace::Remote(url) = &named.place else {
+    let TargetPlace::Remote(way) = &named.place else {
         return Err(Failure::could_not_test("load needs a target that has an address"));
     };
     let (seed, stop) = (conduct.seed, &conduct.stop);
     let ground = conduct.runtime.block_on(async {
         let ground = Ground::prepare(&named.target, &named.place, seed, Some(USUAL), stop).await?;
-        LoadGround::prepare(ground, url, plan, threads(args, plan, None), stop).await
+        LoadGround::prepare(ground, way, plan, threads(args, plan, None), stop).await
     });
     let ground = ground.map_err(|error| failed(named, &error))?;
     say(format_args!("ready: {}", printable(&named.name)));

@@ -173,10 +173,10 @@ fn test(
     let Conduct { named, stop, runtime, .. } = conduct;
     let served = if args.conduct.target.is_embedded() { Some(embedded::serve(Rules::default(), None, 1)?) } else { None };
     let (place, rate) = match &served {
-        Some(served) => (TargetPlace::Remote(served.url.clone()), None),
+        Some(served) => (TargetPlace::Remote(served.url.clone().into()), None),
         None => (named.place.clone(), Some(USUAL)),
     };
-    let TargetPlace::Remote(url) = &place else {
+    let TargetPlace::Remote(way) = &place else {
         return Err(Failure::could_not_test("load needs a target that has an address"));
     };
     // The embedded endpoint has its ends of the connections in this process, too.
@@ -185,7 +185,7 @@ fn test(
     let mut ground = runtime.block_on(async {
         let mut ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
         ground.keeps_exchanges = args.history.is_given();
-        LoadGround::prepare(ground, url, plan, threads(args, plan, terms), stop).await
+        LoadGround::prepare(ground, way, plan, threads(args, plan, terms), stop).await
     });
     let ground = ground.as_mut().map_err(|error| failed(named, error))?;
     let found = ground.ground.found;

@@ -231,7 +231,7 @@ impl<'a> Trials<'a> {
     fn race(&self, candidate: &Candidate, part: u32) -> Result<bool, Untried> {
         let served = embedded::serve(unlimited(candidate.rules.clone()), candidate.race, SERVING);
         let served = served.map_err(|failure| failure.message)?;
-        let (target, place) = (embedded::target(), TargetPlace::Remote(served.url.clone()));
+        let (target, place) = (embedded::target(), TargetPlace::Remote(served.url.clone().into()));
         let plan = race_plan(part)?;
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
         runtime.block_on(async {

@@ -11,7 +11,7 @@ use futures::stream;
 use super::ground::{Ground, GroundError};
 use super::probe::Found;
 use super::stop::Stop;
-use super::target::{ReadBack, Target, TargetPlace};
+use super::target::{Target, TargetPlace};
 use crate::api::MemberCalls;
 use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
@@ -148,9 +148,6 @@ fn left_out(planned: &Planned, ground: &Ground<'_>, options: &ConformOptions) ->
             Some(_) => "it needs member calls (--member-calls none)".to_owned(),
             None => "it needs member calls, and the target takes none".to_owned(),
         });
-    }
-    if needs.peeks && found.read_back == ReadBack::Impossible {
-        return Some("the target has no way to read a message back".to_owned());
     }
     if needs.without_plan && ground.target.without_plan.is_none() {
         return Some("the target names no app without the plan".to_owned());

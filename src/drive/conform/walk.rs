@@ -32,7 +32,7 @@ pub async fn walk(spec: &Spec, planned: &Planned, session: &Session<'_>) -> Scen
     let start = session.clock.now();
     let mut walk = Walk::new(spec, planned, session);
     let end = match walk.provision().await {
-        Ok(()) => walk.steps(&planned.steps).await.err(),
+        Ok(()) => walk.steps(&planned.steps).await.err().or(walk.unread.take()),
         Err(end) => Some(end),
     };
     let nothing_to_retry = planned.scenario.embedded.internal_error_every.is_some() && walk.line.internal_errors == 0;
@@ -57,6 +57,8 @@ struct Walk<'a> {
     readings: BTreeMap<String, String>,
     findings: Vec<Finding>,
     observations: Vec<Observation>,
+    /// Why a message was not looked at around a call that has to change nothing, where that was asked.
+    unread: Option<WalkEnd>,
 }
 
 /// One call with everything that was made of its reply.
@@ -83,6 +85,7 @@ impl<'a> Walk<'a> {
             readings: BTreeMap::from([caller]),
             findings: Vec::new(),
             observations: Vec::new(),
+            unread: None,
         }
     }
 
@@ -154,7 +157,14 @@ impl<'a> Walk<'a> {
         let unchanged = call.expect.as_ref().is_some_and(|expect| expect.unchanged);
         let composed = self.compose(call)?;
         let keys: Vec<String> = composed.sent.kvs.iter().map(|kv| kv.key.clone()).collect();
-        let before = if unchanged || watched { Some(self.held(name, &keys).await?) } else { None };
+        let is_read = self.reads_back();
+        if watched {
+            is_read.clone()?;
+        } else if unchanged && is_read.is_err() {
+            // What the reply says is judged all the same.
+            self.unread = is_read.clone().err();
+        }
+        let before = if (unchanged || watched) && is_read.is_ok() { Some(self.held(name, &keys).await?) } else { None };
         let memory = self.memory.clone();
         let Composed { request, sent } = composed;
         let exchange = self.line.exchange(request, !self.planned.scenario.alone).await;
@@ -288,7 +298,19 @@ impl<'a> Walk<'a> {
         match self.line.session.read_back {
             ReadBack::Get => Ok(self.line.pairs(&message).await),
             ReadBack::Member => self.conflicting_set(name, &message, more_keys).await,
+            ReadBack::Impossible | ReadBack::Untrue => self.reads_back().map(|()| Ok(Pairs::new())),
+        }
+    }
+
+    /// Whether a message can be read back; if not, what becomes of a scenario that asks for it.
+    fn reads_back(&self) -> Result<(), WalkEnd> {
+        match self.line.session.read_back {
+            ReadBack::Get | ReadBack::Member => Ok(()),
             ReadBack::Impossible => Err(WalkEnd::Skipped("the target has no way to read a message back".to_owned())),
+            ReadBack::Untrue => Err(WalkEnd::Unknown(
+                "the message cannot be read back: the refusal of a member's set does not carry the pair that was set (SEQ-3)"
+                    .to_owned(),
+            )),
         }
     }
 

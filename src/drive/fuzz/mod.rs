@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::conform::walk::walk;
 use super::ground::Ground;
 use super::stop::Stop;
-use super::target::{MessageSource, ReadBack};
+use super::target::MessageSource;
 use crate::api::MemberCalls;
 use crate::judge::fuzz::{CaseEnd, FUZZ_PLACE, FuzzDifference, Fuzzed, broken, contradict};
 use crate::random::Random;
@@ -112,7 +112,7 @@ impl<'a> FuzzSearch<'a> {
             fuzzed: RefCell::default(),
         };
         let readings = if members { search.learn(questions).await } else { BTreeMap::new() };
-        let can_read_back = found.read_back != ReadBack::Impossible;
+        let can_read_back = found.read_back.is_possible();
         let oracle =
             |readings: &BTreeMap<String, String>| Oracle::new(readings, can_read_back, ground.target.without_plan.is_some());
         search.oracle = oracle(&readings);

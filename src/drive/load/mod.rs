@@ -21,13 +21,13 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime};
 
 use futures::future::select_ok;
-use reqwest::Url;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use super::compose::Composer;
 use super::ground::{Ground, GroundError};
 use super::messages::Message;
+use super::route::{HostPort, Way};
 use super::stop::Stop;
 use super::target::{ReadBack, Target};
 use crate::api::MemberCalls;
@@ -68,7 +68,7 @@ pub enum LoadError {
 /// Ground for load: where the target is, and the messages that calls go to, with what is known of them.
 pub struct LoadGround<'a> {
     pub ground: Ground<'a>,
-    url: &'a Url,
+    way: &'a Way,
     address: SocketAddr,
     messages: Vec<Message>,
     /// One for each worker; they go from run to run.
@@ -78,15 +78,15 @@ pub struct LoadGround<'a> {
 }
 
 impl<'a> LoadGround<'a> {
-    /// Makes as many messages as the plan wants. The ground's target is at `url`.
+    /// Makes as many messages as the plan wants. The ground's target is at `way`.
     pub async fn prepare(
         ground: Ground<'a>,
-        url: &'a Url,
+        way: &'a Way,
         plan: &Plan,
         threads: u32,
         stop: &Stop,
     ) -> Result<LoadGround<'a>, LoadError> {
-        let address = address(url, plan.timeout).await?;
+        let address = address(way.next(), plan.timeout).await?;
         let callers = callers(plan);
         if ground.found.member_calls == MemberCalls::Nobody && callers.iter().any(|caller| caller.is_member()) {
             return Err(LoadError::NoMembers);
@@ -95,7 +95,7 @@ impl<'a> LoadGround<'a> {
         let keys = plan.traffics().map(|traffic| traffic.keys).max().unwrap_or(1);
         let ledger = |number| Ledger::new(messages.len(), keys as usize, u64::from(number), u64::from(threads));
         let ledgers = (0..threads).map(ledger).collect();
-        Ok(LoadGround { ground, url, address, messages, ledgers, recording: None })
+        Ok(LoadGround { ground, way, address, messages, ledgers, recording: None })
     }
 
     /// The keys of the messages, made for this load.
@@ -112,21 +112,20 @@ impl<'a> LoadGround<'a> {
     fn templates(&self, plan: &Plan) -> Templates {
         let now_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let Target { app, accounts, .. } = self.ground.target;
+        app.signatures.renew();
         let composer = Composer { app, without_plan: None, accounts, member_calls: self.ground.found.member_calls, now_s };
-        let host = match (self.url.host_str(), self.url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (host, _) => host.unwrap_or_default().to_owned(),
-        };
         let callers: Vec<Caller> = callers(plan).into_iter().collect();
-        Templates::new(&composer, &callers, &self.messages, &host, self.url.path().trim_end_matches('/'))
+        Templates::new(&composer, &callers, &self.messages, self.way)
     }
 
     /// How connections are secured, where the target's URL asks for it.
     fn tls(&self) -> Result<Option<Tls>, LoadError> {
-        if self.url.scheme() != "https" {
+        if !self.way.is_tls() {
             return Ok(None);
         }
-        Ok(Some(Tls::of_system(&bare_host(self.url))?))
+        let tls = Tls::new(self.way.route.tls().map_err(TlsSetupError::from)?, &self.way.tls_name())?;
+        let HostPort { host, port } = self.way.end();
+        Ok(Some(if self.way.route.proxy.is_some() { tls.through_proxy(&host, port) } else { tls }))
     }
 
     /// Reads messages back and compares them with what was acknowledged; `None` where the target has no way to read one back.
@@ -175,10 +174,8 @@ fn callers(plan: &Plan) -> BTreeSet<Caller> {
     plan.traffics().flat_map(|traffic| traffic.callers.iter().copied()).collect()
 }
 
-/// The target's address. Of a name that has several, the first that takes a connection, as it is for the probe's client.
-async fn address(url: &Url, patience: Duration) -> Result<SocketAddr, LoadError> {
-    let host = bare_host(url);
-    let port = url.port_or_known_default().unwrap_or(80);
+/// What is connected to. Of a name that has several, the first that takes a connection, as it is for the probe's client.
+async fn address(HostPort { host, port }: HostPort, patience: Duration) -> Result<SocketAddr, LoadError> {
     let resolved = lookup_host((host.as_str(), port)).await.map(Iterator::collect::<Vec<_>>);
     let addresses = match resolved {
         Ok(addresses) if addresses.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "the name resolves to nothing")),
@@ -202,11 +199,6 @@ async fn reachable(addresses: Vec<SocketAddr>, patience: Duration) -> io::Result
     let first = select_ok(head_starts.zip(addresses).map(attempt));
     let (address, _) = timeout(patience, first).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     Ok(address)
-}
-
-/// The host without the brackets of an IPv6 address.
-fn bare_host(url: &Url) -> String {
-    url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::api::{HttpRequest, Operation, call};
 use crate::drive::compose::Composer;
 use crate::drive::messages::Message;
+use crate::drive::route::Way;
 use crate::judge::load::ledger::{Ledger, Ticket};
 use crate::random::Random;
 use crate::scenario::Caller;
@@ -39,19 +40,12 @@ struct CallerTemplate {
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
 impl Templates {
-    /// `host` is the `Host` header, `base_path` what the target's URL has before the command's path.
-    pub(super) fn new(
-        composer: &Composer<'_>,
-        callers: &[Caller],
-        messages: &[Message],
-        host: &str,
-        base_path: &str,
-    ) -> Templates {
+    pub(super) fn new(composer: &Composer<'_>, callers: &[Caller], messages: &[Message], way: &Way) -> Templates {
         let template = |&caller: &Caller| {
             let mut request = composer.plain(call::PATH, caller, &Value::Null, &mut Random::seeded(1));
             request.body.clear();
             let fields = messages.iter().map(|message| fields(composer, caller, message)).collect();
-            CallerTemplate { caller, head: head(&request, host, base_path), request, fields }
+            CallerTemplate { caller, head: head(&request, way), request, fields }
         };
         Templates { callers: callers.iter().map(template).collect() }
     }
@@ -123,17 +117,18 @@ fn fields(composer: &Composer<'_>, caller: Caller, message: &Message) -> (Vec<u8
     (fields.as_bytes()[..at].to_vec(), fields.as_bytes()[(at + 1).min(fields.len())..].to_vec())
 }
 
-fn head(request: &HttpRequest, host: &str, base_path: &str) -> (Vec<u8>, Vec<u8>) {
+fn head(request: &HttpRequest, way: &Way) -> (Vec<u8>, Vec<u8>) {
+    let (host, base) = (way.host_header(), way.base());
     let target = request.target();
     let random = "&random=";
     let at = target.find(random).map_or(target.len(), |at| at + random.len());
     let rest = target[at..].trim_start_matches(|letter: char| letter.is_ascii_digit());
     let mut after = format!("{rest} HTTP/1.1\r\nHost: {host}\r\n");
-    for (name, value) in request.sent_headers() {
+    for (name, value) in request.sent_headers(&way.route.sent_headers()) {
         let _ = write!(after, "{name}: {value}\r\n");
     }
     after.push_str("Content-Length: ");
-    (format!("{} {base_path}{}", request.method, &target[..at]).into_bytes(), after.into_bytes())
+    (format!("{} {base}{}", request.method, &target[..at]).into_bytes(), after.into_bytes())
 }
 
 fn number(out: &mut Vec<u8>, mut number: u64) {

@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind};
 pub use connection::HttpConnection;
 pub use response::{HttpResponse, Reader};
 use rustix::io::Errno;
+use stream::ProxyRefusal;
 pub use stream::{Tls, TlsSetupError};
 
 /// How a connection, and with it the call in flight, was lost. The words are the same for all losses of a kind, so that they
@@ -39,6 +40,8 @@ pub enum Cause {
     TooLarge,
     /// The target's certificate is not trusted, or is another host's.
     Certificate,
+    /// The proxy did not let the connection through.
+    Proxy,
     /// Any other failure of TLS.
     Tls,
     /// Any other failure of the socket.
@@ -59,6 +62,7 @@ impl Cause {
             Cause::Garbage => "not HTTP",
             Cause::TooLarge => "reply too large",
             Cause::Certificate => "certificate not trusted",
+            Cause::Proxy => "refused by the proxy",
             Cause::Tls => "TLS failed",
             Cause::Socket => "socket failed",
         }
@@ -78,6 +82,9 @@ impl From<&io::Error> for Cause {
                 rustls::Error::InvalidCertificate(_) => Cause::Certificate,
                 _ => Cause::Tls,
             };
+        }
+        if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<ProxyRefusal>) {
+            return Cause::Proxy;
         }
         let errno = error.raw_os_error().map(Errno::from_raw_os_error);
         if matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS)) {

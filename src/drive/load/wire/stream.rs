@@ -10,14 +10,22 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
-use crate::drive::client::tls;
+/// More is no head of a proxy's answer.
+const MOST_ANSWERED: usize = 16 << 10;
 
 /// What TLS connections to one host have in common: made once, cloned cheaply.
 #[derive(Clone, Debug)]
 pub struct Tls {
     config: Arc<ClientConfig>,
     host: ServerName<'static>,
+    /// What the proxy that stands between is asked first.
+    asked: Option<Arc<str>>,
 }
+
+/// A proxy did not let a connection through.
+#[derive(Debug, thiserror::Error)]
+#[error("the proxy refused")]
+pub(super) struct ProxyRefusal;
 
 /// TLS could not be set up: nothing has been asked of the target yet.
 #[derive(Debug, thiserror::Error)]
@@ -33,16 +41,17 @@ pub enum TlsSetupError {
 }
 
 impl Tls {
-    /// Trusts whom the probe's client trusts.
-    pub fn of_system(host: &str) -> Result<Tls, TlsSetupError> {
-        Tls::new(tls()?, host)
-    }
-
     /// The host is a name or an address, as it stands in the URL.
     pub fn new(config: ClientConfig, host: &str) -> Result<Tls, TlsSetupError> {
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let host = ServerName::try_from(bare).map_err(|source| TlsSetupError::Host { host: host.to_owned(), source })?;
-        Ok(Tls { config: Arc::new(config), host })
+        Ok(Tls { config: Arc::new(config), host, asked: None })
+    }
+
+    /// The same through a proxy, which is asked for this host, bare, and port.
+    pub fn through_proxy(self, host: &str, port: u16) -> Tls {
+        let end = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        Tls { asked: Some(format!("CONNECT {end} HTTP/1.1\r\nHost: {end}\r\n\r\n").into()), ..self }
     }
 
     fn start(&self) -> io::Result<Box<ClientConnection>> {
@@ -57,6 +66,17 @@ impl Tls {
 pub(super) struct Stream {
     socket: TcpStream,
     session: Option<Box<ClientConnection>>,
+    /// A proxy that has not let us through yet.
+    proxy: Option<ProxyTalk>,
+}
+
+/// What is said to a proxy, and what it says.
+#[derive(Debug)]
+struct ProxyTalk {
+    asked: Arc<str>,
+    /// So much of that was taken.
+    sent: usize,
+    answered: Vec<u8>,
 }
 
 impl Stream {
@@ -78,10 +98,12 @@ impl Stream {
         // A control that paces (BBR, often the system's default) holds back a call that counts as sent. A call is a segment or
         // two, so there is no congestion for it to control; every Linux has Reno, and where it may not be chosen nothing is lost.
         let _ = rustix::net::sockopt::set_tcp_congestion(&socket, "reno");
-        Ok(Stream { socket, session: tls.map(Tls::start).transpose()? })
+        let asked = tls.and_then(|tls| tls.asked.clone());
+        let proxy = asked.map(|asked| ProxyTalk { asked, sent: 0, answered: Vec::new() });
+        Ok(Stream { socket, session: tls.map(Tls::start).transpose()?, proxy })
     }
 
-    /// Whether the connection stands, TLS included.
+    /// Whether the connection stands, through a proxy where there is one, TLS included.
     pub(super) fn establish(&mut self) -> io::Result<bool> {
         if let Some(error) = self.socket.take_error()? {
             return Err(error);
@@ -90,6 +112,12 @@ impl Stream {
             Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
             connected => connected?,
         };
+        if let Some(talk) = &mut self.proxy {
+            if !talk.is_let_through(&self.socket)? {
+                return Ok(false);
+            }
+            self.proxy = None;
+        }
         let Some(session) = &mut self.session else { return Ok(true) };
         while session.is_handshaking() {
             write_records(session, &self.socket)?;
@@ -139,6 +167,34 @@ impl Stream {
     pub(super) fn holds_unread(&mut self) -> bool {
         let nothing = |read: io::Result<&[u8]>| read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
         self.session.as_mut().is_some_and(|session| !nothing(session.reader().fill_buf()))
+    }
+}
+
+impl ProxyTalk {
+    /// Asks on and reads on, until the answer is whole or the socket has no more.
+    fn is_let_through(&mut self, mut socket: &TcpStream) -> io::Result<bool> {
+        while self.sent < self.asked.len() {
+            match socket.write(&self.asked.as_bytes()[self.sent..]) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut space = [0; 1024];
+        while !self.answered.ends_with(b"\r\n\r\n") {
+            match socket.read(&mut space) {
+                Ok(count) if count > 0 && self.answered.len() < MOST_ANSWERED => self.answered.extend(&space[..count]),
+                Ok(_) => return Err(io::Error::other(ProxyRefusal)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut response = httparse::Response::new(&mut []);
+        // A status line is all that is looked at, and it comes before the headers that there is no room for.
+        let _ = response.parse(&self.answered);
+        if matches!(response.code, Some(200..=299)) { Ok(true) } else { Err(io::Error::other(ProxyRefusal)) }
     }
 }
 
