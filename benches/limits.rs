@@ -226,12 +226,7 @@ fn app_cases() -> Vec<Case> {
                     for count_rejected in if is_fixed { vec![false] } else { vec![false, true] } {
                         let ahead = window * phase / 100;
                         let limit = Limit { algorithm, limit, window, count_rejected, unit, scope: Scope::App };
-                        cases.push(Case {
-                            name: format!("app {limit} +{phase}%"),
-                            limit: Some(limit),
-                            ahead,
-                            is_message: false,
-                        });
+                        cases.push(Case { name: format!("app {limit} +{phase}%"), limit: Some(limit), ahead, is_message: false });
                     }
                 }
             }

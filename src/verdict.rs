@@ -6,7 +6,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::history::Exchange;
+use crate::api::message::SEND_PATH;
+use crate::api::reply::top_code;
+use crate::history::{Exchange, Outcome};
 
 /// One difference between what a clause asks and what the target did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,13 +124,21 @@ pub struct RequestCount {
     /// Those that were sent again among them.
     pub sent: u64,
     pub retries: u64,
+    /// Messages that they made.
+    pub messages: u64,
 }
 
 impl RequestCount {
     pub fn of(exchanges: &[Exchange]) -> RequestCount {
         let retries = exchanges.iter().filter(|exchange| exchange.retries > 0).count();
-        RequestCount { sent: exchanges.len() as u64, retries: retries as u64 }
+        let messages = exchanges.iter().filter(|exchange| makes_message(exchange)).count();
+        RequestCount { sent: exchanges.len() as u64, retries: retries as u64, messages: messages as u64 }
     }
+}
+
+fn makes_message(exchange: &Exchange) -> bool {
+    let is_taken = || matches!(&exchange.outcome, Outcome::Replied(reply) if top_code(&reply.body) == Some(0));
+    exchange.request.path == SEND_PATH && is_taken()
 }
 
 impl ScenarioOutcome {
@@ -177,6 +187,6 @@ mod tests {
         outcome.let_go();
         let shown = |finding: &Finding| finding.exchange.map(|place| outcome.exchanges[place].retries);
         assert_eq!(outcome.findings.iter().map(shown).collect::<Vec<_>>(), [Some(4), None, Some(1), Some(4)]);
-        assert_eq!((outcome.exchanges.len(), outcome.requests), (2, RequestCount { sent: 6, retries: 5 }));
+        assert_eq!((outcome.exchanges.len(), outcome.requests), (2, RequestCount { sent: 6, retries: 5, messages: 0 }));
     }
 }

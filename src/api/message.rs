@@ -25,11 +25,13 @@ pub struct Send {
 
 impl Send {
     pub fn to_json(&self) -> Value {
+        /// Whoever comes upon it should know what it is.
+        const TEXT: &str = "A test message of msgext, which tests message extensions: nobody needs it.";
         let mut body = json!({
             "SyncOtherMachine": 2,
             "To_Account": self.to,
             "MsgRandom": self.random,
-            "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "msgext"}}],
+            "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": TEXT}}],
             "SupportMessageExtension": i32::from(self.supports_extension),
         });
         if let Some(from) = &self.from {

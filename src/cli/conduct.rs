@@ -86,6 +86,11 @@ impl Conduct {
         }
     }
 
+    /// Since it began.
+    pub fn elapsed(&self) -> Duration {
+        now().saturating_sub(self.started)
+    }
+
     /// Whose calls a history of this run holds.
     pub fn identity(&self, found: Found) -> Identity {
         Identity { admin: self.named.target.app.admin.clone(), member_calls: found.member_calls }

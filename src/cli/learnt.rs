@@ -8,6 +8,7 @@ use super::conduct::NO_HEADING;
 use super::exit::Failure;
 use super::files;
 use super::rate::RequestRate;
+use super::target::Named;
 use crate::judge::text::printable;
 use crate::report::limits::LimitEntry;
 use crate::report::saved;
@@ -31,7 +32,10 @@ pub struct LearntArgs {
 /// What a search has found out, as far as it has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearntLimits {
+    /// Where it is from.
     file: String,
+    /// What else to do than to ask for less.
+    otherwise: &'static str,
     app: Option<LearntLimit>,
     message: Option<LearntLimit>,
 }
@@ -53,7 +57,34 @@ fn read(path: &Path) -> Result<LearntLimits, Failure> {
         return Err(wrong(&format!("{name} is a report of `msgext {}`", printable(&report.command))));
     }
     let of = |scope: &str| report.limits.iter().find(|limit| limit.scope == scope).and_then(learnt);
-    Ok(LearntLimits { app: of("app"), message: of("message"), file: name })
+    Ok(LearntLimits { app: of("app"), message: of("message"), file: name, otherwise: "leave --limits out" })
+}
+
+/// For a command that may go beyond the limits.
+#[derive(Debug, clap::Args)]
+pub struct MannersArgs {
+    /// Goes beyond the documented limits at the vendor's own service, too, where other calls of the app feel it
+    #[arg(long, help_heading = NO_HEADING)]
+    yes_break_limits: bool,
+}
+
+impl MannersArgs {
+    /// Refuses a plan that goes beyond the documented limits of the vendor's own service; a search tries `most` calls a second.
+    pub fn admit(&self, named: &Named, plan: &Plan, most: Option<f64>) -> Result<(), Failure> {
+        if self.yes_break_limits || !named.is_vendors() {
+            return Ok(());
+        }
+        LearntLimits::documented().admit(plan, most)
+    }
+
+    /// Refuses a search that goes beyond the limits to find them out.
+    pub fn admit_search(&self, named: &Named) -> Result<(), Failure> {
+        if self.yes_break_limits || !named.is_vendors() {
+            return Ok(());
+        }
+        let why = "it finds limits out by going beyond them, which other calls of the app feel";
+        Err(Failure::usage(format!("{}: {why}: say --yes-break-limits, where the app is one that nobody else needs", named.name)))
+    }
 }
 
 /// `None` where the search has not found it out.
@@ -69,6 +100,17 @@ fn learnt(limit: &LimitEntry) -> Option<LearntLimit> {
 }
 
 impl LearntLimits {
+    /// What the documentation says of the service itself.
+    fn documented() -> LearntLimits {
+        let limit = |per| Some(Some(Rate { calls: 200, per }));
+        LearntLimits {
+            file: "by the documentation".to_owned(),
+            otherwise: "say --yes-break-limits, where the app is one that nobody else needs",
+            app: limit(Duration::from_secs(1)),
+            message: limit(Duration::from_mins(1)),
+        }
+    }
+
     /// The request budget that stays within the app's limit.
     pub fn budget(&self) -> Result<RequestRate, Failure> {
         let (share, of) = USED;
@@ -97,9 +139,9 @@ impl LearntLimits {
     fn within(&self, limit: Option<LearntLimit>, whose: &str, on: &str, asked: f64, instead: &str) -> Result<(), Failure> {
         let Some(limit) = self.known(limit, whose)?.filter(|limit| asked > limit.per_second()) else { return Ok(()) };
         let what = if asked.is_finite() { format!("up to {asked:.1} calls a second") } else { "as many calls as go".to_owned() };
-        let (calls, seconds, file) = (limit.calls, limit.per.as_secs_f64(), &self.file);
+        let (calls, seconds, Self { file, otherwise, .. }) = (limit.calls, limit.per.as_secs_f64(), self);
         Err(Failure::usage(format!(
-            "{what} on {on} are beyond its limit of {calls} in {seconds} s ({file}): take {instead}, or leave --limits out"
+            "{what} on {on} are beyond its limit of {calls} in {seconds} s ({file}): take {instead}, or {otherwise}"
         )))
     }
 
@@ -123,7 +165,7 @@ mod tests {
     use super::*;
 
     fn limits(app: Option<LearntLimit>) -> LearntLimits {
-        LearntLimits { file: "report.json".to_owned(), app, message: Some(None) }
+        LearntLimits { file: "report.json".to_owned(), otherwise: "leave --limits out", app, message: Some(None) }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
 use super::exit::{Exit, Failure};
+use super::learnt::MannersArgs;
 use super::live::{LiveArgs, LivePage};
 use super::terminal::{Screen, bars, fitted, room, width};
 use crate::drive::ground::{Ground, GroundError};
@@ -44,6 +45,8 @@ pub struct LimitsArgs {
     #[command(flatten)]
     live: LiveArgs,
     #[command(flatten)]
+    manners: MannersArgs,
+    #[command(flatten)]
     conduct: ConductArgs,
 }
 
@@ -68,7 +71,9 @@ pub fn run(args: &LimitsArgs) -> Result<Exit, Failure> {
     if args.conduct.target.has_pins() {
         return Err(Failure::usage("--pin has no effect on limits, which finds the answers out: it goes with run"));
     }
-    let conduct = Conduct::begin("limits", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
+    let named = args.conduct.target.resolve()?;
+    args.manners.admit_search(&named)?;
+    let conduct = Conduct::begin("limits", &args.conduct.output, named, args.conduct.seed(now()))?;
     let (report, could_not_test) = match test(args, &conduct) {
         Ok((inquired, found, elapsed)) => {
             let cut_short = inquired.iter().any(|one| one.cut_short).then(|| "interrupted".to_owned());

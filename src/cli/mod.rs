@@ -3,6 +3,7 @@
 mod check;
 mod compare;
 mod conduct;
+mod doctor;
 pub mod embedded;
 mod exit;
 mod files;
@@ -56,6 +57,7 @@ enum Command {
     Race(Box<race::RaceArgs>),
     Fuzz(Box<fuzz::FuzzArgs>),
     Limits(Box<limits::LimitsArgs>),
+    Doctor(Box<doctor::DoctorArgs>),
     Compare(compare::CompareArgs),
     Judge(judge::JudgeArgs),
     Mutants(mutants::MutantsArgs),
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Mutants(args) => mutants::run(&args),

@@ -92,6 +92,13 @@ impl Named {
     }
 }
 
+impl Named {
+    /// Whether it is the vendor's own service, whose limits others feel.
+    pub fn is_vendors(&self) -> bool {
+        matches!(&self.place, TargetPlace::Remote(way) if target::is_vendors(&way.url))
+    }
+}
+
 impl TargetArgs {
     pub fn is_embedded(&self) -> bool {
         self.target.is_none()

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_ENCODING, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, DATE, HeaderValue};
 use reqwest::{Method, Proxy, Url};
 use rustls::{AlertDescription, ClientConfig, InvalidMessage};
 
@@ -88,11 +88,28 @@ impl TargetClient {
 
     /// Sends one request and waits for what becomes of it.
     pub async fn send(&self, request: &HttpRequest) -> Outcome {
+        match self.responded(request).await {
+            Ok(response) => receive(response).await,
+            Err(loss) => Outcome::Lost(loss),
+        }
+    }
+
+    /// The same, and what the target's clock said, in seconds since 1970, where the reply has a Date.
+    pub async fn send_dated(&self, request: &HttpRequest) -> (Outcome, Option<i64>) {
+        match self.responded(request).await {
+            Ok(response) => {
+                let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+                let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+                (receive(response).await, date.map(|date| date.timestamp().as_second()))
+            }
+            Err(loss) => (Outcome::Lost(loss), None),
+        }
+    }
+
+    async fn responded(&self, request: &HttpRequest) -> Result<reqwest::Response, Loss> {
         let Some((method, url)) = self.address(request) else {
-            return Outcome::Lost(Loss::NotConnected(format!(
-                "{} {} is no request that can be sent",
-                request.method, request.path
-            )));
+            let told = format!("{} {} is no request that can be sent", request.method, request.path);
+            return Err(Loss::NotConnected(told));
         };
         let mut builder = self.client.http.request(method, url);
         let headers = request.sent_headers(&self.client.route.sent_headers());
@@ -102,10 +119,7 @@ impl TargetClient {
         {
             builder = builder.header(name, value);
         }
-        match builder.body(request.body.clone()).send().await {
-            Ok(response) => receive(response).await,
-            Err(error) => Outcome::Lost(loss(&error)),
-        }
+        builder.body(request.body.clone()).send().await.map_err(|error| loss(&error))
     }
 
     /// The URL of a command's path.

@@ -63,9 +63,20 @@ impl<'a> Ground<'a> {
         rate: Option<Rate>,
         stop: &Stop,
     ) -> Result<Ground<'a>, GroundError> {
+        let mut ground = Ground::new(target, place, seed, rate)?;
+        ground.found = tokio::select! {
+            found = ground.probe() => found?,
+            () = stop.wait() => return Err(GroundError::Interrupted),
+        };
+        ground.probed = ground.start.elapsed();
+        Ok(ground)
+    }
+
+    /// The same with nothing found out, and nothing sent, yet.
+    pub fn new(target: &'a Target, place: &'a TargetPlace, seed: u64, rate: Option<Rate>) -> Result<Ground<'a>, GroundError> {
         let member_calls = target.member_calls.unwrap_or(MemberCalls::Nobody);
         let read_back = target.read_back.unwrap_or(ReadBack::Impossible);
-        let mut ground = Ground {
+        Ok(Ground {
             target,
             found: Found { member_calls, saw_member_calls: false, read_back, first_call: None },
             budget: Budget::of(rate),
@@ -76,13 +87,7 @@ impl<'a> Ground<'a> {
             pool: Pool::new(&target.messages),
             start: Instant::now(),
             probed: Duration::ZERO,
-        };
-        ground.found = tokio::select! {
-            found = ground.probe() => found?,
-            () = stop.wait() => return Err(GroundError::Interrupted),
-        };
-        ground.probed = ground.start.elapsed();
-        Ok(ground)
+        })
     }
 
     async fn probe(&self) -> Result<Found, ProbeError> {

@@ -100,8 +100,7 @@ impl<'a> Line<'a> {
     pub async fn pairs(&mut self, message: &Message) -> Result<Pairs, ReadError> {
         let mut pages = Pages::default();
         loop {
-            let body: Value = get_body(message.from.as_deref(), &message.to, &message.msg_key, pages.start_seq());
-            let request = self.composer().plain(GET_PATH, Caller::Admin, &body, &mut self.random);
+            let request = self.get(message, pages.start_seq());
             let exchange = self.exchange(request, true).await;
             let taken = pages.take(&self.exchanges[exchange].outcome);
             self.let_go(exchange);
@@ -109,6 +108,12 @@ impl<'a> Line<'a> {
                 return Ok(pairs);
             }
         }
+    }
+
+    /// A call that changes nothing: `get_key_values` from this Seq on.
+    pub fn get(&mut self, message: &Message, start_seq: i64) -> HttpRequest {
+        let body: Value = get_body(message.from.as_deref(), &message.to, &message.msg_key, start_seq);
+        self.composer().plain(GET_PATH, Caller::Admin, &body, &mut self.random)
     }
 
     /// Sends a request when the budget lets it, and again where the documentation invites that. Gives the exchange's index.
@@ -174,8 +179,7 @@ impl<'a> Line<'a> {
 
     /// Whether a call that changes nothing is answered, however.
     async fn is_answered(&mut self, message: &Message) -> bool {
-        let body = get_body(message.from.as_deref(), &message.to, &message.msg_key, 0);
-        let request = self.composer().plain(GET_PATH, Caller::Admin, &body, &mut self.random);
+        let request = self.get(message, 0);
         let exchange = self.exchange(request, true).await;
         matches!(self.exchanges[exchange].outcome, Outcome::Replied(_))
     }

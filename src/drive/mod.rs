@@ -5,6 +5,7 @@ pub(crate) mod client;
 mod compose;
 pub mod conform;
 pub(crate) mod descriptors;
+pub(crate) mod doctor;
 pub mod fuzz;
 pub mod ground;
 pub mod limits;

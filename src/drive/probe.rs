@@ -66,7 +66,7 @@ pub async fn probe(session: &mut Session<'_>) -> Result<Found, ProbeError> {
     let mut line = Line::open(session, "probe");
     let message = message(&mut line).await?;
     let first_call = line.exchanges.first().map(|exchange| (exchange.sent, exchange.received));
-    let written = admin_may_call(session, &message).await?;
+    let (written, _) = admin_may_call(session, &message).await?;
     let (member_calls, saw_member_calls) = match wanted_calls {
         Some(calls) => (calls, false),
         None => find_member_calls(session, &message).await?,
@@ -138,15 +138,16 @@ impl ReadTrial {
     }
 }
 
-/// Whether an admin's set is taken; gives the pair that it was taken for.
-pub async fn admin_may_call(session: &Session<'_>, message: &Message) -> Result<Option<WrittenPair>, ProbeError> {
-    let (key, value) = WRITTEN;
-    let Some(reply) = set(session, message, Caller::Admin, (key, value), &[0]).await?.pop().flatten() else { return Ok(None) };
+/// Whether an admin's set is taken; gives the pair that it was taken for, and the answer to that pair, or to the whole call.
+pub async fn admin_may_call(session: &Session<'_>, message: &Message) -> Result<(Option<WrittenPair>, Option<i64>), ProbeError> {
+    let replies = set(session, message, Caller::Admin, WRITTEN, &[0]).await?;
+    let Some(reply) = replies.into_iter().next().flatten() else { return Ok((None, None)) };
     let call = called(session, call::PATH);
     match reply.code {
         code::NO_PLAN => Err(ProbeError::NoPlan { info: reply.info, call }),
         code if code::is_credentials(code) => Err(ProbeError::Credentials { code, info: reply.info, call }),
-        _ => Ok(WrittenPair::of(&reply)),
+        0 => Ok((WrittenPair::of(&reply), Some(reply.result(WRITTEN.0).map_or(0, |result| result.code)))),
+        code => Ok((None, Some(code))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod conform;
+pub(crate) mod doctor;
 pub mod fuzz;
 pub(crate) mod limiter;
 pub mod limits;

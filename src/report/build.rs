@@ -54,6 +54,8 @@ pub struct RunFacts {
     /// Requests sent, retries included.
     pub requests: u64,
     pub retries: u64,
+    /// Messages that scenarios made.
+    pub messages: u64,
     pub strict: bool,
     pub pinned: Profile,
 }
@@ -77,7 +79,14 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         incomplete_why: facts.incomplete.as_ref().map(|why| secrets.told(why)),
         command_line: secrets.scrub(&facts.command_line),
         configuration: facts.configuration.iter().map(|(what, set)| (what.clone(), secrets.told(set))).collect(),
-        totals: Totals { scenarios: Counts::default(), clauses: Counts::default(), findings: 0, requests: 0, retries: 0 },
+        totals: Totals {
+            scenarios: Counts::default(),
+            clauses: Counts::default(),
+            findings: 0,
+            requests: 0,
+            retries: 0,
+            messages: 0,
+        },
         clauses: Vec::new(),
         readings: BTreeMap::new(),
         pinned: BTreeMap::new(),
@@ -92,6 +101,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         fuzz: None,
         mutants: None,
         compare: None,
+        doctor: None,
     }
 }
 
@@ -103,6 +113,7 @@ pub fn totals(scenarios: &[ScenarioEntry], clauses: &[ClauseEntry], requests: u6
         findings: scenarios.iter().map(|scenario| scenario.findings.len()).sum(),
         requests,
         retries,
+        messages: 0,
     }
 }
 
@@ -134,7 +145,7 @@ pub fn build(
         verdict: summary.overall,
         reason: secrets.told(&summary.reason),
         strict: facts.strict,
-        totals: totals(&scenarios, &clauses, facts.requests, facts.retries),
+        totals: Totals { messages: facts.messages, ..totals(&scenarios, &clauses, facts.requests, facts.retries) },
         clauses,
         readings: summary.readings.clone(),
         pinned: facts.pinned.clone(),

@@ -41,6 +41,7 @@ pub(super) fn facts() -> RunFacts {
         },
         requests: 7,
         retries: 1,
+        messages: 0,
         strict: false,
         pinned: Profile::new(),
     }

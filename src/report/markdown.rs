@@ -4,6 +4,7 @@ mod compare;
 
 use std::io;
 
+use super::doctor::Doctor;
 use super::failure::{self, FailureGroup, some_of};
 use super::load::Load;
 use super::mutants::Mutants;
@@ -21,6 +22,9 @@ pub fn write(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     }
     if let Some(compare) = &report.compare {
         return compare::write(out, compare);
+    }
+    if let Some(doctor) = &report.doctor {
+        return steps(out, doctor);
     }
     let totals = &report.totals;
     writeln!(out, "| target | scenarios | clauses | requests | retries | seed |\n|---|---|---|--:|--:|--:|")?;
@@ -209,6 +213,15 @@ fn code(foreign: &str) -> String {
 
 fn longest_backticks(text: &str) -> usize {
     text.split(|character| character != '`').map(str::len).max().unwrap_or_default()
+}
+
+fn steps(out: &mut dyn io::Write, doctor: &Doctor) -> io::Result<()> {
+    writeln!(out, "| step | | what was seen | what to do |\n|---|---|---|---|")?;
+    for step in &doctor.steps {
+        let (told, advice) = (text(&step.told), text(&step.advice));
+        writeln!(out, "| {} | {} | {told} | {advice} |", step.name, step.state.word())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod bound;
 pub mod build;
 pub mod compare;
 pub mod curl;
+pub mod doctor;
 pub mod failure;
 pub mod fuzz;
 pub mod history;
@@ -106,6 +107,8 @@ pub struct Report {
     pub mutants: Option<mutants::Mutants>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compare: Option<compare::Compare>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doctor: Option<doctor::Doctor>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -116,6 +119,9 @@ pub struct Totals {
     /// Requests sent, retries included.
     pub requests: u64,
     pub retries: u64,
+    /// Messages that scenarios made; what they hold stays at the target.
+    #[serde(default)]
+    pub messages: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -11,7 +11,10 @@ use super::failure::{self, FailureGroup, some_of};
 use super::snippet::{self, Texts};
 use super::table::{DIM, TextTable};
 use super::{ExchangeEntry, Level, Overall, Report, ScenarioEntry, VerdictWord};
-use crate::judge::text::printable;
+use crate::judge::text::{counted, printable};
+
+/// The target whose messages are gone with it.
+const EMBEDDED: &str = "embedded";
 
 const BOLD: Style = Style::new().effects(Effects::BOLD);
 pub(super) const GREEN: Style = AnsiColor::Green.on_default().effects(Effects::BOLD);
@@ -159,14 +162,18 @@ fn whys(out: &mut dyn io::Write, title: &str, report: &Report, verdict: VerdictW
 fn totals(out: &mut dyn io::Write, report: &Report, width: Option<usize>) -> io::Result<()> {
     let totals = &report.totals;
     let (seconds, tenths) = (report.elapsed_ms / 1000, report.elapsed_ms % 1000 / 100);
+    let messages = usize::try_from(totals.messages).unwrap_or(usize::MAX);
+    let left = messages > 0 && report.target != EMBEDDED;
     let rows = [
         ("scenarios", report.told_scenarios()),
         ("clauses", totals.clauses.to_string()),
         ("requests", format!("{}, {} of them retries, in {seconds}.{tenths} s", totals.requests, totals.retries)),
+        ("left behind", format!("{}, with the keys that were set on them", counted(messages, "message"))),
         ("target", report.target.clone()),
         ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
     ];
-    TextTable::new(rows.into_iter().map(|(name, value)| [name.to_owned(), value])).write(out, width)
+    let shown = rows.into_iter().filter(|(name, _)| left || *name != "left behind");
+    TextTable::new(shown.map(|(name, value)| [name.to_owned(), value])).write(out, width)
 }
 
 #[cfg(test)]

@@ -385,6 +385,13 @@ fn unnamed(file: &TargetFile) -> Option<String> {
     if asked.domain().is_some() { None } else { asked.host_str().map(str::to_owned) }
 }
 
+/// Whether this is the vendor's own service, by any of its names.
+pub fn is_vendors(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let is_in = |zone: &str| host.strip_suffix(zone).is_some_and(|name| name.is_empty() || name.ends_with('.'));
+    ["tim.qq.com", "im.qcloud.com", "my-imcloud.com"].into_iter().any(is_in)
+}
+
 fn address_problem(file: &TargetFile, source: &SourceFile, hidden: &HashSet<String>) -> Option<Problem> {
     const URL: &str = "/url";
     let message = address(&file.url).err().filter(|_| !hidden.contains(URL))?;
@@ -548,6 +555,18 @@ mod tests {
         // What stands elsewhere is shown.
         let problems = load("t.yaml", &below, &spec::bundled()).expect_err("problems");
         assert_eq!(problems.iter().filter_map(|problem| problem.place.as_ref()).map(|place| place.line).collect::<Vec<_>>(), [4]);
+    }
+
+    #[test]
+    fn the_vendors_own_service_is_known_by_all_of_its_names_and_nothing_else_is() {
+        let all =
+            REGIONS.iter().map(|(_, url)| *url).chain(["https://adminapisgp.my-imcloud.com", "https://console.tim.qq.com:443/x"]);
+        for own in all {
+            assert!(is_vendors(&own.parse().expect("a URL")), "{own}");
+        }
+        for other in ["http://127.0.0.1", "https://im.qcloud.com.example.org", "https://evilim.qcloud.com"] {
+            assert!(!is_vendors(&other.parse().expect("a URL")), "{other}");
+        }
     }
 
     #[test]

@@ -305,6 +305,7 @@ fn a_misspelt_value_is_a_usage_error_that_names_what_there_is() {
         (&["fuzz", "--for", "25h"], "at most 24h"),
         (&["fuzz", "--pin", "seq=per-key"], "has no effect on fuzz"),
         (&["limits", "--pin", "seq=per-key"], "has no effect on limits"),
+        (&["doctor", "--pin", "seq=per-key"], "has no effect on doctor"),
         (&["limits", "--time", "4s"], "a time of 5s or more"),
         (&["limits", "--burst", "none"], "write 200/s"),
         (&["limits", "--rate", "1/s"], "write 10/s to 10000/s"),
@@ -537,6 +538,8 @@ fn a_dry_run_prints_curl_lines_without_a_secret_and_sends_nothing() {
     assert_eq!(ids.len(), 3, "{}", ran.stdout);
     let lines: Vec<&str> = ran.stdout.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(lines.len() >= 6, "{}", ran.stdout);
+    let extent = format!("would send {} requests for 3 scenarios, 3 of them to make messages: about 1 s at 150/s\n", lines.len());
+    assert_eq!(ran.stderr, extent);
     for line in lines {
         let arguments = arguments_of_curl(line, "http://target", "signature");
         assert!(arguments[3].starts_with("http://target/v4/openim"), "{line}");
@@ -621,8 +624,8 @@ fn list_names_tags_for_filters_and_mutants_for_serve() {
 #[test]
 fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
     for command in [
-        "", "run", "load", "race", "fuzz", "limits", "compare", "judge", "mutants", "report", "serve", "list", "check", "schema",
-        "usersig",
+        "", "run", "load", "race", "fuzz", "limits", "doctor", "compare", "judge", "mutants", "report", "serve", "list", "check",
+        "schema", "usersig",
     ] {
         for help in ["-h", "--help"] {
             let args: Vec<&str> = [command, help].into_iter().filter(|word| !word.is_empty()).collect();

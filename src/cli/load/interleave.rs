@@ -68,6 +68,9 @@ struct Interleaved<'a> {
 pub fn run(args: &LoadArgs, targets: [&str; 2], plan: &Plan, source: &SourceFile) -> Result<Exit, Failure> {
     let [a, b] = targets.map(|target| args.conduct.target.at(target).resolve());
     let (a, b) = (a?, b?);
+    for named in [&a, &b] {
+        args.manners.admit(named, plan, None)?;
+    }
     let name = format!("{} against {}", b.name, a.name);
     let conduct = Conduct::begin("load", &args.conduct.output, a, args.conduct.seed(now()))?;
     // An earlier run's would be taken for this one's.

@@ -13,7 +13,7 @@ use super::embedded;
 use super::exit::{Exit, Failure};
 use super::files::Output;
 use super::history::{HistoryArgs, Recording};
-use super::learnt::LearntArgs;
+use super::learnt::{LearntArgs, MannersArgs};
 use super::live::LiveArgs;
 use super::number::whole;
 use super::rate::USUAL;
@@ -60,6 +60,8 @@ pub struct LoadArgs {
     live: LiveArgs,
     #[command(flatten)]
     learnt: LearntArgs,
+    #[command(flatten)]
+    manners: MannersArgs,
     #[command(flatten)]
     history: HistoryArgs,
     #[command(flatten)]
@@ -133,7 +135,9 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     if let Some(targets) = args.interleave.targets() {
         return interleave::run(args, targets, &plan, &source);
     }
-    let conduct = Conduct::begin("load", &args.conduct.output, args.conduct.target.resolve()?, args.conduct.seed(now()))?;
+    let named = args.conduct.target.resolve()?;
+    args.manners.admit(&named, &plan, terms.as_ref().map(|terms| terms.max))?;
+    let conduct = Conduct::begin("load", &args.conduct.output, named, args.conduct.seed(now()))?;
     let log = Output::prepare(&args.conduct.output.folder("load").join("intervals.hlog"))?;
     let outputs = (log, args.history.prepare()?);
     let (report, response, could_not_test, unwritten) = match test(args, &plan, terms.as_ref(), &conduct, outputs) {

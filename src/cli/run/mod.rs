@@ -5,11 +5,12 @@ mod progress;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use progress::RunProgress;
 
 use crate::cli::conduct::{Conduct, ConductArgs, now, runtime};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{Exit, Failure, say};
 use crate::cli::files::Output;
 use crate::cli::history::{HistoryArgs, record};
 use crate::cli::learnt::LearntArgs;
@@ -29,7 +30,8 @@ use crate::report::{Facts, Report, RunFacts, VerdictWord, build, curl, saved, te
 use crate::scenario::conform::filter::Filter;
 use crate::scenario::conform::plan::{self, Partition, Planned};
 use crate::spec::{self, Spec};
-use crate::verdict::ScenarioOutcome;
+use crate::verdict::{RequestCount, ScenarioOutcome};
+use crate::yaml::rate::Rate;
 
 /// Of a report.
 const MOST_REPORT_BYTES: u64 = 256 << 20;
@@ -93,7 +95,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let named = args.conduct.target.resolve()?;
     let options = options(args, seed)?;
     if args.dry_run {
-        return dry_run(&spec, &plan, &named, &options);
+        return dry_run(&spec, &plan, &named, &options, args.conduct.quiet);
     }
     args.history.only_on_a_target(args.conduct.target.is_embedded())?;
     let texts = snippet::texts(&plan);
@@ -197,7 +199,8 @@ fn conform(
         let summary = summarise(spec, plan, outcomes, caller, pinned, options.strict, facts.incomplete.as_deref());
         let requests = outcomes.iter().map(|outcome| outcome.requests.sent).sum();
         let retries = outcomes.iter().map(|outcome| outcome.requests.retries).sum();
-        let facts = RunFacts { facts, requests, retries, strict: options.strict, pinned: pinned.clone() };
+        let messages = outcomes.iter().map(|outcome| outcome.requests.messages).sum();
+        let facts = RunFacts { facts, requests, retries, messages, strict: options.strict, pinned: pinned.clone() };
         build::build(spec, &facts, plan, outcomes, &summary, &conduct.named.secrets())
     };
     match result {
@@ -218,7 +221,8 @@ fn conform(
 }
 
 /// Prints every request of the plan, sent to the embedded endpoint in the target's name.
-fn dry_run(spec: &Spec, plan: &[Planned], named: &Named, options: &ConformOptions) -> Result<Exit, Failure> {
+fn dry_run(spec: &Spec, plan: &[Planned], named: &Named, options: &ConformOptions, is_quiet: bool) -> Result<Exit, Failure> {
+    let rate = options.rate;
     let (target, place) = (&named.target, embedded::place_for(&named.target));
     let options = ConformOptions { rate: None, keeps_exchanges: true, ..options.clone() };
     let run = runtime()?
@@ -226,7 +230,27 @@ fn dry_run(spec: &Spec, plan: &[Planned], named: &Named, options: &ConformOption
         .map_err(|error| Failure::could_not_test(error.to_string()))?;
     let secrets = Secrets::new(&named.secrets(), &run.outcomes);
     files::print(|out| run.outcomes.iter().try_for_each(|outcome| requests(out, outcome, &secrets)))?;
+    if !is_quiet {
+        extent(&run.outcomes, rate);
+    }
     Ok(Exit::Holds)
+}
+
+/// How much would be sent, and for about how long.
+fn extent(outcomes: &[ScenarioOutcome], rate: Option<Rate>) {
+    let counts: Vec<RequestCount> = outcomes.iter().map(|outcome| outcome.requests).collect();
+    let (sent, messages): (u64, u64) =
+        counts.iter().fold((0, 0), |(sent, messages), count| (sent + count.sent, messages + count.messages));
+    let waited = outcomes.iter().map(|outcome| outcome.elapsed).max().unwrap_or_default();
+    let paced = rate.map_or(Duration::ZERO, |rate| rate.time(sent));
+    let about = match rate {
+        Some(rate) => format!("about {} s at {rate}", waited.max(paced).as_secs().max(1)),
+        None => format!("{} s and what the target takes", waited.as_secs()),
+    };
+    say(format_args!(
+        "would send {sent} requests for {}, {messages} of them to make messages: {about}",
+        counted(outcomes.len(), "scenario")
+    ));
 }
 
 fn requests(out: &mut dyn Write, outcome: &ScenarioOutcome, secrets: &Secrets) -> io::Result<()> {

@@ -17,7 +17,7 @@ use crate::judge::conform::limit::{self, judge_rounds};
 use crate::judge::conform::memory::Memory;
 use crate::judge::conform::pairs::{self, Pairs};
 use crate::judge::conform::race::one_wins;
-use crate::judge::conform::reply::{answer, judge, read};
+use crate::judge::conform::reply::{answer, blame_refusals, judge, read};
 use crate::judge::conform::verdict::{WalkEnd, ends, judge_should, verdict};
 use crate::judge::conform::{At, Sent, incidental};
 use crate::scenario::Caller;
@@ -245,6 +245,9 @@ impl<'a> Walk<'a> {
             None => findings.extend(judge(&sent, &reply, call.expect.as_ref(), memory, &at)),
         }
         findings.extend(judge_should(&sent, &reply, call, memory, &at));
+        if self.line.session.read_back == ReadBack::Untrue {
+            blame_refusals(&mut findings, &reply);
+        }
         self.note_retries(exchange, &mut findings);
         self.memory.learn(&sent, &reply);
         Ok(JudgedCall { sent, reply, form, findings, changes: Vec::new(), exchange })

@@ -3,7 +3,7 @@
 use super::memory::Memory;
 use super::{At, Sent};
 use crate::api::reply::{MAX_BODY_BYTES, decode_coded};
-use crate::api::{Defect, Extension, KeyResult, Operation, Reply};
+use crate::api::{Defect, Extension, KeyResult, Operation, Reply, code};
 use crate::history::{Cut, HttpReply};
 use crate::judge::text::{named, quoted};
 use crate::scenario::conform::text::{Codes, SeqExpect};
@@ -100,6 +100,19 @@ pub fn judge(sent: &Sent, reply: &Reply, expect: Option<&Expect>, memory: &Memor
     let nothing_said = Expect::default();
     let judgement = Judgement { sent, reply, expect: expect.unwrap_or(&nothing_said), memory, at };
     judgement.findings()
+}
+
+/// At a target whose refusals are known not to carry what was set: what is wrong with a pair that one carries is that, whatever
+/// clause the step is about.
+pub fn blame_refusals(findings: &mut [Finding], reply: &Reply) {
+    let is_refused = |subject: &str| {
+        let of_key = |result: &&KeyResult| named(&result.extension.key) == subject;
+        reply.results.iter().flatten().find(of_key).is_some_and(|result| result.code == code::SEQ_CONFLICT)
+    };
+    let is_about_pair = |finding: &&mut Finding| finding.place.ends_with("/value") || finding.place.ends_with("/seq");
+    for finding in findings.iter_mut().filter(is_about_pair).filter(|finding| is_refused(&finding.subject)) {
+        "SEQ-3".clone_into(&mut finding.clause);
+    }
 }
 
 /// The answer that a reply gives to an open question, or the finding that it gives none of the lawful ones.
@@ -332,4 +345,26 @@ fn said(codes: &Codes) -> String {
 /// A key as one step of an index path.
 fn pointer(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_refusal_carries_is_blamed_on_refusals_and_what_else_is_wrong_is_not() {
+        let result = |key: &str, code| KeyResult { code, extension: Extension { key: key.into(), value: "w".into(), seq: 1 } };
+        let reply = Reply::accepted(Some(vec![result("refused", code::SEQ_CONFLICT), result("taken", 0)]));
+        let at = At { clause: "SET-6".into(), place: "/scenarios/0/steps/0/set".into(), exchange: None };
+        let finding = |subject: &str, place: &str| at.below(place).finding(subject, "value v", "value w");
+        let mut findings = vec![
+            finding("refused", "/expect/keys/refused/value"),
+            finding("refused", "/expect/keys/refused/seq"),
+            finding("refused", "/expect/keys/refused/code"),
+            finding("taken", "/expect/keys/taken/value"),
+        ];
+        blame_refusals(&mut findings, &reply);
+        let clauses: Vec<&str> = findings.iter().map(|finding| finding.clause.as_str()).collect();
+        assert_eq!(clauses, ["SEQ-3", "SEQ-3", "SET-6", "SET-6"]);
+    }
 }

@@ -242,9 +242,8 @@ fn level(first: u64, rested: &[(u64, u64)]) -> u64 {
         let rests = || rested.iter().filter(|(other, _)| is_near(*other, level)).map(|(_, rest)| *rest);
         rests().min().zip(rests().max()).is_some_and(|(least, most)| least + least / 2 < most)
     };
-    let is_less = |level: &u64| {
-        *level >= FEWEST_BACK && *level < first && !is_near(first, *level) && first as f64 <= TWICE * *level as f64
-    };
+    let is_less =
+        |level: &u64| *level >= FEWEST_BACK && *level < first && !is_near(first, *level) && first as f64 <= TWICE * *level as f64;
     rested.iter().map(|(level, _)| *level).filter(is_less).filter(|level| comes_back(*level)).max().unwrap_or(first)
 }
 
