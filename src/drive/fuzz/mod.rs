@@ -1,5 +1,6 @@
 //! Random sequences of calls, each run as the scenario that the oracle makes of it; what differs is made smaller.
 
+mod frame;
 mod known;
 pub mod oracle;
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use super::frame::{observe, ready_call, refusal, scenario};
 use super::known::{GoneKeys, KeyKnown, KnownKeys};
 use crate::api::call::MAX_KVS_PER_MESSAGE;
 use crate::api::message::{GET_PATH, SEND_PATH, decode_send, get_body};
@@ -23,13 +24,11 @@ use crate::model::readings::reading;
 use crate::model::rules::Gone;
 use crate::model::{Model, Request, Rules, ServedApp, Setup};
 use crate::random::Random;
-use crate::scenario::conform::ready::{Act, ReadyCall, numbered, ready};
+use crate::scenario::conform::ready::{ReadyCall, numbered};
 use crate::scenario::conform::text::{Codes, KeyState, Seq, SeqExpect, Text};
-use crate::scenario::conform::{CallStep, Expect, KeyExpect, KvSpec, Observe, Peek, Scenario, Step};
-use crate::scenario::fuzz::{
-    FuzzCall, FuzzCase, FuzzPair, FuzzRepeat, FuzzStep, MESSAGES, Oddity, OddityAnswer, is_of_open_size, kind_of,
-};
-use crate::scenario::{Caller, EmbeddedSetup, MessageKind};
+use crate::scenario::conform::{CallStep, Expect, KeyExpect, KvSpec, Peek, Scenario, Step};
+use crate::scenario::fuzz::{FuzzCall, FuzzCase, FuzzPair, FuzzRepeat, FuzzStep, MESSAGES, Oddity, is_of_open_size, kind_of};
+use crate::scenario::{Caller, MessageKind};
 
 /// The questions whose answers it has to know, as far as they can be known.
 pub const QUESTIONS: [&str; 2] = ["deleted-key", "cleared-key"];
@@ -132,51 +131,6 @@ impl Oracle {
             member_calls: MemberCalls::Identifier,
             now_s: 0,
         }
-    }
-}
-
-/// A scenario of these steps, for the clauses that they name.
-fn scenario(id: &str, steps: Vec<Step>) -> Scenario {
-    let mut clauses: Vec<String> = Vec::new();
-    for clause in steps.iter().filter_map(|step| step.names().0) {
-        if !clauses.iter().any(|known| known == clause) {
-            clauses.push(clause.to_owned());
-        }
-    }
-    let is_used = |name: &str| steps.iter().any(|step| step.names().1 == Some(name));
-    let messages = MESSAGES.iter().filter(|(name, ..)| is_used(name)).map(|(name, kind, _)| ((*name).to_owned(), *kind));
-    Scenario {
-        id: id.to_owned(),
-        title: "Calls drawn at random come to what they come to on the reference endpoint".to_owned(),
-        clauses,
-        tags: vec!["fuzz".to_owned()],
-        caller: Caller::default(),
-        messages: messages.collect(),
-        alone: false,
-        needs_rate: None,
-        embedded: EmbeddedSetup::default(),
-        cases: Vec::new(),
-        steps,
-    }
-}
-
-/// A call as a scenario has it, ready to be made.
-fn ready_call(step: &Step) -> Option<ReadyCall> {
-    match ready(&scenario("", vec![step.clone()]), "").pop()?.act {
-        Act::Call(call) => Some(*call),
-        _ => None,
-    }
-}
-
-/// What a set with Seq 0 of a key that is gone says of all such keys.
-fn observe(question: &str, key: &str) -> Observe {
-    let refused = Some(Codes::OneOf(vec![code::SEQ_CONFLICT]));
-    let done = KeyExpect { code: Some(Codes::default()), ..KeyExpect::default() };
-    let tombstone = Expect { refused, ..Expect::default() };
-    let reset = Expect { keys: BTreeMap::from([(key.to_owned(), done)]), ..Expect::default() };
-    Observe {
-        reading: question.to_owned(),
-        is: BTreeMap::from([("tombstone".to_owned(), tombstone), ("reset".to_owned(), reset)]),
     }
 }
 
@@ -498,17 +452,5 @@ impl<'a> Asked<'a> {
                 return Some(pairs);
             }
         }
-    }
-}
-
-/// The clause and the codes of a call that has to be refused as a whole, whoever looks at its pairs.
-fn refusal(drawn: &FuzzCall) -> Option<(&'static str, Codes)> {
-    let one_of = |codes: &[i64]| if codes.is_empty() { Codes::AnyRefusal } else { Codes::OneOf(codes.to_vec()) };
-    match (drawn.caller, kind_of(drawn.message), drawn.oddity.map(|oddity| (oddity.clause, oddity.answer))) {
-        (Caller::Stranger, ..) => Some(("WHO-2", Codes::AnyRefusal)),
-        (_, MessageKind::Missing, _) => Some(("MSG-1", one_of(&[code::NOT_FOUND]))),
-        (_, MessageKind::Unsupported, _) => Some(("MSG-2", one_of(&[code::UNSUPPORTED]))),
-        (.., Some((clause, OddityAnswer::Refused(codes)))) => Some((clause, one_of(codes))),
-        _ => None,
     }
 }

@@ -5,6 +5,7 @@
 //! the suspects that are left disagree on most, for the time that it takes. Nothing here sends anything: probes go out by
 //! [`Inquiry::next`], and what came of them comes in by [`Inquiry::take`].
 
+mod certainty;
 mod foresight;
 mod library;
 pub mod probe;
@@ -21,6 +22,7 @@ pub mod windows;
 use std::time::Duration;
 
 pub use crate::judge::limiter::Decision;
+use certainty::{confidence, is_nearly, is_settled};
 use foresight::Foresight;
 use probe::{AskedCall, Probe, ProbeStage};
 use proposal::CLOSE;
@@ -28,16 +30,9 @@ use seen::Seen;
 use sharing::Sharing;
 use suspect::{Likelihood, Suspect};
 use trace::{ProbedCall, Trace};
-use weighing::is_same_class;
 
 /// A limiter is named once it is so sure.
 const SURE: f64 = 0.99;
-/// It is gone on until it is so sure: a single slice that came out odd, by a stall, must not settle it.
-const SETTLED: f64 = 0.999_999;
-/// A bucket's rate is named once it is so sure.
-const SURE_NUMBER: f64 = 0.9;
-/// Rates that differ by less are hardly different.
-const CLOSE_RATES: f64 = 0.03;
 /// A number that is so much less likely than another is not told.
 const UNLIKELY: f64 = 0.002;
 /// Pairs of the calls that show whether these count: as many as a call may have.
@@ -137,25 +132,8 @@ pub struct Inquiry {
     besides: (u64, u64),
 }
 
-/// How sure it is that the target has the first of these, or one of its kind with a rate that is hardly another.
-fn confidence(weighed: &[Weighed]) -> f64 {
-    let Some(first) = weighed.first() else { return 0.0 };
-    weighed.iter().filter(|other| is_nearly(&first.suspect, &other.suspect)).map(|other| other.weight).sum()
-}
-
-/// Whether two are the same but for a bucket's rate that is off by a few percent.
-fn is_nearly(one: &Suspect, other: &Suspect) -> bool {
-    let is_close = one.algorithm.burst().is_some() && (one.rate() / other.rate() - 1.0).abs() < CLOSE_RATES;
-    is_same_class(one, &Suspect { limit: if is_close { one.limit } else { other.limit }, ..*other })
-}
-
 fn refusals(calls: &[ProbedCall]) -> u64 {
     calls.iter().filter(|call| call.decision == Decision::Refused).count() as u64
-}
-
-/// Whether the kind is settled, and its numbers nearly so.
-fn is_settled(weighed: &[Weighed]) -> bool {
-    confidence(weighed) >= SETTLED && weighed.first().is_some_and(|first| first.weight >= SURE_NUMBER)
 }
 
 impl Learnt {

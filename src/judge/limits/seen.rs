@@ -33,7 +33,7 @@ pub struct TimeStretch {
 
 /// A rest after which all was free again, and how long the fill before it took.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rest {
+pub struct Recovery {
     pub rest: Duration,
     pub took: Duration,
     /// When it was.
@@ -68,7 +68,7 @@ pub struct Seen {
     /// What a call takes that nothing holds back, in seconds.
     pub way: f64,
     /// Rests after which all was free again, the shortest first, and the longest after which it was not: it is shorter.
-    pub recovered: Vec<Rest>,
+    pub recovered: Vec<Recovery>,
     pub unrecovered: Option<Duration>,
     /// In each of these a window began, if there are windows.
     pub beginnings: Vec<TimeStretch>,
@@ -171,7 +171,7 @@ impl Seen {
                 let rest = Duration::from_nanos(first.sent - last_before.sent);
                 if count(&calls, Decision::Admitted) as f64 >= RECOVERED * self.level as f64 {
                     let during = TimeStretch { from: last_before.sent, to: first.received };
-                    self.recovered.push(Rest { rest, took: Duration::from_nanos(last_before.sent - before[0].sent), during });
+                    self.recovered.push(Recovery { rest, took: Duration::from_nanos(last_before.sent - before[0].sent), during });
                 } else {
                     self.unrecovered = self.unrecovered.max(Some(rest));
                 }

@@ -1,5 +1,7 @@
 //! Probes of limits on their way: each call goes out when it is due, whatever became of those before it.
 
+mod runner;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,22 +10,22 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
 
-use super::client::TargetClient;
 use super::ground::{Ground, GroundError};
 use super::line::{Line, Session};
 use super::messages::Message;
 use super::stop::Stop;
 use super::target::{Clock, ReadBack};
-use crate::api::{HttpRequest, Kv, MemberCalls, Operation, call, code, reply};
+use crate::api::{HttpRequest, Kv, MemberCalls, Operation, call, code};
 use crate::clock::nanoseconds;
 use crate::history::Outcome;
-use crate::judge::limits::probe::{AskedCall, Probe, ProbeStage};
+use crate::judge::limits::probe::{AskedCall, Probe};
 use crate::judge::limits::trace::ProbedCall;
 use crate::judge::limits::unchanged::{self, ReadMessage, SetValue, can_tell};
 use crate::judge::limits::verdict::{DocumentedLimit, Inquired, LimitClause};
 use crate::judge::limits::{Decision, Inquiry, Setting};
 use crate::random::Random;
 use crate::scenario::{Caller, EmbeddedSetup, MessageKind};
+use runner::{Runner, ToldCall};
 
 /// A call that comes later than this is not made up for.
 const LATE: Duration = Duration::from_millis(5);
@@ -134,22 +136,11 @@ fn note(inquired: &mut Inquired, calls: &[ToldCall]) {
     }
 }
 
-/// A call, and what its reply said.
-#[derive(Clone, Copy, Debug)]
-struct ToldCall {
-    call: ProbedCall,
-    /// `None` where nothing came, or nothing that holds a code.
-    code: Option<i64>,
-    at_top: bool,
-    /// Whose message it was, and the number that it was set to; `None` where it is no set of the one key.
-    written: Option<(usize, usize)>,
-}
-
 /// Whose call it was, which of its calls, what came of it, and when.
 type Flown = (usize, usize, Outcome, Duration);
 
 /// Hears of the calls that are out, and how long the search goes on.
-type ToldCalls<'t> = &'t mut dyn FnMut(&[ProbedCall], Duration);
+type CallsOut<'t> = &'t mut dyn FnMut(&[ProbedCall], Duration);
 
 /// Where probes of one limit go.
 struct ProbeField<'a> {
@@ -166,25 +157,6 @@ struct ProbeField<'a> {
     random: Random,
     /// Values that are each another.
     written: usize,
-}
-
-/// One probe on its way.
-struct Runner<'p> {
-    probe: &'p Probe,
-    /// Where all calls go but the app's, which go to all messages; and those that are asked of another one, or elsewhere.
-    message: Option<usize>,
-    other_message: Option<usize>,
-    elsewhere: Option<usize>,
-    /// For calls on another connection.
-    afresh: Option<TargetClient>,
-    stage: usize,
-    /// Calls of the stage that were sent, and refused.
-    sent: u64,
-    refused: u64,
-    due: Duration,
-    /// Whether a stage began later than it was due.
-    is_late: bool,
-    calls: Vec<ToldCall>,
 }
 
 impl<'a> ProbeField<'a> {
@@ -224,7 +196,7 @@ impl<'a> ProbeField<'a> {
         &mut self,
         probes: &[Probe],
         stop: &Stop,
-        told: ToldCalls<'_>,
+        told: CallsOut<'_>,
     ) -> Result<Vec<(Probe, Vec<ToldCall>)>, GroundError> {
         let mut came = Vec::new();
         let mut late = Vec::new();
@@ -242,7 +214,7 @@ impl<'a> ProbeField<'a> {
         &mut self,
         probes: &[Probe],
         stop: &Stop,
-        told: ToldCalls<'_>,
+        told: CallsOut<'_>,
     ) -> Result<Vec<(Probe, Vec<ToldCall>, bool)>, GroundError> {
         let mut runners = Vec::new();
         if self.whose == DocumentedLimit::App && self.messages.is_empty() {
@@ -293,7 +265,7 @@ impl<'a> ProbeField<'a> {
         })
     }
 
-    async fn carry_out(&mut self, runners: &mut [Runner<'_>], stop: &Stop, told: ToldCalls<'_>) {
+    async fn carry_out(&mut self, runners: &mut [Runner<'_>], stop: &Stop, told: CallsOut<'_>) {
         let mut flights: FuturesUnordered<BoxFuture<'_, Flown>> = FuturesUnordered::new();
         let least_gap = Duration::from_secs_f64(1.0 / self.setting.rate);
         let mut last_sent: Option<Duration> = None;
@@ -432,91 +404,5 @@ impl<'a> ProbeField<'a> {
             }
         }
         calls
-    }
-}
-
-impl Runner<'_> {
-    /// Its calls until now, and what came of them as far as their replies say.
-    fn calls(&self) -> impl Iterator<Item = ProbedCall> {
-        self.calls.iter().map(|told| {
-            let decision = match told.code {
-                None => Decision::Lost,
-                Some(code) if is_limits(code) => Decision::Refused,
-                Some(_) => Decision::Admitted,
-            };
-            ProbedCall { decision, ..told.call }
-        })
-    }
-
-    /// Whether it is in the midst of a burst and waits for its turn: bursts that took turns would be none.
-    fn is_bursting(&self, rate: f64, free: Duration) -> bool {
-        self.sent > 0 && self.due <= free && self.stage().is_some_and(|stage| stage.rate >= rate)
-    }
-
-    /// The stage that it is in; `None` once it is through.
-    fn stage(&self) -> Option<&ProbeStage> {
-        self.probe.stages.get(self.stage)
-    }
-
-    /// Takes down a call that goes out now, and when the next is due.
-    fn send(&mut self, sent: Duration, due: Duration, written: Option<(usize, usize)>) -> usize {
-        let Some(stage) = self.probe.stages.get(self.stage) else { return 0 };
-        let call = ProbedCall {
-            sent: nanoseconds(sent),
-            received: 0,
-            pairs: stage.pairs,
-            stage: u32::try_from(self.stage).unwrap_or(u32::MAX),
-            decision: Decision::Lost,
-        };
-        self.calls.push(ToldCall { call, code: None, at_top: true, written });
-        self.sent += 1;
-        let is_late = sent > due + LATE;
-        self.is_late |= is_late && self.sent == 1;
-        let from = if is_late { sent } else { due };
-        self.due = from + stage.gap();
-        if self.sent >= stage.calls {
-            self.go_on(from);
-        }
-        self.calls.len() - 1
-    }
-
-    fn settle(&mut self, index: usize, outcome: &Outcome, received: Duration) {
-        let told = &mut self.calls[index];
-        told.call.received = nanoseconds(received);
-        if let Outcome::Replied(http) = outcome {
-            (told.code, told.at_top) = said(&http.body);
-        }
-        let is_refused = told.code.is_some_and(is_limits);
-        if !is_refused || told.call.stage as usize != self.stage {
-            return;
-        }
-        self.refused += 1;
-        if self.stage().and_then(|stage| stage.enough).is_some_and(|enough| self.refused >= enough) {
-            let last = self.calls.last().map_or(Duration::ZERO, |told| Duration::from_nanos(told.call.sent));
-            self.go_on(last);
-        }
-    }
-
-    /// To the next stage, after its rest.
-    fn go_on(&mut self, last_sent: Duration) {
-        self.stage += 1;
-        (self.sent, self.refused) = (0, 0);
-        if let Some(stage) = self.stage() {
-            self.due = last_sent + stage.gap().max(stage.rest);
-        }
-    }
-}
-
-fn is_limits(code: i64) -> bool {
-    code == code::TOO_OFTEN || code::is_app_limit(code)
-}
-
-/// The code of a reply, the top level's or else the first of a key that is not 0, and whether it stands at the top.
-fn said(body: &[u8]) -> (Option<i64>, bool) {
-    let (Some(reply), _) = reply::decode(body) else { return (reply::top_code(body), true) };
-    let at_key = reply.results.iter().flatten().map(|result| result.code).find(|code| *code != 0);
-    match at_key {
-        Some(code) if reply.code == 0 => (Some(code), false),
-        _ => (Some(reply.code), true),
     }
 }
