@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::chart::{Band, Chart, Scale, Series, WIDTH, line, percent};
-use super::load::{Curve, micros, percentiles};
+use super::load::{NamedPoints, micros, percentiles};
 use crate::judge::compare::{outcome, percent as told_change};
 use crate::report::compare::text::{bounds, value};
 use crate::report::compare::{Compare, ComparedEntry, MetricEntry, SeriesEntry, SeriesMetric};
@@ -97,7 +97,7 @@ fn both_sides(compare: &Compare) -> Option<Chart> {
     percentiles("compared-percentiles", "Response time by percentile, before and now", &[base, new].concat())
 }
 
-fn lines<'c>(class: &'static str, side: &str, runs: &'c [ComparedEntry]) -> Vec<Curve<'c>> {
+fn lines<'c>(class: &'static str, side: &str, runs: &'c [ComparedEntry]) -> Vec<NamedPoints<'c>> {
     let known = runs.iter().filter(|run| !run.response.is_empty()).take(MOST_LINES);
     known.map(|run| (class, format!("{side}: {}", run.name), &run.response[..])).collect()
 }

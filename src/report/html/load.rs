@@ -91,10 +91,10 @@ pub(super) fn micros(us: f64) -> String {
 }
 
 /// A line of a picture: its colour, its name, and microseconds by percentile.
-pub(super) type Curve<'c> = (&'static str, String, &'c [(f64, u64)]);
+pub(super) type NamedPoints<'c> = (&'static str, String, &'c [(f64, u64)]);
 
 /// HDR's axes: each mark to the right is ten times as rare, each mark up ten times as long.
-pub(super) fn percentiles(id: &'static str, title: &str, curves: &[Curve<'_>]) -> Option<Chart> {
+pub(super) fn percentiles(id: &'static str, title: &str, curves: &[NamedPoints<'_>]) -> Option<Chart> {
     let last = |points: &[(f64, u64)]| points.iter().rev().map(|(percentile, _)| *percentile).find(|last| *last < 100.0);
     let rarest = curves.iter().filter_map(|(.., points)| last(points)).fold(99.0, f64::max);
     let (_, response, first) = curves.first()?;
