@@ -4,6 +4,7 @@ mod blame;
 mod cli;
 mod compare;
 mod conduct;
+mod docs;
 mod doctor;
 mod faults;
 mod foreign;

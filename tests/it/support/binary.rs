@@ -107,7 +107,8 @@ pub(crate) fn interruptible() -> Command {
     command
 }
 
-fn without_variables(mut command: Command) -> Command {
+/// Takes out of a command's environment what changes what the binary says.
+pub(crate) fn without_variables(mut command: Command) -> Command {
     for variable in VARIABLES {
         command.env_remove(variable);
     }
