@@ -115,7 +115,7 @@ fn test(args: &LimitsArgs, conduct: &Conduct) -> Result<(Vec<Inquired>, Found, D
                     show(page, &all, so_far, ground.elapsed());
                 }
             };
-            let inquired = inquire(&ground, whose, setting, stop, &mut told).await?;
+            let inquired = inquire(&ground, whose, setting, &all, stop, &mut told).await?;
             all.push(inquired);
             if stop.is_set() {
                 break;

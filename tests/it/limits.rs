@@ -27,7 +27,7 @@ async fn found(whose: DocumentedLimit, rules: Rules) -> Inquired {
         DocumentedLimit::Message => (150.0, true, Duration::from_mins(6)),
     };
     let setting = Setting { rate, fresh, time, window: whose.window() };
-    inquire(&ground, whose, setting, &stop, &mut |_| {}).await.expect("it can be found out")
+    inquire(&ground, whose, setting, &[], &stop, &mut |_| {}).await.expect("it can be found out")
 }
 
 fn limited(app: Option<&str>, message: Option<&str>) -> Rules {

@@ -38,6 +38,8 @@ const KEY: &str = "k1";
 /// The run's times begin here, so that a limiter's windows may have begun before.
 const START: Duration = Duration::from_secs(1);
 
+/// No limit is given longer to be free again.
+const LONGEST_RECOVERY: Duration = Duration::from_mins(1);
 /// A call that is due so soon is not to be kept waiting.
 const BUSY: Duration = Duration::from_millis(50);
 /// What goes on is told so often.
@@ -58,15 +60,24 @@ pub struct LimitsSoFar<'a> {
 /// Hears what goes on, while no call is due.
 pub type ToldProgress<'t> = &'t mut dyn FnMut(&LimitsSoFar<'_>);
 
-/// Finds out about one limit, as far as the setting's time allows.
+/// Finds out about one limit, as far as the setting's time allows; `before` are those that were just found out.
 pub async fn inquire(
     ground: &Ground<'_>,
     whose: DocumentedLimit,
     setting: Setting,
+    before: &[Inquired],
     stop: &Stop,
     told: ToldProgress<'_>,
 ) -> Result<Inquired, GroundError> {
     let (session, _launched) = ground.session(EmbeddedSetup::default()).await;
+    // A limit that was met just before would refuse what this one is asked.
+    if matches!(session.clock, Clock::Real(_)) {
+        let recovery = before.iter().filter_map(|one| one.learnt.recovery()).max().unwrap_or_default();
+        tokio::select! {
+            () = tokio::time::sleep(recovery.min(LONGEST_RECOVERY)) => {}
+            () = stop.wait() => {}
+        }
+    }
     let mut field = ProbeField::open(&session, whose, setting);
     let mut inquiry = Inquiry::new(setting, asks(whose, session.member_calls));
     // What the target was found out by has come to the app's limit, too: some kinds count from their first call.
@@ -157,6 +168,8 @@ struct ProbeField<'a> {
     random: Random,
     /// Values that are each another.
     written: usize,
+    /// Whether the message's own code ever came.
+    has_own: bool,
 }
 
 impl<'a> ProbeField<'a> {
@@ -172,6 +185,7 @@ impl<'a> ProbeField<'a> {
             sets: Vec::new(),
             random: Random::named(session.seed, "probes"),
             written: 0,
+            has_own: false,
         }
     }
 
@@ -387,7 +401,8 @@ impl<'a> ProbeField<'a> {
     fn classified(&mut self, runner: Runner<'_>) -> Vec<ToldCall> {
         let Runner { probe, elsewhere, mut calls, .. } = runner;
         let is_message = self.whose == DocumentedLimit::Message;
-        let has_own = calls.iter().any(|told| told.code == Some(code::TOO_OFTEN));
+        self.has_own |= calls.iter().any(|told| told.code == Some(code::TOO_OFTEN));
+        let has_own = self.has_own;
         for told in &mut calls {
             let asked = probe.stages[told.call.stage as usize].asked;
             told.call.decision = match told.code {

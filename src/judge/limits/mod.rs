@@ -43,6 +43,8 @@ const ENOUGH: u64 = 12;
 const MOST_CALLS: u64 = 3_000;
 /// Shorter rests are none.
 const SHORTEST_REST: Duration = Duration::from_millis(2);
+/// A limit takes so long at least to be free again.
+const SHORTEST_RECOVERY: Duration = Duration::from_secs(1);
 /// Rests that are tried side by side.
 const RESTS: u32 = 5;
 /// What a probe has to tell at least, in bits.
@@ -145,6 +147,13 @@ impl Learnt {
     /// How sure it is that the target has the first candidate, or one with a rate that is hardly another.
     pub fn confidence(&self) -> f64 {
         confidence(&self.candidates)
+    }
+
+    /// How long it takes at the most until all is free again, twice over; `None` where nothing limits.
+    pub fn recovery(&self) -> Option<Duration> {
+        let Suspect { algorithm, window, .. } = self.candidates.first()?.suspect;
+        let fills = |burst: u64| Duration::from_secs_f64(burst as f64 / self.candidates[0].suspect.rate());
+        Some(algorithm.burst().map_or(window, fills).max(SHORTEST_RECOVERY) * 2)
     }
 
     /// The least and the most calls a second that come free, as far as that is known.
