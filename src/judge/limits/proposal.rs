@@ -25,6 +25,8 @@ const ANYWHERE: u64 = 10;
 const MOST_NUMBERS: usize = 5;
 /// Rates that differ by less are not told apart.
 pub const CLOSE: f64 = 0.0025;
+/// Rates that are off by less than one part in so many are near.
+const NEAR: u64 = 10;
 /// Above so many calls a second a rate is taken to be whole.
 const WHOLE_RATE: f64 = 100.0;
 
@@ -95,8 +97,13 @@ impl Seen {
         let rates = self.a_minute(counts_rejected);
         let full = rates.iter().flat_map(|rate| self.bursts(*rate, counts_rejected).into_iter().map(|burst| (*rate, burst)));
         let spaced = self.spaced[usize::from(counts_rejected)].map_or(Vec::new(), |spaced| spaced.a_minute(MOST_SPACED));
+        let full: Vec<(u64, u64)> = full.collect();
+        let round = full.iter().flat_map(|(rate, burst)| filled_in_a_usual_window(*rate, *burst));
+        let mut all: Vec<(u64, u64)> = round.chain(full.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
         // What holds two calls loses less between them.
-        full.chain(spaced.into_iter().flat_map(|rate| [(rate, 1), (rate, 2)])).collect()
+        all.into_iter().chain(spaced.into_iter().flat_map(|rate| [(rate, 1), (rate, 2)])).collect()
     }
 
     fn windows(&self) -> Vec<Duration> {
@@ -203,6 +210,12 @@ impl Seen {
         let (least, most) = ((burst - off).floor().max(1.0) as u64, (burst + off).ceil().max(1.0) as u64);
         spread(&(least..=most).collect::<Vec<u64>>(), MOST_NUMBERS)
     }
+}
+
+/// Rates near this one at which a bucket fills in a window that people choose.
+fn filled_in_a_usual_window(a_minute: u64, burst: u64) -> impl Iterator<Item = (u64, u64)> {
+    let rates = USUAL_WINDOWS_MS.iter().map(move |ms| (burst * 60_000).div_ceil(*ms));
+    rates.filter(move |rate| rate.abs_diff(a_minute) * NEAR <= a_minute).map(move |rate| (rate, burst))
 }
 
 /// Rates are told apart by so many calls a minute: a quarter of a percent, and a round number of calls a minute, or of calls a
