@@ -28,13 +28,14 @@ mod route;
 mod run;
 mod schema;
 mod serve;
+mod shell;
 mod target;
 mod terminal;
 mod usersig;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::judge::text::printable;
 
@@ -67,6 +68,8 @@ enum Command {
     Check(check::CheckArgs),
     Schema(schema::SchemaArgs),
     Usersig(usersig::UsersigArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 /// Runs the command line.
@@ -91,6 +94,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Usersig(args) => usersig::run(&args),
+        Command::Completions(args) => shell::complete(&args, Cli::command()),
+        Command::Man(args) => shell::manual(&args, Cli::command()),
     };
     result.unwrap_or_else(|failure| exit::told(&failure)).into()
 }

@@ -624,8 +624,24 @@ fn list_names_tags_for_filters_and_mutants_for_serve() {
 #[test]
 fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
     for command in [
-        "", "run", "load", "race", "fuzz", "limits", "doctor", "compare", "judge", "mutants", "report", "serve", "list", "check",
-        "schema", "usersig",
+        "",
+        "run",
+        "load",
+        "race",
+        "fuzz",
+        "limits",
+        "doctor",
+        "compare",
+        "judge",
+        "mutants",
+        "report",
+        "serve",
+        "list",
+        "check",
+        "schema",
+        "usersig",
+        "completions",
+        "man",
     ] {
         for help in ["-h", "--help"] {
             let args: Vec<&str> = [command, help].into_iter().filter(|word| !word.is_empty()).collect();
@@ -642,6 +658,30 @@ fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
         assert!(section("Options").contains(flag) && !section("Capacity").contains(flag), "{flag}: {help}");
     }
     assert!(section("Capacity").contains("--slo") && section("Plan").contains("--connections"), "{help}");
+}
+
+#[test]
+fn every_command_is_completed_in_each_shell_and_has_a_man_page() {
+    let help = msgext(None, &["--help"]).exits(0).stdout;
+    let listed = help.split_once("Commands:\n").expect("commands").1.lines().take_while(|line| line.starts_with("  "));
+    let commands: Vec<&str> =
+        listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() > 15 && commands.contains(&"doctor"), "{commands:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = msgext(None, &["completions", shell]).exits(0).stdout;
+        let missing: Vec<&&str> = commands.iter().filter(|command| !script.contains(**command)).collect();
+        assert!(missing.is_empty() && script.contains("find-capacity"), "{shell}: {missing:?}");
+    }
+    msgext(None, &["completions", "dos"]).exits(2);
+    let folder = tempfile::tempdir().expect("a folder");
+    let pages = folder.path().join("man/man1");
+    msgext(None, &["man", pages.to_str().expect("a path")]).exits(0);
+    for command in commands.iter().filter(|command| **command != "help") {
+        let page = fs::read_to_string(pages.join(format!("msgext-{command}.1"))).expect("a page");
+        assert!(page.contains(".TH") && page.contains(&format!("msgext-{command}").replace('-', "\\-")), "{command}: {page}");
+    }
+    fs::write(folder.path().join("file"), "").expect("a file can be written");
+    msgext(None, &["man", folder.path().join("file/man1").to_str().expect("a path")]).exits(3);
 }
 
 #[test]

@@ -112,9 +112,10 @@ fn serve_goes_on_where_nobody_listens_to_what_it_says() {
 
 #[test]
 fn a_closed_standard_output_ends_quietly_and_a_full_one_is_told() {
-    let cases: [(&[&str], i32); 12] = [
+    let cases: [(&[&str], i32); 13] = [
         (&["schema"], 0),
         (&["schema", "report"], 0),
+        (&["completions", "bash"], 0),
         (&["list"], 0),
         (&["list", "--clauses"], 0),
         (&["list", "--readings"], 0),
