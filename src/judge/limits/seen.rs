@@ -21,6 +21,8 @@ const FEWEST_BACK: u64 = 30;
 const NEARLY: f64 = 1.02;
 /// A stage of such a length is no burst.
 const LONG_NS: u64 = 200_000_000;
+/// No call for so long, where calls are due: others went first.
+const WAITED_NS: u64 = 1_000_000_000;
 /// Of a second.
 pub const NS: f64 = 1e9;
 
@@ -271,15 +273,19 @@ fn rates(traces: &[Trace], level: u64) -> [Option<Interval>; 2] {
                 refused_before = None;
                 continue;
             };
-            // Sent once the first refusal had come back: by then the limit had been met for sure.
-            let met = calls.iter().filter(refused).find(|call| call.sent > first.received);
             let admitted = |from: u64, to: u64| {
                 calls.iter().filter(|call| call.decision == Decision::Admitted && (from..to).contains(&call.sent)).count()
             };
             if calls[0].pairs == 1 {
-                if let Some(met) = met {
-                    let elapsed = last.sent - met.sent;
-                    take(&mut best, admitted(met.sent, last.sent), elapsed, elapsed);
+                // While others kept it waiting, all may have come free again.
+                for stretch in calls.chunk_by(|one, next| next.sent - one.sent < WAITED_NS) {
+                    let mut refusals = stretch.iter().filter(refused);
+                    let (Some(first), Some(last)) = (refusals.next(), stretch.iter().rfind(refused)) else { continue };
+                    // Sent once the first refusal had come back: by then the limit had been met for sure.
+                    if let Some(met) = refusals.find(|call| call.sent > first.received) {
+                        let elapsed = last.sent - met.sent;
+                        take(&mut best, admitted(met.sent, last.sent), elapsed, elapsed);
+                    }
                 }
                 // What came free in a rest, and while the burst after it went on, unless all was free before it was over.
                 let burst = admitted(0, u64::MAX);
