@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::binary::{DEADLINE, KEY, Listener, Serve, command, end, hand_on, read_http, report_of, until};
+use crate::support::debian::program;
 
 /// The least that each command does after its probe.
 const COMMANDS: [&[&str]; 4] = [
@@ -63,10 +64,10 @@ impl Nginx {
             let port = free_port();
             let conf = conf(port, upstream);
             fs::write(folder.path().join("nginx.conf"), conf).expect("a file");
-            let mut nginx = Command::new("nginx");
+            let mut nginx = Command::new(program("nginx", "nginx-light"));
             nginx.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "error.log"]);
             nginx.stdout(Stdio::null()).stderr(Stdio::null());
-            let mut child = nginx.spawn().expect("nginx can be run (apt-get install nginx-light)");
+            let mut child = nginx.spawn().expect("nginx can be run");
             let mut ended = false;
             until("nginx listens", || {
                 ended = child.try_wait().expect("a child can be waited for").is_some();

@@ -1,9 +1,8 @@
 //! A real Chromium without a window, driven by its `DevTools` protocol over a pipe.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -11,36 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::binary::{DEADLINE, end};
-
-/// What is installed where there is none.
-const PACKAGE: &str = "chromium";
-
-/// Where Chromium is, Debian's own once it is installed.
-fn chromium() -> &'static Path {
-    static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    FOUND.get_or_init(|| {
-        found().unwrap_or_else(|| {
-            let installed = install();
-            found().unwrap_or_else(|| panic!("the tests of pages need Chromium: apt-get install {PACKAGE}\n{installed}"))
-        })
-    })
-}
-
-fn found() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(PACKAGE)).find(|program| program.is_file())
-}
-
-/// Asks Debian for it, as root or by a `sudo` that asks nothing; what was said where that failed.
-fn install() -> String {
-    let line = format!(
-        "as_root=; [ \"$(id -u)\" -eq 0 ] || as_root='sudo -n'
-         export DEBIAN_FRONTEND=noninteractive
-         $as_root apt-get update && $as_root apt-get install --yes --no-install-recommends {PACKAGE}"
-    );
-    let output = Command::new("sh").args(["-c", &line]).stdin(Stdio::null()).output().expect("sh can be run");
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use crate::support::debian::program;
 
 /// One page of a browser of its own. Whatever it logs and asks for is kept.
 pub(crate) struct Browser {
@@ -58,7 +28,7 @@ impl Browser {
         let profile = tempfile::tempdir().expect("a folder");
         let mut command = Command::new("sh");
         // It reads commands from descriptor 3 and answers on 4.
-        command.args(["-c", r#"exec "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#, "sh"]).arg(chromium());
+        command.args(["-c", r#"exec "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#, "sh"]).arg(program("chromium", "chromium"));
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe"]);
         command.args(["--no-first-run", "--disable-background-networking", "--disable-component-update"]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));

@@ -1,4 +1,5 @@
-//! What the tests share: the binary as a child process, and runs of the bundled suite.
+//! What the tests share: the binary as a child process, and runs of the bundled suite, programs of Debian.
 
 pub(crate) mod binary;
 pub(crate) mod conform;
+pub(crate) mod debian;
