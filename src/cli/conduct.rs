@@ -61,13 +61,14 @@ pub struct Conduct {
 }
 
 impl Conduct {
-    /// Makes the files of the reports ready, and listens to signals. Nothing was sent before.
+    /// Listens to signals, and makes the files of the reports ready. Nothing was sent before.
     pub fn begin(command: &'static str, output: &OutputArgs, named: Named, seed: u64) -> Result<Conduct, Failure> {
         let started = now();
-        let outputs = output.prepare(command)?;
         let runtime = runtime()?;
         let stop = Stop::default();
+        // Before there is anything of this run to be seen: who then ends it gets a report of it.
         runtime.block_on(async { listen(&stop) });
+        let outputs = output.prepare(command)?;
         Ok(Conduct { named, seed, runtime, stop, is_terse: false, command, started, outputs })
     }
 
