@@ -71,6 +71,11 @@ pub fn is_app_limit(code: i64) -> bool {
     [APP_TOO_OFTEN, APP_FREQUENCY, TOO_FREQUENT, OVERLOAD].contains(&code)
 }
 
+/// Whether a limit turned the call away, the app's or the message's.
+pub fn is_limit(code: i64) -> bool {
+    code == TOO_OFTEN || is_app_limit(code)
+}
+
 /// Whether the code refuses the credentials, not the call: the public account and signature families.
 pub fn is_credentials(code: i64) -> bool {
     [60004, 60005, BAD_APP, NOT_ADMIN, NO_SDKAPPID, 60014, 60016, 60020, BAD_QUERY, WRONG_SITE].contains(&code)

@@ -275,11 +275,10 @@ impl<'a> RaceClient<'a> {
 
 fn class(reply: &Reply) -> Class {
     let codes = || std::iter::once(reply.code).chain(reply.results.iter().flatten().map(|result| result.code));
-    let is_limits = |code: i64| code == code::TOO_OFTEN || code::is_app_limit(code);
     match () {
         () if codes().all(|code| code == 0) => Class::Accepted,
         () if codes().any(|code| code == code::SEQ_CONFLICT) => Class::Conflict,
-        () if codes().any(is_limits) => Class::Refused,
+        () if codes().any(code::is_limit) => Class::Refused,
         () => Class::Error,
     }
 }

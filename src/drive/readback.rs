@@ -34,7 +34,7 @@ impl ReadError {
 
     /// Whether a limit keeps the message from being read: a member reads by sets, which count.
     pub fn is_turned_away(&self) -> bool {
-        matches!(self, ReadError::Refused { code, .. } if *code == code::TOO_OFTEN || code::is_app_limit(*code))
+        matches!(self, ReadError::Refused { code, .. } if code::is_limit(*code))
     }
 }
 

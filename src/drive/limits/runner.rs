@@ -47,7 +47,7 @@ impl Runner<'_> {
         self.calls.iter().map(|told| {
             let decision = match told.code {
                 None => Decision::Lost,
-                Some(code) if is_limits(code) => Decision::Refused,
+                Some(code) if code::is_limit(code) => Decision::Refused,
                 Some(_) => Decision::Admitted,
             };
             ProbedCall { decision, ..told.call }
@@ -92,7 +92,7 @@ impl Runner<'_> {
         if let Outcome::Replied(http) = outcome {
             (told.code, told.at_top) = said(&http.body);
         }
-        let is_refused = told.code.is_some_and(is_limits);
+        let is_refused = told.code.is_some_and(code::is_limit);
         if !is_refused || told.call.stage as usize != self.stage {
             return;
         }
@@ -111,11 +111,6 @@ impl Runner<'_> {
             self.due = last_sent + stage.gap().max(stage.rest);
         }
     }
-}
-
-/// A code by which a limit refuses.
-fn is_limits(code: i64) -> bool {
-    code == code::TOO_OFTEN || code::is_app_limit(code)
 }
 
 /// The code of a reply, the top level's or else the first of a key that is not 0, and whether it stands at the top.

@@ -92,7 +92,7 @@ fn said(
         };
         return Settled { fate, code: first.or(told) };
     }
-    if code::is_app_limit(code) || code == code::TOO_OFTEN {
+    if code::is_limit(code) {
         ledger.turn_away(ticket);
         let fate = if code == code::TOO_OFTEN { Fate::RefusedForMessage } else { Fate::RefusedForApp };
         return Settled { fate, code: told };
