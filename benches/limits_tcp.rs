@@ -8,15 +8,16 @@
 
 #![expect(clippy::print_stdout, reason = "a table")]
 
-use std::io::{self, BufRead, BufReader};
+#[path = "support/endpoint.rs"]
+mod endpoint;
+
+use std::io;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use endpoint::{KEY, MSGEXT, Running, serve};
 use serde_json::Value;
-
-const MSGEXT: &str = env!("CARGO_BIN_EXE_msgext");
-const KEY: (&str, &str) = ("MSGEXT_SECRET_KEY", "msgext-development-key");
 
 /// A limit of the app or of a message, and the numbers that are named: of a bucket the calls in the window that it is told by.
 struct Case {
@@ -59,31 +60,13 @@ struct Named {
     took: Duration,
 }
 
-/// An endpoint that ends with its value.
-struct Serve(Child);
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn serve(case: &Case) -> io::Result<(Serve, String)> {
-    let others = if case.whose == "app" { ["--message-limit", "none"] } else { ["--app-limit", "none"] };
-    let mut command = Command::new(MSGEXT);
-    command.args(["serve", "--listen", "127.0.0.1:0", &format!("--{}-limit", case.whose), case.limit]).args(others);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let mut line = String::new();
-    let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
-    BufReader::new(stdout).read_line(&mut line)?;
-    let told: Value = serde_json::from_str(&line)?;
-    let url = told["url"].as_str().ok_or_else(|| io::Error::other("no address"))?.to_owned();
-    Ok((Serve(child), url))
+fn serve_case(case: &Case) -> io::Result<(Running, String)> {
+    let [own, other] = if case.whose == "app" { ["--app-limit", "--message-limit"] } else { ["--message-limit", "--app-limit"] };
+    serve(&[own, case.limit, other, "none"])
 }
 
 fn search(case: &Case) -> io::Result<Named> {
-    let (folder, (_serve, url), began) = (tempfile::tempdir()?, serve(case)?, Instant::now());
+    let (folder, (_serve, url), began) = (tempfile::tempdir()?, serve_case(case)?, Instant::now());
     let mut command = Command::new(MSGEXT);
     command.args(["limits", "--quiet", "--only", case.whose, "--target", &url]);
     command.args(["--sdkappid", "1400000000", "--admin", "administrator"]).env(KEY.0, KEY.1);

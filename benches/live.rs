@@ -7,18 +7,20 @@
 
 #![expect(clippy::print_stdout, reason = "a table")]
 
+#[path = "support/endpoint.rs"]
+mod endpoint;
+
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use endpoint::{KEY, MSGEXT, Running, serve};
 use serde_json::Value;
 
-const MSGEXT: &str = env!("CARGO_BIN_EXE_msgext");
-const KEY: (&str, &str) = ("MSGEXT_SECRET_KEY", "msgext-development-key");
 /// The load, and the part of it in which it is looked at, in seconds.
 const LENGTH_S: u64 = 20;
 const LOOK_S: (u64, u64) = (4, 14);
@@ -32,28 +34,6 @@ struct Cost {
     /// Share of a core.
     cpu: f64,
     lag_p99_us: f64,
-}
-
-/// A process that ends with its value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn serve() -> io::Result<(Running, String)> {
-    let mut command = Command::new(MSGEXT);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--app-limit", "none", "--message-limit", "none"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
-    let running = Running(child);
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    let told: Value = serde_json::from_str(&line)?;
-    Ok((running, told["url"].as_str().ok_or_else(|| io::Error::other("no address"))?.to_owned()))
 }
 
 fn load(url: &str, is_looked_at: bool) -> io::Result<Cost> {
@@ -138,7 +118,7 @@ fn main() -> io::Result<()> {
     }
     let rounds =
         words.iter().find_map(|word| word.strip_prefix("rounds=")?.parse().ok()).filter(|rounds| *rounds > 0).unwrap_or(5);
-    let (_serve, url) = serve()?;
+    let (_serve, url) = serve(&["--app-limit", "none", "--message-limit", "none"])?;
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         without.push(load(&url, false)?);
