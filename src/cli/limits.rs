@@ -11,11 +11,10 @@ use super::learnt::MannersArgs;
 use super::live::{LiveArgs, LivePage};
 use super::terminal::{Screen, bars, fitted, room, width};
 use crate::drive::ground::{Ground, GroundError};
-use crate::drive::limits::{LimitsSoFar, inquire};
+use crate::drive::limits::inquire;
 use crate::drive::probe::Found;
 use crate::judge::limits::Setting;
-use crate::judge::limits::verdict::{DocumentedLimit, Inquired};
-use crate::report::limits::live::SearchSoFar;
+use crate::judge::limits::verdict::{DocumentedLimit, Inquired, LimitsSoFar};
 use crate::report::limits::{build, live, text};
 use crate::spec;
 use crate::yaml::rate::Rate;
@@ -128,13 +127,11 @@ fn test(args: &LimitsArgs, conduct: &Conduct) -> Result<(Vec<Inquired>, Found, D
 }
 
 fn show(page: &LivePage, before: &[Inquired], so_far: &LimitsSoFar<'_>, elapsed: Duration) {
-    let LimitsSoFar { inquired, probes, out, elapsed: of_this, left } = *so_far;
-    let so_far = SearchSoFar { before, inquired, probes, out, elapsed: of_this, left };
     let mut metrics = Vec::new();
-    live::metrics(&mut metrics, &so_far).expect("memory takes everything");
+    live::metrics(&mut metrics, before, so_far).expect("memory takes everything");
     page.tell(metrics);
     if page.is_wanted() {
-        page.show(live::build(&page.begun, &so_far, elapsed));
+        page.show(live::build(&page.begun, before, so_far, elapsed));
     }
 }
 

@@ -90,9 +90,7 @@ impl Named {
         let apps = std::iter::once(&self.target.app).chain(&self.target.without_plan);
         self.keys.iter().cloned().chain(apps.flat_map(|app| app.signatures.all())).collect()
     }
-}
 
-impl Named {
     /// Whether it is the vendor's own service, whose limits others feel.
     pub fn is_vendors(&self) -> bool {
         matches!(&self.place, TargetPlace::Remote(way) if target::is_vendors(&way.url))

@@ -55,6 +55,11 @@ impl FuzzDifference {
         FuzzDifference { scenario, outcome, came_again: false, rests_on: BTreeMap::new(), others: 0 }
     }
 
+    /// The readings that it takes for granted, in words.
+    pub fn told_readings(rests_on: &BTreeMap<String, String>) -> Vec<String> {
+        rests_on.iter().map(|(question, answer)| format!("{question} is {answer}")).collect()
+    }
+
     /// The clause that it breaks.
     pub fn clause<'d>(&'d self, spec: &Spec) -> &'d str {
         broken(&self.outcome, spec).unwrap_or_default()

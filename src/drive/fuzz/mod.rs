@@ -316,7 +316,7 @@ impl Tries<'_> {
 }
 
 fn title(clause: &str, rests_on: &BTreeMap<String, String>) -> String {
-    let readings: Vec<String> = rests_on.iter().map(|(question, answer)| format!("{question} is {answer}")).collect();
+    let readings = FuzzDifference::told_readings(rests_on);
     let on = if readings.is_empty() { String::new() } else { format!(" on a target where {}", readings.join(" and ")) };
     format!("Calls drawn at random, which broke {clause}{on}")
 }

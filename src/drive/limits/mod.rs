@@ -21,7 +21,7 @@ use crate::history::Outcome;
 use crate::judge::limits::probe::{AskedCall, Probe};
 use crate::judge::limits::trace::ProbedCall;
 use crate::judge::limits::unchanged::{self, ReadMessage, SetValue, can_tell};
-use crate::judge::limits::verdict::{DocumentedLimit, Inquired, LimitClause};
+use crate::judge::limits::verdict::{DocumentedLimit, Inquired, LimitClause, LimitsSoFar};
 use crate::judge::limits::{Decision, Inquiry, Setting};
 use crate::random::Random;
 use crate::scenario::{Caller, EmbeddedSetup, MessageKind};
@@ -44,18 +44,6 @@ const LONGEST_RECOVERY: Duration = Duration::from_mins(1);
 const BUSY: Duration = Duration::from_millis(50);
 /// What goes on is told so often.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
-
-/// A search that goes on.
-#[derive(Clone, Copy, Debug)]
-pub struct LimitsSoFar<'a> {
-    /// What is known by the probes that are through.
-    pub inquired: &'a Inquired,
-    /// The probes that are out, and their calls.
-    pub probes: &'a [Probe],
-    pub out: &'a [ProbedCall],
-    pub elapsed: Duration,
-    pub left: Duration,
-}
 
 /// Hears what goes on, while no call is due.
 pub type ToldProgress<'t> = &'t mut dyn FnMut(&LimitsSoFar<'_>);

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use crate::judge::limiter::Decision;
 use certainty::{confidence, is_nearly, is_settled};
-use foresight::Foresight;
+use foresight::{Foresight, lasting};
 use probe::{AskedCall, Probe, ProbeStage};
 use proposal::CLOSE;
 use seen::Seen;
@@ -151,9 +151,8 @@ impl Learnt {
 
     /// How long it takes at the most until all is free again, twice over; `None` where nothing limits.
     pub fn recovery(&self) -> Option<Duration> {
-        let Suspect { algorithm, window, .. } = self.candidates.first()?.suspect;
-        let fills = |burst: u64| Duration::from_secs_f64(burst as f64 / self.candidates[0].suspect.rate());
-        Some(algorithm.burst().map_or(window, fills).max(SHORTEST_RECOVERY) * 2)
+        let suspect = &self.candidates.first()?.suspect;
+        Some(lasting(suspect, suspect.algorithm.burst().unwrap_or(0)).max(SHORTEST_RECOVERY) * 2)
     }
 
     /// The least and the most calls a second that come free, as far as that is known.

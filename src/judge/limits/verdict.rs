@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Learnt;
-use super::probe::AskedCall;
+use super::probe::{AskedCall, Probe};
 use super::suspect::Suspect;
 use super::trace::{ProbedCall, Trace};
 use crate::api::code;
@@ -54,6 +54,18 @@ pub struct Inquired {
     pub cut_short: bool,
     /// Whether refused calls changed anything.
     pub unchanged: LimitClause,
+}
+
+/// The search of one limit at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitsSoFar<'a> {
+    /// What is known by the probes that are through.
+    pub inquired: &'a Inquired,
+    /// The probes that are out, and their calls.
+    pub probes: &'a [Probe],
+    pub out: &'a [ProbedCall],
+    pub elapsed: Duration,
+    pub left: Duration,
 }
 
 /// A limit in the words of the report.
@@ -212,8 +224,7 @@ impl Inquired {
 
     /// The codes of refusals, the most frequent first.
     pub fn refusal_code(&self) -> Option<i64> {
-        let is_refusal = |code: i64| code == code::TOO_OFTEN || code::is_app_limit(code);
-        let refusals = self.codes.iter().filter(|(code, _)| is_refusal(**code) && self.has_limit());
+        let refusals = self.codes.iter().filter(|(code, _)| code::is_limit(**code) && self.has_limit());
         let of_it = |code: i64| (self.whose == DocumentedLimit::Message) == (code == code::TOO_OFTEN);
         refusals.max_by_key(|(code, count)| (of_it(**code), **count)).map(|(code, _)| *code)
     }

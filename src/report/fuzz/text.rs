@@ -3,6 +3,7 @@
 use std::io;
 
 use super::Fuzz;
+use crate::judge::fuzz::FuzzDifference;
 use crate::judge::text::{counted, printable};
 use crate::report::Report;
 use crate::report::snippet::Texts;
@@ -17,8 +18,7 @@ pub fn summary(out: &mut dyn io::Write, report: &Report, fuzz: &Fuzz, texts: &Te
         let rows = fuzz.differences.iter().map(|found| {
             let again = if found.came_again { "" } else { "did not come again" };
             let others = if found.others > 0 { format!("in {} more", counted_cases(found.others)) } else { String::new() };
-            let readings: Vec<String> =
-                found.rests_on.iter().map(|(question, answer)| format!("{question} is {answer}")).collect();
+            let readings = FuzzDifference::told_readings(&found.rests_on);
             let rests_on = if readings.is_empty() { String::new() } else { format!("where {}", readings.join(", ")) };
             [found.clause.clone(), counted(found.steps, "step"), found.scenario.clone(), others, again.to_owned(), rests_on]
         });
