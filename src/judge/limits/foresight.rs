@@ -78,7 +78,7 @@ impl Foresight<'_> {
                 now += nanoseconds(stage.rest);
                 let admitted = foresee_stage(suspect, &mut limiter, &mut now, stage, arrivals);
                 for (spread, admitted) in foreseen[at * 5..].iter_mut().zip(admitted) {
-                    spread.add(admitted, FORESEEN_DRAWS as f64);
+                    spread.add(f64::from(admitted), FORESEEN_DRAWS as f64);
                 }
             }
         }

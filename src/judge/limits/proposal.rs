@@ -26,7 +26,7 @@ const MOST_NUMBERS: usize = 5;
 /// Rates that differ by less are not told apart.
 pub const CLOSE: f64 = 0.0025;
 /// Rates that are off by less than one part in so many are near.
-const NEAR: u64 = 5;
+const NEAR: u64 = 10;
 /// Above so many calls a second a rate is taken to be whole.
 const WHOLE_RATE: f64 = 100.0;
 

@@ -16,6 +16,10 @@ const STUDENT: f64 = 0.385_03;
 const UNSURE_MEAN: f64 = 1.2;
 /// Variance of a count that no draw of arrivals shows: of none, for each call more, and at the most.
 const LEAST_VARIANCE: (f64, f64, f64) = (0.1, 0.02, 0.3);
+/// Variance of what calls were held back, in milliseconds squared, that no draw shows: of all of a slice, and of each call in it.
+const HELD_VARIANCE: (f64, f64) = (2.0, 64.0);
+/// Nobody waits longer.
+const MOST_HELD_MS: f64 = 100_000.0;
 /// A slice that is off by more than so many deviations, and one call, is not explained.
 const FAR: f64 = 5.0;
 /// What one stage that it does not explain counts at the most, where a suspect is looked at roughly.
@@ -58,14 +62,14 @@ pub struct Spread {
     pub variance: f64,
 }
 
-/// What a limiter would have made of each slice: calls admitted, and of these held back.
+/// What a limiter would have made of each slice: calls admitted, and for how long each of these was held back, in milliseconds.
 pub type SliceCounts = Vec<(Spread, Spread)>;
 
 impl Spread {
     /// One of so many draws.
-    pub fn add(&mut self, count: u32, draws: f64) {
-        self.mean += f64::from(count) / draws;
-        self.variance += f64::from(count).powi(2) / draws;
+    pub fn add(&mut self, count: f64, draws: f64) {
+        self.mean += count / draws;
+        self.variance += count.powi(2) / draws;
     }
 
     /// All draws have been added.
@@ -83,9 +87,19 @@ impl Spread {
     /// else chance would decide between neighbours.
     fn log(self, count: u32, of: u32, common: f64) -> f64 {
         let variance = Spread { variance: self.variance.max(common.min(LARGE)), ..self }.whole_variance();
-        let off = f64::from(count) - self.mean;
+        self.density(f64::from(count), variance, f64::from(of) + 1.0)
+    }
+
+    /// Logarithm of how likely it is that each of so many calls was held back for so many milliseconds.
+    fn log_held(self, held: f64, of: u32, common: f64) -> f64 {
+        self.density(held, self.variance.max(common) + HELD_VARIANCE.0 + HELD_VARIANCE.1 / f64::from(of.max(1)), MOST_HELD_MS)
+    }
+
+    /// Student's, or odd: anywhere in a range.
+    fn density(self, seen: f64, variance: f64, range: f64) -> f64 {
+        let off = seen - self.mean;
         let student = STUDENT / variance.sqrt() * (1.0 + off * off / (FREEDOM * variance)).powf(-f64::midpoint(FREEDOM, 1.0));
-        ((1.0 - ODD) * student + ODD / (f64::from(of) + 1.0)).ln()
+        ((1.0 - ODD) * student + ODD / range).ln()
     }
 }
 
@@ -166,7 +180,7 @@ impl Suspect {
     /// What it would have made of a trace, by so many draws.
     pub fn expect(&self, trace: &Replayable, draws: usize) -> SliceCounts {
         let mut expected: SliceCounts = vec![Default::default(); trace.slices.len()];
-        let mut counts = vec![(0u32, 0u32); trace.slices.len()];
+        let mut counts = vec![(0u32, 0u64); trace.slices.len()];
         let all = draws.min(trace.draws.len()) as f64;
         let (ahead, begins) = (self.ahead(), self.begins(trace));
         for draw in trace.draws.iter().take(draws) {
@@ -180,7 +194,7 @@ impl Suspect {
                 let (admitted, held) = match limiter.admit(Duration::from_nanos(at + ahead), self.unit.weight(arrival.pairs)) {
                     Admission::Refuse => (0, 0),
                     Admission::Admit => (1, 0),
-                    Admission::AdmitAfter(wait) => (1, u32::from(wait.as_nanos() > u128::from(trace.held_ns))),
+                    Admission::AdmitAfter(wait) => (1, nanoseconds(wait).saturating_sub(trace.held_ns)),
                 };
                 if arrival.is_known {
                     for slice in own(arrival.whole, arrival.slice) {
@@ -190,8 +204,8 @@ impl Suspect {
                 }
             }
             for ((one, other), (admitted, held)) in expected.iter_mut().zip(&counts) {
-                one.add(*admitted, all);
-                other.add(*held, all);
+                one.add(f64::from(*admitted), all);
+                other.add(each(*held, *admitted), all);
             }
         }
         for ((admitted, held), slice) in expected.iter_mut().zip(&trace.slices) {
@@ -206,6 +220,11 @@ impl Suspect {
     }
 }
 
+/// Milliseconds for which each of some admitted calls was held back, of nanoseconds in all.
+fn each(held: u64, admitted: u32) -> f64 {
+    held as f64 / 1e6 / f64::from(admitted.max(1))
+}
+
 impl Likelihood {
     /// How well what was expected explains what came of a trace; `common` is what the leading suspect expected of it.
     pub fn by(expected: &SliceCounts, trace: &Replayable, common: &SliceCounts) -> Likelihood {
@@ -213,7 +232,7 @@ impl Likelihood {
         for ((slice, (admitted, held)), (common_admitted, common_held)) in trace.slices.iter().zip(expected).zip(common) {
             let mut log = admitted.log(slice.admitted, slice.asked, common_admitted.variance);
             if slice.held > 0 || held.mean > 0.0 {
-                log += held.log(slice.held, slice.asked, common_held.variance + 1.0);
+                log += held.log_held(each(slice.held, slice.admitted), slice.admitted, common_held.variance);
             }
             explained.log += if slice.is_half { log / 2.0 } else { log };
             explained.off += (f64::from(slice.admitted) - admitted.mean).abs();

@@ -42,8 +42,8 @@ pub struct Trace {
 pub struct CallSlice {
     pub asked: u32,
     pub admitted: u32,
-    /// Of the admitted ones, whose replies were held back.
-    pub held: u32,
+    /// For so long the replies of the admitted ones were held back in all, in nanoseconds.
+    pub held: u64,
     /// It goes on where calls were refused a moment before.
     pub is_beyond: bool,
     /// Parts of a stage and the whole of it tell the same twice: each counts half.
@@ -75,7 +75,7 @@ pub struct Replayable {
     pub slices: Vec<CallSlice>,
     /// Each with all calls, in the order of their arrival.
     pub draws: Vec<Vec<DrawnArrival>>,
-    /// An admitted call that waits so long is seen to be held back.
+    /// What an admitted call waits beyond this is seen to be held back.
     pub held_ns: u64,
     /// When its first call was sent, and how long that took there at the most, in nanoseconds.
     pub first_sent: u64,
@@ -101,22 +101,30 @@ impl Trace {
         self.calls.last().map_or(0, |call| call.stage + 1)
     }
 
+    /// How long replies take, in nanoseconds, the fastest first.
+    fn ways(&self, decision: Decision) -> Vec<u64> {
+        let calls = self.calls.iter().filter(move |call| call.decision == decision);
+        let mut ways: Vec<u64> = calls.map(|call| call.received.saturating_sub(call.sent)).collect();
+        ways.sort_unstable();
+        ways
+    }
+
+    /// How long a refused call's reply takes, which nothing holds back, in nanoseconds: half of them take less.
+    fn mean_way(&self) -> u64 {
+        let refused = self.ways(Decision::Refused);
+        refused.get(refused.len() / 2).copied().unwrap_or(0)
+    }
+
     /// How long a reply takes that nothing holds back, in nanoseconds: nearly all of the refused ones' take less.
     pub fn usual_way(&self) -> u64 {
-        let ways = |decision| {
-            let calls = self.calls.iter().filter(move |call| call.decision == decision);
-            let mut ways: Vec<u64> = calls.map(|call| call.received.saturating_sub(call.sent)).collect();
-            ways.sort_unstable();
-            ways
-        };
-        let refused = ways(Decision::Refused);
+        let refused = self.ways(Decision::Refused);
         let at = |ways: &[u64], share: usize| ways.get((ways.len() * share / 1000).min(ways.len().saturating_sub(1))).copied();
-        if refused.len() >= 10 { at(&refused, 998).unwrap_or(0) } else { at(&ways(Decision::Admitted), 500).unwrap_or(0) }
+        if refused.len() >= 10 { at(&refused, 998).unwrap_or(0) } else { at(&self.ways(Decision::Admitted), 500).unwrap_or(0) }
     }
 
     /// Draws for each call when it arrived: at any time between its sending and its reply.
     pub fn replayable(&self) -> Replayable {
-        let usual = self.usual_way();
+        let (usual, mean_way) = (self.usual_way(), self.mean_way());
         let held_ns = HELD_NS.max(usual * 2);
         let mut slices: Vec<CallSlice> = Vec::new();
         let mut placed: Vec<Placed<'_>> = Vec::with_capacity(self.calls.len());
@@ -140,12 +148,13 @@ impl Trace {
                 if call.decision != Decision::Unknown {
                     placed.push(Placed { call, slice, whole });
                 }
-                let is_held = call.decision == Decision::Admitted && call.received.saturating_sub(call.sent) > held_ns + usual;
+                let is_admitted = call.decision == Decision::Admitted;
+                let held = (call.received.saturating_sub(call.sent)).saturating_sub(held_ns + mean_way);
                 for at in own(whole, slice) {
                     let slice = &mut slices[at];
                     slice.asked += u32::from(matches!(call.decision, Decision::Admitted | Decision::Refused));
-                    slice.admitted += u32::from(call.decision == Decision::Admitted);
-                    slice.held += u32::from(is_held);
+                    slice.admitted += u32::from(is_admitted);
+                    slice.held += if is_admitted { held } else { 0 };
                 }
             }
         }

@@ -28,6 +28,8 @@ const UNLIKELY: f64 = 6.0;
 const MOST_LEAPS: usize = 4;
 /// Of these, the nearest so many.
 const MOST_NEAR: u64 = 12;
+/// And of these so many are fitted anew, where they have been looked at already.
+const REFITTED: u64 = 1;
 /// Places that are tried of the time in which the first call may have arrived.
 const BEGINNINGS: u64 = 24;
 /// Draws by which neighbours are compared.
@@ -173,8 +175,9 @@ fn look_near(apart: &mut Vec<(Suspect, Likelihood)>, evidence: &AllSeen<'_>) {
     let likely = likely_buckets(apart);
     for (suspect, faster) in likely.into_iter().flat_map(|suspect| [(suspect, true), (suspect, false)]) {
         let mut algorithm = suspect.algorithm;
-        for near in near_rates(&suspect, faster) {
-            if !is_new(apart, &near) {
+        for (step, near) in (1..).zip(near_rates(&suspect, faster)) {
+            let known = apart.iter().position(|(other, _)| is_same_class(other, &near));
+            if known.is_some() && step > REFITTED {
                 continue;
             }
             // What it holds changes with the rate, by little from one to the next.
@@ -182,7 +185,11 @@ fn look_near(apart: &mut Vec<(Suspect, Likelihood)>, evidence: &AllSeen<'_>) {
             let Some((near, _)) = fitted.max_by(|one, other| one.1.total_cmp(&other.1)) else { break };
             algorithm = near.algorithm;
             let explained = evidence.explained(&near);
-            apart.push((near, explained));
+            match known {
+                Some(known) if apart[known].1.log < explained.log => apart[known] = (near, explained),
+                Some(_) => {}
+                None => apart.push((near, explained)),
+            }
             // What hangs on the gaps between calls may be less likely nearby than further off.
             if explained.log < best - UNLIKELY && !near.is_tight() {
                 break;
