@@ -25,16 +25,36 @@ const APART: f64 = 2.0;
 /// And those that are off by so many calls: of none, for each call more, and at the most.
 const ALIKE: (f64, f64, f64) = (0.4, 0.04, 0.8);
 
-/// A probe, and when its calls will arrive.
-pub struct Foresight<'p> {
-    probe: &'p Probe,
-    /// For each draw and each stage: nanoseconds since the stage's beginning, in their order.
-    draws: Vec<Vec<Vec<u64>>>,
+/// What the likely suspects expect of probes that have yet to be sent.
+pub struct Foresight {
+    /// The likely suspects, each with a counter that the probe will come to, and how likely it is.
+    counters: Vec<(Suspect, Limiter, f64)>,
+    /// When a probe would begin, in nanoseconds.
+    begins: u64,
+    /// How long calls take there at the most, in nanoseconds.
+    way: u64,
 }
 
-impl Foresight<'_> {
-    /// Of calls that take up to so long there, in nanoseconds.
-    pub fn of(probe: &Probe, way: u64) -> Foresight<'_> {
+/// For each draw and each stage of a probe: when its calls arrive, in nanoseconds since the stage's beginning, in their order.
+type Arrivals = Vec<Vec<Vec<u64>>>;
+
+impl Foresight {
+    /// Where all probes come to one counter, `before` is what this one has seen.
+    pub fn of(weighed: &[Weighed], before: Option<&Trace>, way: u64) -> Foresight {
+        let calls = before.into_iter().flat_map(|trace| &trace.calls);
+        let used = |Weighed { suspect, weight }: Weighed| {
+            let mut used = suspect.counter();
+            for call in calls.clone() {
+                used.admit_at(suspect.clock(u64::midpoint(call.sent, call.received)), suspect.unit.weight(call.pairs));
+            }
+            (suspect, used, weight.max(LEAST_WEIGHT))
+        };
+        let begins = calls.clone().map(|call| call.received).max().unwrap_or(0) + PAUSE_NS;
+        Foresight { counters: representatives(weighed).into_iter().map(used).collect(), begins, way }
+    }
+
+    fn arrivals(&self, probe: &Probe) -> Arrivals {
+        let way = self.way;
         let mut random = Random::named(way, &probe.name);
         let mut arrivals = |stage: &ProbeStage| {
             let gap = nanoseconds(stage.gap());
@@ -43,20 +63,18 @@ impl Foresight<'_> {
             arrivals.sort_unstable();
             arrivals
         };
-        let draws = (0..FORESEEN_DRAWS).map(|_| probe.stages.iter().map(&mut arrivals).collect()).collect();
-        Foresight { probe, draws }
+        (0..FORESEEN_DRAWS).map(|_| probe.stages.iter().map(&mut arrivals).collect()).collect()
     }
 
-    /// How much the suspects disagree on what the probe comes to: the entropy of its outcomes, in bits. Where all probes come to
-    /// one counter, `before` is what this one has seen.
-    pub fn bits(&self, weighed: &[Weighed], before: Option<&Trace>) -> f64 {
+    /// How much the suspects disagree on what a probe comes to: the entropy of its outcomes, in bits.
+    pub fn bits(&self, probe: &Probe) -> f64 {
+        let arrivals = self.arrivals(probe);
         let mut outcomes: Vec<(Vec<Spread>, f64)> = Vec::new();
-        for weighed in representatives(weighed) {
-            let foreseen = self.foresee(&weighed.suspect, before);
-            let weight = weighed.weight.max(LEAST_WEIGHT);
+        for (suspect, used, weight) in &self.counters {
+            let foreseen = self.foresee(probe, &arrivals, suspect, used);
             match outcomes.iter_mut().find(|(other, _)| is_alike(other, &foreseen)) {
-                Some((_, sum)) => *sum += weight,
-                None => outcomes.push((foreseen, weight)),
+                Some((_, sum)) => *sum += *weight,
+                None => outcomes.push((foreseen, *weight)),
             }
         }
         let all: f64 = outcomes.iter().map(|(_, weight)| weight).sum();
@@ -64,17 +82,11 @@ impl Foresight<'_> {
     }
 
     /// What a suspect would make of it: of each stage, calls admitted in its quarters, and in all.
-    fn foresee(&self, suspect: &Suspect, before: Option<&Trace>) -> Vec<Spread> {
-        let mut used = suspect.counter();
-        let calls = before.into_iter().flat_map(|trace| &trace.calls);
-        for call in calls.clone() {
-            used.admit(suspect.clock(u64::midpoint(call.sent, call.received)), suspect.unit.weight(call.pairs));
-        }
-        let begins = calls.map(|call| call.received).max().unwrap_or(0) + PAUSE_NS;
-        let mut foreseen = vec![Spread::default(); self.probe.stages.len() * 5];
-        for draw in &self.draws {
-            let (mut limiter, mut now) = (used.clone(), begins);
-            for (at, (stage, arrivals)) in self.probe.stages.iter().zip(draw).enumerate() {
+    fn foresee(&self, probe: &Probe, arrivals: &Arrivals, suspect: &Suspect, used: &Limiter) -> Vec<Spread> {
+        let mut foreseen = vec![Spread::default(); probe.stages.len() * 5];
+        for draw in arrivals {
+            let (mut limiter, mut now) = (used.clone(), self.begins);
+            for (at, (stage, arrivals)) in probe.stages.iter().zip(draw).enumerate() {
                 now += nanoseconds(stage.rest);
                 let admitted = foresee_stage(suspect, &mut limiter, &mut now, stage, arrivals);
                 for (spread, admitted) in foreseen[at * 5..].iter_mut().zip(admitted) {
@@ -111,7 +123,7 @@ fn foresee_stage(suspect: &Suspect, limiter: &mut Limiter, now: &mut u64, stage:
     let (mut refused, mut last) = (0, 0);
     for (index, arrival) in (0..).zip(arrivals) {
         last = *arrival;
-        match limiter.admit(suspect.clock(*now + arrival), suspect.unit.weight(stage.pairs)) {
+        match limiter.admit_at(suspect.clock(*now + arrival), suspect.unit.weight(stage.pairs)) {
             Admission::Refuse => refused += 1,
             Admission::Admit | Admission::AdmitAfter(_) => {
                 admitted[4] += 1;

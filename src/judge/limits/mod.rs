@@ -429,9 +429,8 @@ impl Inquiry {
             times < MOST_REPEATED && self.expected_length(probe) <= left
         };
         let library = self.library().into_iter().filter(is_left);
-        let way = self.way() / 2;
-        let bits = |probe: &Probe| Foresight::of(probe, way).bits(&self.weighed, before);
-        let mut told: Vec<(f64, Probe)> = library.map(|probe| (bits(&probe), probe)).collect();
+        let foresight = Foresight::of(&self.weighed, before, self.way() / 2);
+        let mut told: Vec<(f64, Probe)> = library.map(|probe| (foresight.bits(&probe), probe)).collect();
         told.retain(|(bits, _)| *bits >= LEAST_BITS);
         let worth = |(bits, probe): &(f64, Probe)| bits / (self.expected_length(probe).as_secs_f64() + 0.2);
         told.sort_by(|one, other| worth(other).total_cmp(&worth(one)));

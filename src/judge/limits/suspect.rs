@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::trace::{Replayable, own};
+use super::trace::{DrawnArrival, Replayable};
 use crate::clock::nanoseconds;
 use crate::model::limiter::{Admission, Algorithm, Limit, Limiter, Scope, Unit};
 
@@ -30,7 +30,7 @@ const GAPS: f64 = 0.1;
 const LARGE: f64 = 9.0;
 
 /// A limiter with all its numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Suspect {
     pub algorithm: Algorithm,
     pub limit: u64,
@@ -116,8 +116,8 @@ impl Suspect {
     }
 
     /// A time of the run as the limiter's clock has it, on which windows begin at whole multiples.
-    pub fn clock(&self, at: u64) -> Duration {
-        Duration::from_nanos(at + self.ahead())
+    pub fn clock(&self, at: u64) -> u64 {
+        at + self.ahead()
     }
 
     /// The limiter's clock is so much ahead of the run's, in nanoseconds.
@@ -130,6 +130,10 @@ impl Suspect {
     fn begins(&self, trace: &Replayable) -> Option<u64> {
         let is_fitted = matches!(self.algorithm, Algorithm::IntervalRefill) && self.phase > 0;
         is_fitted.then(|| trace.first_sent + self.phase.min(trace.first_way))
+    }
+
+    fn weight(&self, arrival: &DrawnArrival) -> u64 {
+        self.unit.weight(u64::from(arrival.pairs))
     }
 
     /// Calls a second that it admits in the long run.
@@ -160,14 +164,15 @@ impl Suspect {
             -(off * off / about).min(ROUGHLY_OFF)
         };
         for arrival in &trace.draws[0] {
-            if arrival.whole != whole {
+            let this = trace.wholes[arrival.slice as usize];
+            if this != whole {
                 log += rough(whole, admitted);
-                (admitted, whole) = (0, arrival.whole);
+                (admitted, whole) = (0, this);
                 if log < worst {
                     return log;
                 }
             }
-            let decided = limiter.admit(Duration::from_nanos(arrival.at + ahead), self.unit.weight(arrival.pairs));
+            let decided = limiter.admit_at(arrival.at + ahead, self.weight(arrival));
             admitted += u32::from(arrival.is_known && decided != Admission::Refuse);
             // It gets no fewer.
             if admitted > trace.slices[whole].admitted && log + rough(whole, admitted) < worst {
@@ -191,17 +196,20 @@ impl Suspect {
                     Some(begins) if index == 0 => begins,
                     begins => arrival.at.max(begins.unwrap_or(0)),
                 };
-                let (admitted, held) = match limiter.admit(Duration::from_nanos(at + ahead), self.unit.weight(arrival.pairs)) {
+                let (admitted, held) = match limiter.admit_at(at + ahead, self.weight(arrival)) {
                     Admission::Refuse => (0, 0),
                     Admission::Admit => (1, 0),
                     Admission::AdmitAfter(wait) => (1, nanoseconds(wait).saturating_sub(trace.held_ns)),
                 };
                 if arrival.is_known {
-                    for slice in own(arrival.whole, arrival.slice) {
-                        let count = &mut counts[slice];
-                        *count = (count.0 + admitted, count.1 + held);
-                    }
+                    let count = &mut counts[arrival.slice as usize];
+                    *count = (count.0 + admitted, count.1 + held);
                 }
+            }
+            // What is in a part is in the whole, which comes before its parts.
+            for (slice, whole) in trace.wholes.iter().enumerate().filter(|(slice, whole)| slice != *whole) {
+                let (part, all) = (counts[slice], counts[*whole]);
+                counts[*whole] = (all.0 + part.0, all.1 + part.1);
             }
             for ((one, other), (admitted, held)) in expected.iter_mut().zip(&counts) {
                 one.add(f64::from(*admitted), all);

@@ -54,10 +54,8 @@ pub struct CallSlice {
 #[derive(Clone, Copy, Debug)]
 pub struct DrawnArrival {
     pub at: u64,
-    pub pairs: u64,
-    pub slice: usize,
-    /// The slice that is its whole stage.
-    pub whole: usize,
+    pub slice: u32,
+    pub pairs: u8,
     /// Without a reply it is not known what came of it.
     pub is_known: bool,
 }
@@ -66,13 +64,14 @@ pub struct DrawnArrival {
 struct Placed<'t> {
     call: &'t ProbedCall,
     slice: usize,
-    whole: usize,
 }
 
 /// A trace made ready for being replayed by many limiters.
 #[derive(Clone, Debug)]
 pub struct Replayable {
     pub slices: Vec<CallSlice>,
+    /// For each slice the one that is its whole stage.
+    pub wholes: Vec<usize>,
     /// Each with all calls, in the order of their arrival.
     pub draws: Vec<Vec<DrawnArrival>>,
     /// What an admitted call waits beyond this is seen to be held back.
@@ -126,7 +125,7 @@ impl Trace {
     pub fn replayable(&self) -> Replayable {
         let (usual, mean_way) = (self.usual_way(), self.mean_way());
         let held_ns = HELD_NS.max(usual * 2);
-        let mut slices: Vec<CallSlice> = Vec::new();
+        let (mut slices, mut wholes): (Vec<CallSlice>, Vec<usize>) = (Vec::new(), Vec::new());
         let mut placed: Vec<Placed<'_>> = Vec::with_capacity(self.calls.len());
         let mut from = 0;
         while let Some(first) = self.calls.get(from) {
@@ -138,19 +137,20 @@ impl Trace {
             let is_beyond = self.goes_on(first.stage);
             let whole = slices.len();
             let fresh = CallSlice { is_beyond, is_half: parts > 1, ..CallSlice::default() };
-            // What is in one part is the whole.
             let parts = if parts > 1 { parts } else { 0 };
             slices.resize(whole + 1 + usize::try_from(parts).unwrap_or(0), fresh);
+            wholes.resize(slices.len(), whole);
             for call in calls {
                 let part = usize::try_from((call.sent - first.sent) * parts / (length + 1)).unwrap_or(0);
                 let slice = whole + usize::from(parts > 0) + part;
                 // A call that another limit refused is none that this one has seen.
                 if call.decision != Decision::Unknown {
-                    placed.push(Placed { call, slice, whole });
+                    placed.push(Placed { call, slice });
                 }
                 let is_admitted = call.decision == Decision::Admitted;
                 let held = (call.received.saturating_sub(call.sent)).saturating_sub(held_ns + mean_way);
-                for at in own(whole, slice) {
+                // What is in a part is in the whole.
+                for at in [slice, whole].into_iter().take(if slice == whole { 1 } else { 2 }) {
                     let slice = &mut slices[at];
                     slice.asked += u32::from(matches!(call.decision, Decision::Admitted | Decision::Refused));
                     slice.admitted += u32::from(is_admitted);
@@ -163,20 +163,15 @@ impl Trace {
         let draws = (0..draws).map(|_| draw(&placed, usual, held_ns, &mut random)).collect();
         let first = self.calls.first();
         let first_way = first.map_or(0, |first| first.received.saturating_sub(first.sent).max(usual / 2));
-        Replayable { slices, draws, held_ns, first_sent: first.map_or(0, |first| first.sent), first_way }
+        Replayable { slices, wholes, draws, held_ns, first_sent: first.map_or(0, |first| first.sent), first_way }
     }
-}
-
-/// The slices that a call is counted in.
-pub fn own(whole: usize, slice: usize) -> impl Iterator<Item = usize> {
-    [whole, slice].into_iter().take(if slice == whole { 1 } else { 2 })
 }
 
 /// A way there takes as long at the most as a way back. What takes longer than usual may have done so on either, but for a reply that has been
 /// held back.
 fn draw(calls: &[Placed<'_>], usual: u64, held_ns: u64, random: &mut Random) -> Vec<DrawnArrival> {
     let one_way = usual / 2;
-    let arrival = |Placed { call, slice, whole }: &Placed<'_>| {
+    let arrival = |Placed { call, slice }: &Placed<'_>| {
         let is_known = call.decision != Decision::Lost;
         let both = if is_known { call.received.saturating_sub(call.sent) } else { usual };
         let is_held = call.decision == Decision::Admitted && both > held_ns;
@@ -186,7 +181,8 @@ fn draw(calls: &[Placed<'_>], usual: u64, held_ns: u64, random: &mut Random) -> 
             both => (0, both),
         };
         let way = least + random.below(usize::try_from(most - least).unwrap_or(0) + 1) as u64;
-        DrawnArrival { at: call.sent + way, pairs: call.pairs, slice: *slice, whole: *whole, is_known }
+        let (slice, pairs) = (u32::try_from(*slice).unwrap_or(u32::MAX), u8::try_from(call.pairs).unwrap_or(u8::MAX));
+        DrawnArrival { at: call.sent + way, slice, pairs, is_known }
     };
     let mut arrivals: Vec<DrawnArrival> = calls.iter().map(arrival).collect();
     arrivals.sort_by_key(|arrival| arrival.at);

@@ -1,5 +1,7 @@
 //! Which of the limiters that come into question explains what was seen, and how sure that is.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Weighed;
@@ -69,8 +71,14 @@ pub fn weigh(traces: &[Trace], seen: &Seen, before: &[Weighed]) -> (Vec<Weighed>
 fn shortlist(suspects: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<Suspect> {
     let mut rough: Vec<(Suspect, f64)> = Vec::new();
     let mut best = f64::NEG_INFINITY;
+    let mut buckets: HashMap<Suspect, f64> = HashMap::new();
     for suspect in suspects {
-        let log = evidence.roughly(&suspect, best - HOPELESS);
+        // How many calls are admitted is all that a rough look sees: there a queue is a bucket.
+        let bucket = match suspect.algorithm {
+            Algorithm::LeakyQueue { capacity } => Suspect { algorithm: Algorithm::TokenBucket { burst: capacity }, ..suspect },
+            _ => suspect,
+        };
+        let log = *buckets.entry(bucket).or_insert_with(|| evidence.roughly(&bucket, best - HOPELESS));
         best = best.max(log);
         rough.push((suspect, log));
     }
@@ -229,16 +237,19 @@ fn sort(explained: &mut [(Suspect, Likelihood)]) {
 struct AllSeen<'t> {
     traces: &'t [Replayable],
     common: Vec<SliceCounts>,
+    /// How well each suspect explains it that was replayed with so many draws already.
+    known: RefCell<HashMap<(Suspect, usize), Likelihood>>,
 }
 
 impl<'t> AllSeen<'t> {
     fn new(traces: &'t [Replayable]) -> AllSeen<'t> {
         let common = traces.iter().map(|trace| vec![Default::default(); trace.slices.len()]).collect();
-        AllSeen { traces, common }
+        AllSeen { traces, common, known: RefCell::default() }
     }
 
     fn lead(&mut self, suspect: &Suspect) {
         self.common = self.traces.iter().map(|trace| suspect.expect(trace, DRAWS)).collect();
+        self.known.take();
     }
 
     fn roughly(&self, suspect: &Suspect, worst: f64) -> f64 {
@@ -267,11 +278,14 @@ impl<'t> AllSeen<'t> {
     }
 
     fn explained_by(&self, suspect: &Suspect, draws: usize) -> Likelihood {
-        let mut explained = Likelihood::default();
-        for (trace, common) in self.traces.iter().zip(&self.common) {
-            explained += Likelihood::by(&suspect.expect(trace, draws), trace, common);
-        }
-        explained
+        let replay = || {
+            let mut explained = Likelihood::default();
+            for (trace, common) in self.traces.iter().zip(&self.common) {
+                explained += Likelihood::by(&suspect.expect(trace, draws), trace, common);
+            }
+            explained
+        };
+        *self.known.borrow_mut().entry((*suspect, draws)).or_insert_with(replay)
     }
 }
 

@@ -85,7 +85,14 @@ impl Limiter {
     }
 
     /// Decides on a call of so much weight at `now` (since 1970) and counts it. A call without weight always passes.
+    #[inline]
     pub fn admit(&mut self, now: Duration, weight: u64) -> Admission {
+        self.admit_at(nanoseconds(now), weight)
+    }
+
+    /// As [`Limiter::admit`], at so many nanoseconds since 1970.
+    #[inline]
+    pub fn admit_at(&mut self, now: u64, weight: u64) -> Admission {
         self.advance(now);
         if self.fits(weight) {
             let wait = self.wait();
@@ -101,14 +108,15 @@ impl Limiter {
 
     /// Counts a call that was not asked about: an invalid one, where these count too.
     pub fn charge(&mut self, now: Duration, weight: u64) {
-        self.advance(now);
+        self.advance(nanoseconds(now));
         self.take(weight);
     }
 
     /// Brings the state up to `now`: what has ended is forgotten, what refills or leaks has done so.
-    fn advance(&mut self, now: Duration) {
+    #[inline]
+    fn advance(&mut self, now: u64) {
         let before = self.now;
-        self.now = before.max(nanoseconds(now));
+        self.now = before.max(now);
         let (now, limit, window) = (self.now, self.limit, self.window);
         let flow = level(limit, now - before);
         match &mut self.state {
@@ -150,6 +158,7 @@ impl Limiter {
         }
     }
 
+    #[inline]
     fn fits(&self, weight: u64) -> bool {
         if weight == 0 {
             return true;
@@ -179,6 +188,7 @@ impl Limiter {
     }
 
     /// How long a call that fits is held back, rounded up: it is never let out early.
+    #[inline]
     fn wait(&self) -> Duration {
         match &self.state {
             CounterState::LeakyQueue { excess, .. } => {
@@ -191,6 +201,7 @@ impl Limiter {
 
     /// Counts without asking. What is counted although it did not fit goes no deeper than "nothing left": a level without
     /// a floor would refuse for as long after a flood as the flood was long, and the log would grow with it.
+    #[inline]
     fn take(&mut self, weight: u64) {
         if weight == 0 {
             return;

@@ -17,7 +17,7 @@ const MAX_LIMIT: u64 = 1_000_000_000;
 const MAX_WINDOW: Duration = LONGEST;
 
 /// How calls are counted against a limit `L` in a window `W`; the rate is `L/W`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// Windows begin at whole multiples of the window's length since 1970, plus `phase`.
     FixedWindowAligned { phase: Duration },
@@ -52,7 +52,7 @@ pub enum LimiterKind {
 }
 
 /// What of a call is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {
     Request,
     Kv,
