@@ -63,13 +63,18 @@ pub struct Conduct {
 impl Conduct {
     /// Listens to signals, and makes the files of the reports ready. Nothing was sent before.
     pub fn begin(command: &'static str, output: &OutputArgs, named: Named, seed: u64) -> Result<Conduct, Failure> {
+        let conduct = Conduct::without_reports(command, named, seed)?;
+        Ok(Conduct { outputs: output.prepare(command)?, ..conduct })
+    }
+
+    /// Of a run that leaves no report of its own.
+    pub fn without_reports(command: &'static str, named: Named, seed: u64) -> Result<Conduct, Failure> {
         let started = now();
         let runtime = runtime()?;
         let stop = Stop::default();
         // Before there is anything of this run to be seen: who then ends it gets a report of it.
         runtime.block_on(async { listen(&stop) });
-        let outputs = output.prepare(command)?;
-        Ok(Conduct { named, seed, runtime, stop, is_terse: false, command, started, outputs })
+        Ok(Conduct { named, seed, runtime, stop, is_terse: false, command, started, outputs: Outputs::default() })
     }
 
     /// What a report says of this run itself.

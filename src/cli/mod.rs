@@ -17,6 +17,7 @@ mod limits;
 mod list;
 mod live;
 mod load;
+mod merge;
 mod mutants;
 mod number;
 mod output;
@@ -59,6 +60,7 @@ enum Command {
     Fuzz(Box<fuzz::FuzzArgs>),
     Limits(Box<limits::LimitsArgs>),
     Doctor(Box<doctor::DoctorArgs>),
+    Merge(merge::MergeArgs),
     Compare(compare::CompareArgs),
     Judge(judge::JudgeArgs),
     Mutants(mutants::MutantsArgs),
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Mutants(args) => mutants::run(&args),

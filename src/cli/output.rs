@@ -67,6 +67,11 @@ impl FormatArgs {
 }
 
 impl OutputArgs {
+    /// Whether a report is asked for by its own name.
+    pub fn asks_for_a_report(&self) -> bool {
+        self.json.is_some() || !self.formats.is_empty()
+    }
+
     /// Where the newest run of this command leaves its reports.
     pub fn folder(&self, command: &str) -> PathBuf {
         self.out.join(command)
@@ -85,6 +90,7 @@ impl OutputArgs {
 }
 
 /// The files of a run's reports, ready to be written.
+#[derive(Default)]
 pub struct Outputs {
     folder: PathBuf,
     files: Vec<(Output, Renderer)>,

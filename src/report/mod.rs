@@ -21,6 +21,7 @@ pub mod load;
 pub mod markdown;
 pub mod mutants;
 pub mod openmetrics;
+pub mod part;
 pub mod race;
 pub mod saved;
 pub mod secrets;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::progress::LoadProgress;
-use super::{LoadArgs, failed, threads};
+use super::{LoadArgs, failed, portion};
 use crate::cli::conduct::{Conduct, now};
 use crate::cli::exit::{Exit, Failure, say};
 use crate::cli::files::Output;
@@ -19,6 +19,7 @@ use crate::drive::target::TargetPlace;
 use crate::judge::compare::compare_rounds;
 use crate::judge::compare::metric::{Tolerance, Tolerances};
 use crate::judge::load::measured::Measured;
+use crate::judge::load::shards::Shard;
 use crate::judge::load::verdict::judge;
 use crate::judge::text::{counted, printable};
 use crate::report::Report;
@@ -143,7 +144,7 @@ fn prepare<'a>(args: &LoadArgs, plan: &Plan, conduct: &'a Conduct, named: &'a Na
     let (seed, stop) = (conduct.seed, &conduct.stop);
     let ground = conduct.runtime.block_on(async {
         let ground = Ground::prepare(&named.target, &named.place, seed, Some(USUAL), stop).await?;
-        LoadGround::prepare(ground, way, plan, threads(args, plan, None), stop).await
+        LoadGround::prepare(ground, way, plan, portion(args, plan, None, (Shard::WHOLE, None), seed), stop).await
     });
     let ground = ground.map_err(|error| failed(named, &error))?;
     say(format_args!("ready: {}", printable(&named.name)));

@@ -4,8 +4,10 @@ pub mod interleave;
 pub mod metrics;
 pub mod plan;
 pub mod progress;
+pub mod shard;
 pub mod watch;
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::conduct::{Conduct, ConductArgs, NO_HEADING, now};
@@ -23,13 +25,15 @@ use crate::drive::descriptors::make_room;
 use crate::drive::ground::Ground;
 use crate::drive::load::run::{Watcher, run as carry_out};
 use crate::drive::load::search::{Terms, search};
-use crate::drive::load::{LoadError, LoadGround};
+use crate::drive::load::{LoadError, LoadGround, Portion};
 use crate::drive::probe::Found;
 use crate::drive::target::TargetPlace;
 use crate::judge::load::measured::Measured;
+use crate::judge::load::shards::{ClockOffset, Shard};
 use crate::judge::load::tally::Latency;
 use crate::judge::load::verdict::judge;
 use crate::model::Rules;
+use crate::random::Random;
 use crate::report::load::{build, text};
 use crate::report::snippet::Texts;
 use crate::scenario::load::check::Check;
@@ -39,6 +43,7 @@ use crate::spec;
 use interleave::InterleaveArgs;
 use metrics::Metrics;
 use plan::PlanArgs;
+use shard::ShardArgs;
 use watch::Watch;
 
 /// A thread is given so many calls a second at most, where there are cores for more.
@@ -53,6 +58,8 @@ pub struct LoadArgs {
     search: SearchArgs,
     #[command(flatten)]
     interleave: InterleaveArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
     /// Threads that send; as many as the plan needs if left out
     #[arg(long, value_name = "N", value_parser = whole::<u32>(1, 1024), help_heading = NO_HEADING)]
     threads: Option<u32>,
@@ -127,10 +134,15 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     if let Some(learnt) = args.learnt.read()? {
         learnt.admit(&plan, terms.as_ref().map(|terms| terms.max))?;
     }
-    let parts = plan.connections.min(plan.messages);
-    if let Some(threads) = args.threads.filter(|threads| *threads > parts.get()) {
+    let ordered = args.shard.ordered()?;
+    let shard = ordered.as_ref().map_or(Shard::WHOLE, |ordered| ordered.shard);
+    let parts = plan.connections.min(plan.messages).get() / shard.of;
+    if let Some(threads) = args.threads.filter(|threads| *threads > parts) {
         let why = "each needs a connection and a message of its own, and there are not so many of both";
         return Err(Failure::usage(format!("--threads {threads}: {why} ({parts})")));
+    }
+    if let Some(ordered) = &ordered {
+        return shard::run(args, plan, &source, ordered);
     }
     if let Some(targets) = args.interleave.targets() {
         return interleave::run(args, targets, &plan, &source);
@@ -138,11 +150,13 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
     let named = args.conduct.target.resolve()?;
     args.manners.admit(&named, &plan, terms.as_ref().map(|terms| terms.max))?;
     let conduct = Conduct::begin("load", &args.conduct.output, named, args.conduct.seed(now()))?;
-    let log = Output::prepare(&args.conduct.output.folder("load").join("intervals.hlog"))?;
-    let outputs = (log, args.history.prepare()?);
-    let (report, response, could_not_test, unwritten) = match test(args, &plan, terms.as_ref(), &conduct, outputs) {
+    let folder = args.conduct.output.folder("load");
+    let outputs = (Output::prepare(&folder.join("intervals.hlog"))?, args.history.prepare()?);
+    let whole = portion(args, &plan, terms.as_ref(), (Shard::WHOLE, None), conduct.seed);
+    let tested = test(args, &plan, (terms.as_ref(), whole), &conduct, outputs, &folder);
+    let (report, response, could_not_test, unwritten) = match tested {
         Ok(tested) => {
-            let Tested { measured, found, unwritten } = *tested;
+            let Tested { measured, found, unwritten, .. } = *tested;
             let measured = &measured;
             let (elapsed, cut_short) = (measured.elapsed, measured.cut_short.as_ref().map(ToString::to_string));
             let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, cut_short);
@@ -162,23 +176,27 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
 struct Tested {
     measured: Measured,
     found: Found,
+    /// The target's, where the load started at a time of the clock's.
+    clock: Option<ClockOffset>,
     /// The interval log or the history, where it could not be written.
     unwritten: Option<Failure>,
 }
 
-/// Makes ready, carries out, reads back.
+/// Makes ready, carries out, reads back. What is written meanwhile lies in `folder`.
 fn test(
     args: &LoadArgs,
     plan: &Plan,
-    terms: Option<&Terms>,
+    (terms, portion): (Option<&Terms>, Portion),
     conduct: &Conduct,
     (log, history): (Output, Option<Output>),
+    folder: &Path,
 ) -> Result<Box<Tested>, Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
     let served = if args.conduct.target.is_embedded() { Some(embedded::serve(Rules::default(), None, 1)?) } else { None };
     let (place, rate) = match &served {
         Some(served) => (TargetPlace::Remote(served.url.clone().into()), None),
-        None => (named.place.clone(), Some(USUAL)),
+        // Shards make their messages at the same time.
+        None => (named.place.clone(), Some(Rate { per: USUAL.per * portion.shard.of, ..USUAL })),
     };
     let TargetPlace::Remote(way) = &place else {
         return Err(Failure::could_not_test("load needs a target that has an address"));
@@ -187,15 +205,16 @@ fn test(
     let ends = if served.is_some() { 2 } else { 1 };
     make_room(plan.connections.get(), ends).map_err(|error| failed(named, &error.into()))?;
     let mut ground = runtime.block_on(async {
-        let mut ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
+        let mut ground = Ground::prepare(&named.target, &place, own_seed(&portion), rate, stop).await?;
         ground.keeps_exchanges = args.history.is_given();
-        LoadGround::prepare(ground, way, plan, threads(args, plan, terms), stop).await
+        LoadGround::prepare(ground, way, plan, portion, stop).await
     });
     let ground = ground.as_mut().map_err(|error| failed(named, error))?;
     let found = ground.ground.found;
     let metrics = args.live.serve(conduct, found)?.map(Metrics::new);
-    let folder = args.conduct.output.folder("load");
-    let mut watch = Watch::start(args.conduct.quiet, metrics, log, &folder);
+    let clock = portion.start_at.and_then(|_| runtime.block_on(ground.clock_offset(stop)));
+    runtime.block_on(ground.wait_for_start(stop));
+    let mut watch = Watch::start(args.conduct.quiet, metrics, log, folder);
     let ticks = watch.shows_moments();
     let recording = history.map(|output| {
         let (recording, sender) =
@@ -218,18 +237,34 @@ fn test(
     let unrecorded = recording.and_then(Recording::end);
     let (measured, unwritten) = ended?;
     let unwritten = unwritten.or(unrecorded);
-    Ok(Box::new(Tested { measured, found: ground.ground.found, unwritten }))
+    Ok(Box::new(Tested { measured, found: ground.ground.found, clock, unwritten }))
+}
+
+fn portion(
+    args: &LoadArgs,
+    plan: &Plan,
+    terms: Option<&Terms>,
+    (shard, start_at): (Shard, Option<Duration>),
+    seed: u64,
+) -> Portion {
+    Portion { shard, threads: threads(args, plan, terms, shard), seed, start_at }
+}
+
+/// What a shard draws for itself, so that no two of them send the same call to make a message.
+fn own_seed(portion: &Portion) -> u64 {
+    let Portion { shard, seed, .. } = *portion;
+    if shard == Shard::WHOLE { seed } else { Random::named(seed, &format!("shard {shard}")).next_u64() }
 }
 
 /// Threads for the busiest phase. One core is left to the target, or to whoever adds up.
-fn threads(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>) -> u32 {
+fn threads(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, shard: Shard) -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     let of_plan = plan.phases.iter().filter_map(|phase| phase.arrivals.peak_per_second()).fold(0.0, f64::max);
-    let peak = terms.map_or(of_plan, |terms| terms.max);
+    let peak = terms.map_or(of_plan, |terms| terms.max) / f64::from(shard.of);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive; too many are capped next")]
     let needed = (peak / CALLS_A_THREAD).ceil().max(1.0) as u32;
     let most = args.threads.unwrap_or_else(|| needed.min(cores.saturating_sub(1).max(1)));
-    most.min(plan.connections.get()).min(plan.messages.get())
+    most.min(plan.connections.get() / shard.of).min(plan.messages.get() / shard.of).max(1)
 }
 
 fn failed(named: &Named, error: &LoadError) -> Failure {

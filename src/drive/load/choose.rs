@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "a plan has fewer messages and callers than 2^32")]
 
 use crate::api::Operation;
+use crate::judge::load::shards::Shard;
 use crate::random::Random;
 use crate::scenario::Caller;
 use crate::scenario::load::{Choice, Traffic};
@@ -36,6 +37,11 @@ pub(super) struct Share {
 }
 
 impl Share {
+    /// Of one thread of so many of a shard. All that its threads have together is the shard's.
+    pub(super) fn of_thread(thread: u32, threads: u32, shard: Shard) -> Share {
+        Share { number: shard.number + thread * shard.of, of: shard.of * threads }
+    }
+
     /// How many of so many things.
     pub(super) fn part(self, all: u32) -> u32 {
         all / self.of + u32::from(self.number < all % self.of)
@@ -170,6 +176,19 @@ mod tests {
         assert_eq!(shares.map(|share| share.part(8)), [3, 3, 2]);
         assert_eq!([2, 5, 8, 11].map(|message| shares[2].after(message, (2, 12))), [5, 8, 11, 2]);
         assert_eq!(shares[0].after(9, (2, 12)), 3);
+    }
+
+    #[test]
+    fn the_threads_of_a_shard_have_together_what_is_the_shards() {
+        let chooser = Chooser::new(&traffic(Choice::Spread), 7);
+        for number in 0..3 {
+            let shard = Shard::new(number, 3).expect("one of three");
+            for threads in 1..4 {
+                let shares: Vec<Share> = (0..threads).map(|thread| Share::of_thread(thread, threads, shard)).collect();
+                let owners = |call| shares.iter().filter(|share| share.has(&chooser, call)).count();
+                assert!((0..100).all(|call| owners(call) == usize::from(chooser.message(call) % 3 == number)));
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod choose;
 mod clock;
+mod offset;
 mod pacer;
 mod recorder;
 mod render;
@@ -36,13 +37,17 @@ use crate::history::Exchange;
 use crate::judge::load::findings::Findings;
 use crate::judge::load::ledger::{Difference, Ledger};
 use crate::judge::load::measured;
+use crate::judge::load::shards::{ClockOffset, Shard};
 use crate::scenario::Caller;
 use crate::scenario::load::Plan;
+use choose::Share;
 use render::Templates;
 use wire::{Tls, TlsSetupError};
 
 /// The next of a name's addresses is tried so long after the one before, where none has taken a connection by then.
 const HEAD_START: Duration = Duration::from_millis(250);
+/// Connections are opened so long before a load that is to start at a certain time: as long as they may take, and some more.
+const READY_BEFORE: Duration = Duration::from_secs(6);
 /// More messages than this are not all read back after a run.
 const MOST_READ_BACK: usize = 300;
 
@@ -59,10 +64,24 @@ pub enum LoadError {
     NoAddress { host: String, cause: io::Error },
     #[error("no address of {host} takes a connection: {cause}")]
     Unreachable { host: String, cause: io::Error },
+    #[error("it was ready {} s after it was to start (--start-at): start it sooner, or the load later", .0.as_secs_f64())]
+    Late(Duration),
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
     #[error(transparent)]
     Worker(#[from] worker::WorkerError),
+}
+
+/// What of a plan is sent from here, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Portion {
+    /// Which of the plan's messages, and so of its calls.
+    pub shard: Shard,
+    pub threads: u32,
+    /// What calls are drawn by, the same for all shards.
+    pub seed: u64,
+    /// When the plan's zero is, since 1970; as soon as all is ready where that is left open.
+    pub start_at: Option<Duration>,
 }
 
 /// Ground for load: where the target is, and the messages that calls go to, with what is known of them.
@@ -70,6 +89,8 @@ pub struct LoadGround<'a> {
     pub ground: Ground<'a>,
     way: &'a Way,
     address: SocketAddr,
+    portion: Portion,
+    /// Those of the shard.
     messages: Vec<Message>,
     /// One for each worker; they go from run to run.
     ledgers: Vec<Ledger>,
@@ -78,12 +99,12 @@ pub struct LoadGround<'a> {
 }
 
 impl<'a> LoadGround<'a> {
-    /// Makes as many messages as the plan wants. The ground's target is at `way`.
+    /// Makes as many messages as the plan wants of this shard. The ground's target is at `way`.
     pub async fn prepare(
         ground: Ground<'a>,
         way: &'a Way,
         plan: &Plan,
-        threads: u32,
+        portion: Portion,
         stop: &Stop,
     ) -> Result<LoadGround<'a>, LoadError> {
         let address = address(way.next(), plan.timeout).await?;
@@ -91,11 +112,16 @@ impl<'a> LoadGround<'a> {
         if ground.found.member_calls == MemberCalls::Nobody && callers.iter().any(|caller| caller.is_member()) {
             return Err(LoadError::NoMembers);
         }
-        let messages = ground.messages(plan.messages.get() as usize, stop).await?;
+        let Portion { shard, threads, .. } = portion;
+        let all = plan.messages.get();
+        let messages = ground.messages(shard.part(all) as usize, stop).await?;
         let keys = plan.traffics().map(|traffic| traffic.keys).max().unwrap_or(1);
-        let ledger = |number| Ledger::new(messages.len(), keys as usize, u64::from(number), u64::from(threads));
+        let ledger = |thread| {
+            let Share { number, of } = Share::of_thread(thread, threads, shard);
+            Ledger::new(all as usize, keys as usize, u64::from(number), u64::from(of))
+        };
         let ledgers = (0..threads).map(ledger).collect();
-        Ok(LoadGround { ground, way, address, messages, ledgers, recording: None })
+        Ok(LoadGround { ground, way, address, portion, messages, ledgers, recording: None })
     }
 
     /// The keys of the messages, made for this load.
@@ -110,12 +136,12 @@ impl<'a> LoadGround<'a> {
     /// The unchanging parts of every request of a run that begins now. Each run has signatures of its own: a search may go on for
     /// longer than they last.
     fn templates(&self, plan: &Plan) -> Templates {
-        let now_s = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now_s = since_1970().as_secs();
         let Target { app, accounts, .. } = self.ground.target;
         app.signatures.renew();
         let composer = Composer { app, without_plan: None, accounts, member_calls: self.ground.found.member_calls, now_s };
         let callers: Vec<Caller> = callers(plan).into_iter().collect();
-        Templates::new(&composer, &callers, &self.messages, self.way)
+        Templates::new(&composer, &callers, &self.messages, self.portion.shard.of, self.way)
     }
 
     /// How connections are secured, where the target's URL asks for it.
@@ -126,6 +152,23 @@ impl<'a> LoadGround<'a> {
         let tls = Tls::new(self.way.route.tls().map_err(TlsSetupError::from)?, &self.way.tls_name())?;
         let HostPort { host, port } = self.way.end();
         Ok(Some(if self.way.route.proxy.is_some() { tls.through_proxy(&host, port) } else { tls }))
+    }
+
+    /// How far the target's clock is ahead of this machine's; `None` where its replies do not tell.
+    pub async fn clock_offset(&self, stop: &Stop) -> Option<ClockOffset> {
+        tokio::select! {
+            offset = offset::measure(&self.ground) => offset,
+            () = stop.wait() => None,
+        }
+    }
+
+    /// Waits until little time is left before the load is to start.
+    pub async fn wait_for_start(&self, stop: &Stop) {
+        let Some(start) = self.portion.start_at else { return };
+        tokio::select! {
+            () = sleep(start.saturating_sub(since_1970() + READY_BEFORE)) => {}
+            () = stop.wait() => {}
+        }
     }
 
     /// Reads messages back and compares them with what was acknowledged; `None` where the target has no way to read one back.
@@ -157,17 +200,22 @@ impl<'a> LoadGround<'a> {
             };
             count.read += 1;
             let mut differences: Vec<Difference> = Vec::new();
-            let number = u32::try_from(index).unwrap_or(u32::MAX);
+            let Shard { number, of } = self.portion.shard;
+            let number = number + of * u32::try_from(index).unwrap_or(u32::MAX);
             let pairs: Vec<(&str, &str, i64)> =
                 pairs.iter().map(|(key, (value, seq))| (key.as_str(), value.as_str(), *seq)).collect();
             self.ledgers[index % self.ledgers.len()].compare(number, &pairs, &mut differences);
             for difference in &mut differences {
-                difference.subject = format!("message {}: {}", index + 1, difference.subject);
+                difference.subject = format!("message {}: {}", number + 1, difference.subject);
             }
             findings.take(&mut differences, None, || None);
         }
         Some(count)
     }
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn callers(plan: &Plan) -> BTreeSet<Caller> {

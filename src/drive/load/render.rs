@@ -16,6 +16,8 @@ use crate::scenario::Caller;
 #[derive(Debug)]
 pub(super) struct Templates {
     callers: Vec<CallerTemplate>,
+    /// Of the plan's messages every so many-th is this shard's.
+    every: u32,
 }
 
 /// Room for one request, used again and again.
@@ -33,21 +35,22 @@ struct CallerTemplate {
     request: HttpRequest,
     /// The request's head up to the digits of `random`, and from there to the digits of `Content-Length`.
     head: (Vec<u8>, Vec<u8>),
-    /// For each message the fields besides the pairs, parted where the digit of `OperateType` stands.
+    /// For each of the shard's messages the fields besides the pairs, parted where the digit of `OperateType` stands.
     fields: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
 impl Templates {
-    pub(super) fn new(composer: &Composer<'_>, callers: &[Caller], messages: &[Message], way: &Way) -> Templates {
+    /// Of messages that are every so many-th of the plan's.
+    pub(super) fn new(composer: &Composer<'_>, callers: &[Caller], messages: &[Message], every: u32, way: &Way) -> Templates {
         let template = |&caller: &Caller| {
             let mut request = composer.plain(call::PATH, caller, &Value::Null, &mut Random::seeded(1));
             request.body.clear();
             let fields = messages.iter().map(|message| fields(composer, caller, message)).collect();
             CallerTemplate { caller, head: head(&request, way), request, fields }
         };
-        Templates { callers: callers.iter().map(template).collect() }
+        Templates { callers: callers.iter().map(template).collect(), every }
     }
 
     /// The place of a caller in [`Templates::render`].
@@ -61,7 +64,7 @@ impl Templates {
         let template = &self.callers[usize::from(caller)];
         let Buffer { bytes, body: content } = buffer;
         content.clear();
-        body(content, template, ticket, ledger);
+        self.body(content, template, ticket, ledger);
         bytes.clear();
         bytes.extend_from_slice(&template.head.0);
         number(bytes, u64::from(random));
@@ -80,32 +83,32 @@ impl Templates {
                 *value = random.to_string();
             }
         }
-        body(&mut request.body, template, ticket, ledger);
+        self.body(&mut request.body, template, ticket, ledger);
         request
     }
-}
 
-fn body(out: &mut Vec<u8>, template: &CallerTemplate, ticket: &Ticket, ledger: &Ledger) {
-    let (before, after) = &template.fields[ticket.message as usize];
-    out.push(b'{');
-    if ticket.operation != Operation::Clear {
-        out.extend_from_slice(b"\"ExtensionList\":[");
-        for (position, &key) in ticket.keys().iter().enumerate() {
-            out.extend_from_slice(if position == 0 { b"{\"Key\":\"" } else { b",{\"Key\":\"" });
-            out.extend_from_slice(ledger.name(key).as_bytes());
-            out.extend_from_slice(b"\",\"Seq\":");
-            number(out, ledger.seq(ticket.message, key).unsigned_abs());
-            out.extend_from_slice(b",\"Value\":\"");
-            if ticket.operation == Operation::Set {
-                ledger.write(ticket, position).put(out);
+    fn body(&self, out: &mut Vec<u8>, template: &CallerTemplate, ticket: &Ticket, ledger: &Ledger) {
+        let (before, after) = &template.fields[(ticket.message / self.every) as usize];
+        out.push(b'{');
+        if ticket.operation != Operation::Clear {
+            out.extend_from_slice(b"\"ExtensionList\":[");
+            for (position, &key) in ticket.keys().iter().enumerate() {
+                out.extend_from_slice(if position == 0 { b"{\"Key\":\"" } else { b",{\"Key\":\"" });
+                out.extend_from_slice(ledger.name(key).as_bytes());
+                out.extend_from_slice(b"\",\"Seq\":");
+                number(out, ledger.seq(ticket.message, key).unsigned_abs());
+                out.extend_from_slice(b",\"Value\":\"");
+                if ticket.operation == Operation::Set {
+                    ledger.write(ticket, position).put(out);
+                }
+                out.extend_from_slice(b"\"}");
             }
-            out.extend_from_slice(b"\"}");
+            out.extend_from_slice(b"],");
         }
-        out.extend_from_slice(b"],");
+        out.extend_from_slice(before);
+        out.push(b'0' + ticket.operation as u8);
+        out.extend_from_slice(after);
     }
-    out.extend_from_slice(before);
-    out.push(b'0' + ticket.operation as u8);
-    out.extend_from_slice(after);
 }
 
 /// `"From_Account":…,"MsgKey":…,"OperateType":` and `,"To_Account":…}`.

@@ -11,7 +11,7 @@ use super::choose::{Chooser, Share};
 use super::clock::MonotonicClock;
 use super::recorder::{Channels, PhaseEnd, Slice, Told};
 use super::worker::{Common, Ended, WorkerError, work};
-use super::{LoadError, LoadGround};
+use super::{LoadError, LoadGround, since_1970};
 use crate::clock::{Offset, Zero};
 use crate::drive::stop::Stop;
 use crate::drive::urgency::give_way;
@@ -69,12 +69,12 @@ pub struct Tick {
 pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watcher<'_>) -> Result<Measured, LoadError> {
     let threads = ground.threads();
     let common = Arc::new(Common {
-        choosers: plan.traffics().map(|traffic| Chooser::new(traffic, ground.ground.seed)).collect(),
+        choosers: plan.traffics().map(|traffic| Chooser::new(traffic, ground.portion.seed)).collect(),
         templates: Arc::new(ground.templates(plan)),
         plan: plan.clone(),
         address: ground.address,
         tls: ground.tls()?,
-        seed: ground.ground.seed,
+        seed: ground.portion.seed,
         clock: MonotonicClock::starting_at(ground.ground.start.into()),
         recording: ground.recording.clone(),
         ready: Barrier::new(threads + 1),
@@ -91,13 +91,19 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
         spares.push(spare);
         let channels = Channels { worker, told: telling.clone(), spare: returned };
         let common = Arc::clone(&common);
-        handles.push(thread::spawn(move || work(&common, Share { number, of }, ledger, channels)));
+        let share = Share::of_thread(number, of, ground.portion.shard);
+        handles.push(thread::spawn(move || work(&common, share, ledger, channels)));
     }
     drop(telling);
     common.ready.wait();
-    let zero = Zero(common.clock.now() + LEAD);
-    let _ = common.zero.set(zero);
+    // Calls that are late all at once would be a burst that nobody planned.
+    let lead = ground.portion.start_at.map_or(Ok(LEAD), |start| ahead(start, since_1970()));
+    let zero = lead.map(|lead| Zero(common.clock.now() + lead));
+    if let Ok(zero) = zero {
+        let _ = common.zero.set(zero);
+    }
     common.ready.wait();
+    let zero = zero?;
     let mut collector = Collector::new(&common, zero, spares);
     let (sums, told) = (&mut collector, told);
     thread::scope(|scope| {
@@ -112,6 +118,11 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
     let elapsed = zero.offset(common.clock.now()).since_zero();
     let ended = ended.into_iter().collect::<Result<Vec<Ended>, WorkerError>>()?;
     Ok(collector.sum(ground, ended, elapsed))
+}
+
+/// From now on, both since 1970.
+fn ahead(start: Duration, now: Duration) -> Result<Duration, LoadError> {
+    start.checked_sub(now).ok_or_else(|| LoadError::Late(now - start))
 }
 
 /// Adds up what the workers tell.

@@ -81,6 +81,8 @@ pub(super) struct Ended {
 pub enum WorkerError {
     #[error("no connection to {address} can be opened: {cause}")]
     Unreachable { address: SocketAddr, cause: String },
+    #[error("it was not begun")]
+    NoZero,
     #[error("the operating system refused a timer or a queue of events")]
     System(#[from] io::Error),
 }
@@ -91,7 +93,9 @@ pub(super) fn work(common: &Arc<Common>, share: Share, ledger: Ledger, channels:
     // Whoever failed still has to meet the others, who would wait for ever.
     common.ready.wait();
     common.ready.wait();
-    opened?.run(common.zero.get().copied().unwrap_or_default())
+    let opened = opened?;
+    // Where the start gave none, nothing is to be sent; why is for the starter to tell.
+    opened.run(common.zero.get().copied().ok_or(WorkerError::NoZero)?)
 }
 
 /// The thread's state.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::capacity::Searched;
 use super::findings::Findings;
 use super::fit::Block;
+use super::shards::Shards;
 use super::tally::Tally;
 use crate::history::{Class, Fate};
 use crate::scenario::load::Plan;
@@ -33,6 +34,9 @@ pub struct Measured {
     pub threads: u32,
     /// `None` where the target has no way to read a message back.
     pub read_back: Option<ReadBackCount>,
+    /// Who carried it out together; `None` where one process did it all.
+    #[serde(default)]
+    pub shards: Option<Shards>,
     /// `None` for a run that searched for no capacity.
     pub searched: Option<Searched>,
     /// `None` for a run that came to its end.
@@ -149,6 +153,7 @@ impl Measured {
             cpu: Duration::ZERO,
             threads,
             read_back: None,
+            shards: None,
             searched: None,
             cut_short: None,
         }

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod limits;
 pub mod measured;
 pub mod reply;
+pub mod shards;
 pub mod tally;
 pub mod trial;
 pub mod verdict;

@@ -93,6 +93,11 @@ impl Latency {
         &self.histogram
     }
 
+    /// Reads what [`Latency::hdr`] has written.
+    pub fn read(hdr: &str) -> Result<Latency, String> {
+        of_hdr(hdr).map(|histogram| Latency { histogram, beyond: 0 })
+    }
+
     /// The histogram in HDR V2 form, deflated, in base 64, as an interval log holds it.
     pub fn hdr(&self) -> String {
         let mut bytes = Vec::new();
@@ -126,7 +131,7 @@ impl Serialize for Latency {
 impl<'de> Deserialize<'de> for Latency {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Latency, D::Error> {
         let WrittenLatency { histogram, beyond } = WrittenLatency::deserialize(deserializer)?;
-        Ok(Latency { histogram: of_hdr(&histogram).map_err(de::Error::custom)?, beyond })
+        Ok(Latency { beyond, ..Latency::read(&histogram).map_err(de::Error::custom)? })
     }
 }
 
