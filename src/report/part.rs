@@ -79,7 +79,9 @@ impl Part {
         let kept = self.measured.iter_mut().flat_map(|measured| &mut measured.findings.kept);
         let mut exchanges: Vec<&mut Exchange> = kept.filter_map(|kept| kept.exchange.as_mut()).collect();
         let secrets = Secrets::of(secrets, exchanges.iter().map(|exchange| &**exchange));
-        exchanges.iter_mut().for_each(|exchange| mask(exchange, &secrets));
+        for exchange in &mut exchanges {
+            mask(exchange, &secrets);
+        }
         let text = serde_json::to_string(&self)?;
         out.write_all(secrets.scrub(&text).as_bytes())
     }

@@ -631,6 +631,7 @@ fn no_help_shows_marks_of_its_source_and_each_flag_stands_under_its_heading() {
         "fuzz",
         "limits",
         "doctor",
+        "merge",
         "compare",
         "judge",
         "mutants",

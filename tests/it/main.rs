@@ -20,6 +20,7 @@ mod race;
 mod reach;
 mod robust;
 mod serve;
+mod shards;
 mod streams;
 mod strength;
 mod support;

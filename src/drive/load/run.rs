@@ -91,8 +91,8 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
         spares.push(spare);
         let channels = Channels { worker, told: telling.clone(), spare: returned };
         let common = Arc::clone(&common);
-        let share = Share::of_thread(number, of, ground.portion.shard);
-        handles.push(thread::spawn(move || work(&common, share, ledger, channels)));
+        let own = Share::of_thread(number, of, ground.portion.shard);
+        handles.push(thread::spawn(move || work(&common, own, ledger, channels)));
     }
     drop(telling);
     common.ready.wait();
@@ -122,7 +122,7 @@ pub fn run(ground: &mut LoadGround<'_>, plan: &Plan, stop: &Stop, watcher: Watch
 
 /// From now on, both since 1970.
 fn ahead(start: Duration, now: Duration) -> Result<Duration, LoadError> {
-    start.checked_sub(now).ok_or_else(|| LoadError::Late(now - start))
+    start.checked_sub(now).ok_or_else(|| LoadError::Late(now.saturating_sub(start)))
 }
 
 /// Adds up what the workers tell.

@@ -73,10 +73,10 @@ impl ClockOffset {
     /// By a reply with a `Date` of whole seconds to a call that was sent and answered then: at some moment between, the target's
     /// clock showed that second. Times are nanoseconds since 1970.
     pub fn by_date(date_s: i64, sent_ns: i64, received_ns: i64) -> ClockOffset {
-        let date_ns = date_s.saturating_mul(SECOND_NS);
+        let second = date_s.saturating_mul(SECOND_NS);
         ClockOffset {
-            least_ns: date_ns.saturating_sub(received_ns),
-            most_ns: date_ns.saturating_add(SECOND_NS).saturating_sub(sent_ns),
+            least_ns: second.saturating_sub(received_ns),
+            most_ns: second.saturating_add(SECOND_NS).saturating_sub(sent_ns),
         }
     }
 
@@ -273,5 +273,118 @@ impl MeasuredSecond {
         times.add(&more);
         (self.response_p50, self.response_p99) = (times.quantile(0.5), times.quantile(0.99));
         self.response = times.hdr();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Class, Fate};
+    use crate::judge::load::fixture::{PLAN, measured};
+    use crate::judge::load::verdict::judge;
+    use crate::random::Random;
+    use crate::verdict::Overall;
+
+    const EXACT: ClockOffset = ClockOffset { least_ns: -1000, most_ns: 1000 };
+
+    /// A run of so many calls, of which those are recorded that are this shard's.
+    fn run(calls: u32, shard: Shard) -> Measured {
+        let mut run = Measured::nothing_of(measured(PLAN).plan, 1);
+        let mut random = Random::seeded(1);
+        let mut phase = MeasuredPhase { reached: true, ended: true, elapsed: Duration::from_secs(4), ..MeasuredPhase::default() };
+        let mut second = phase.tally.clone();
+        for call in 0..calls {
+            let took = Duration::from_micros(100 + random.below(1 << (call % 24)) as u64);
+            if call % shard.of != shard.number {
+                continue;
+            }
+            for tally in [&mut phase.tally, &mut second] {
+                tally.planned += 1;
+                tally.sent += 1;
+                tally.classes[Class::Accepted as usize] += 1;
+                tally.count_code(0, 1);
+                tally.lag.record(Duration::from_micros(40));
+                tally.response[Class::Accepted as usize].record(took);
+            }
+            let sent = u64::from(call) * 100_000_000;
+            run.calls.push(TimedCall { message: 0, phase: 0, fate: Fate::Accepted, sent, received: sent + 2_000_000 });
+        }
+        run.seconds = vec![MeasuredSecond::new(3, &second)];
+        run.elapsed = phase.elapsed;
+        run.phases = vec![phase];
+        run
+    }
+
+    fn parts(calls: u32, of: u32) -> Vec<ShardPart> {
+        let part = |number| {
+            let shard = Shard::new(number, of).expect("one of them");
+            ShardPart { number, clock: Some(EXACT), measured: Ok(run(calls, shard)) }
+        };
+        (0..of).map(part).collect()
+    }
+
+    fn merged(parts: Vec<ShardPart>) -> Measured {
+        sum(Measured::nothing_of(measured(PLAN).plan, 0), parts, MOST_SKEW)
+    }
+
+    #[test]
+    fn the_parts_of_any_number_of_shards_come_to_what_one_process_measures_bucket_by_bucket() {
+        let whole = run(5000, Shard::WHOLE);
+        for of in [1, 2, 3, 7, 64] {
+            let merged = merged(parts(5000, of));
+            assert_eq!((&merged.phases, &merged.seconds), (&whole.phases, &whole.seconds), "{of}");
+            assert_eq!((merged.calls.len(), merged.elapsed, merged.threads), (5000, whole.elapsed, of));
+            assert!(merged.calls.is_sorted_by_key(|call| call.sent));
+        }
+    }
+
+    #[test]
+    fn a_shard_that_is_missing_or_has_another_time_makes_the_run_inconclusive() {
+        let verdict = |change: &dyn Fn(&mut ShardPart)| {
+            let mut parts = parts(40, 4);
+            change(&mut parts[2]);
+            let verdict = judge(&merged(parts));
+            (verdict.overall, verdict.doubts.first().map(|doubt| doubt.reason.clone()).unwrap_or_default())
+        };
+        assert_eq!(verdict(&|_| {}).1, "");
+        let (overall, reason) = verdict(&|part| part.measured = Err("it has left no part".to_owned()));
+        assert_eq!((overall, reason.as_str()), (Overall::Inconclusive, "shard 2 of 4: it has left no part"));
+        assert!(verdict(&|part| part.clock = None).1.contains("told shard 2 no time"));
+        let ahead = |ns: i64| move |part: &mut ShardPart| part.clock = Some(ClockOffset { least_ns: ns, most_ns: ns });
+        assert_eq!(verdict(&ahead(19_000_000)).1, "");
+        assert_eq!(verdict(&ahead(-21_000_000)).1, "the shards' clocks may be 21.00 ms apart, over the 20.00 ms that they may");
+    }
+
+    #[test]
+    fn calls_are_placed_in_time_by_the_clocks_of_their_shards() {
+        let mut parts = parts(4, 2);
+        parts[1].clock = Some(ClockOffset { least_ns: 299_000_000, most_ns: 301_000_000 });
+        let calls: Vec<(u64, u64)> = merged(parts).calls.iter().map(|call| (call.sent, call.received)).collect();
+        // Those of the second shard, sent at 100 and 300 ms of its clock.
+        assert_eq!(calls[1..], [(199_999_000, 202_001_000), (399_000_000, 403_000_000), (599_000_000, 603_000_000)]);
+    }
+
+    #[test]
+    fn a_clock_is_known_to_little_more_than_a_call_takes_after_four_rounds() {
+        let mut random = Random::seeded(3);
+        for _ in 0..200 {
+            let mut below = |most: u32| i64::from(random.next_u32() % most);
+            let truth = below(4_000_000_000) - 2_000_000_000;
+            let mut now = 1_700_000_000_123_456_789 + below(1_000_000_000);
+            let mut ask = |sent: i64| {
+                let (there, back) = (below(1_000_000), below(1_000_000));
+                ClockOffset::by_date((sent + there + truth).div_euclid(SECOND_NS), sent, sent + there + back)
+            };
+            let mut known = ask(now);
+            for _ in 0..4 {
+                for at in known.asks(8) {
+                    known = known.and(ask(now + (at - now).rem_euclid(SECOND_NS))).expect("they agree");
+                }
+                now += SECOND_NS;
+            }
+            assert!((known.least_ns..=known.most_ns).contains(&truth), "{known:?} {truth}");
+            assert!(known.within() < Duration::from_micros(1500), "{known:?} {truth}");
+        }
+        assert_eq!(EXACT.and(ClockOffset { least_ns: 2000, most_ns: 3000 }), None);
     }
 }

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{CapacityFigures, CheckEntry, ConnectionFigures, Load, PhaseFigures, ReadBackFigures, SecondFigures, curves};
+use super::{
+    CapacityFigures, CheckEntry, ConnectionFigures, Load, PhaseFigures, ReadBackFigures, SecondFigures, ShardFigures, curves,
+    in_us,
+};
 use crate::history::Exchange;
 use crate::judge::load::ledger::Difference;
 use crate::judge::load::limits::ClauseOutcome;
 use crate::judge::load::measured::Measured;
+use crate::judge::load::shards::{ShardRun, Shards};
 use crate::judge::load::verdict::LoadVerdict;
 use crate::report::build::{self, Facts, begun, exchange, milliseconds, totals};
 use crate::report::secrets::Secrets;
@@ -102,9 +106,16 @@ fn figures(measured: &Measured, verdict: &LoadVerdict, secrets: &Secrets) -> Loa
         findings_by_clause: findings.counts.iter().map(|(clause, count)| (clause.to_string(), *count)).collect(),
         read_back: measured.read_back.as_ref().map(|count| ReadBackFigures { read: count.read, messages: count.messages }),
         capacity: measured.searched.as_ref().map(|searched| CapacityFigures::new(searched, &phases)),
+        shards: measured.shards.iter().flat_map(|shards| &shards.runs).map(|run| shard(run, secrets)).collect(),
+        clock_skew_us: measured.shards.as_ref().and_then(Shards::skew).map(in_us),
         total,
         phases,
     }
+}
+
+fn shard(run: &ShardRun, secrets: &Secrets) -> ShardFigures {
+    let figures = ShardFigures::new(run);
+    ShardFigures { why: figures.why.as_ref().map(|why| secrets.told(why)), ..figures }
 }
 
 /// A part of the SHA-256 of the plan as it is written, without its checks.

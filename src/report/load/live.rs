@@ -68,6 +68,8 @@ pub fn build(begun: &Report, so_far: &LoadSoFar) -> Report {
         findings_by_clause: BTreeMap::new(),
         read_back: None,
         capacity: None,
+        shards: Vec::new(),
+        clock_skew_us: None,
     });
     report
 }

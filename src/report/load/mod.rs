@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::Class;
 use crate::judge::load::capacity::{Searched, TrialVerdict};
 use crate::judge::load::measured::MeasuredSecond;
+use crate::judge::load::shards::ShardRun;
 use crate::judge::load::tally::{Latency, Tally};
 
 /// Phases whose curves can be told apart.
@@ -55,6 +56,30 @@ pub struct Load {
     pub read_back: Option<ReadBackFigures>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<CapacityFigures>,
+    /// Of a load that several machines sent, each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardFigures>,
+    /// How far two of their clocks may have been apart, in microseconds; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew_us: Option<u64>,
+}
+
+/// What one of several machines had to do with a load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Shard")]
+pub struct ShardFigures {
+    /// From 0.
+    pub number: u32,
+    pub sent: u64,
+    pub lag_p99_us: u64,
+    /// How much the target's clock was ahead of its own, and how much more or less it may have been, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_us: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_within_us: Option<u64>,
+    /// Why nothing is known of what it was to send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// Counts and times of one phase.
@@ -254,6 +279,19 @@ impl CapacityFigures {
             fails_at: capacity.fails_at,
             limited_by: capacity.limited_by.word().to_owned(),
             curve: curve.collect(),
+        }
+    }
+}
+
+impl ShardFigures {
+    pub fn new(run: &ShardRun) -> ShardFigures {
+        ShardFigures {
+            number: run.number,
+            sent: run.sent,
+            lag_p99_us: in_us(run.lag_p99),
+            clock_offset_us: run.clock.map(|clock| clock.middle_ns() / 1000),
+            clock_within_us: run.clock.map(|clock| in_us(clock.within())),
+            why: run.failed.clone(),
         }
     }
 }

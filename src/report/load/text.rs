@@ -243,6 +243,7 @@ fn totals(out: &mut dyn io::Write, report: &Report, load: &Load, width: Option<u
         Some(read_back) => format!("{} of {} messages", read_back.read, read_back.messages),
         None => "not possible here".to_owned(),
     };
+    let shards = (!load.shards.is_empty()).then(|| ("shards", shards(load)));
     let rows = [
         ("plan", format!("{}: {}", load.plan, load.title)),
         (
@@ -261,7 +262,15 @@ fn totals(out: &mut dyn io::Write, report: &Report, load: &Load, width: Option<u
         ("target", report.target.clone()),
         ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
     ];
-    TextTable::new(rows.into_iter().map(|(name, value)| [name.to_owned(), value])).write(out, width)
+    TextTable::new(rows.into_iter().chain(shards).map(|(name, value)| [name.to_owned(), value])).write(out, width)
+}
+
+fn shards(load: &Load) -> String {
+    let apart = load.clock_skew_us.map_or("how far their clocks were apart is unknown".to_owned(), |skew| {
+        format!("their clocks at most {} apart", in_words(skew))
+    });
+    let sent = load.shards.iter().filter(|shard| shard.why.is_none()).count();
+    format!("{sent} of {} have sent, {apart}", load.shards.len())
 }
 
 #[cfg(test)]
