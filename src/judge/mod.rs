@@ -6,7 +6,7 @@ pub(crate) mod doctor;
 pub mod fuzz;
 pub(crate) mod limiter;
 pub mod limits;
-pub(crate) mod load;
+pub mod load;
 pub mod mutants;
 pub mod race;
 pub(crate) mod text;

@@ -7,7 +7,7 @@ pub mod conform;
 pub(crate) mod extent;
 pub mod fuzz;
 mod kind;
-pub(crate) mod load;
+pub mod load;
 pub mod race;
 mod schema;
 pub(crate) mod target;

@@ -11,7 +11,7 @@ use super::capacity::Searched;
 use super::findings::Findings;
 use super::fit::Block;
 use super::shards::Shards;
-use super::tally::Tally;
+use super::tally::{Latency, Tally};
 use crate::history::{Class, Fate};
 use crate::scenario::load::Plan;
 
@@ -190,18 +190,28 @@ impl Measured {
 
 impl MeasuredSecond {
     pub fn new(at_s: u64, tally: &Tally) -> MeasuredSecond {
-        let response = tally.response(None);
-        MeasuredSecond {
+        let second = MeasuredSecond {
             at_s,
             sent: tally.sent,
             accepted: tally.of(Class::Accepted),
             refused: tally.of(Class::Refused),
             errors: tally.of(Class::Error),
             lost: tally.of(Class::Lost),
+            response_p50: Duration::ZERO,
+            response_p99: Duration::ZERO,
+            lag_p99: tally.lag.quantile(0.99),
+            response: String::new(),
+        };
+        second.with(&tally.response(None))
+    }
+
+    /// With these response times.
+    pub fn with(self, response: &Latency) -> MeasuredSecond {
+        MeasuredSecond {
             response_p50: response.quantile(0.5),
             response_p99: response.quantile(0.99),
-            lag_p99: tally.lag.quantile(0.99),
             response: if response.count() == 0 { String::new() } else { response.hdr() },
+            ..self
         }
     }
 }
