@@ -166,8 +166,17 @@ pub async fn find_member_calls(session: &mut Session<'_>, message: &Message) -> 
     let Some(second) = set(session, message, Caller::Sender, ("from-account", "v"), &[0, 0]).await?.pop().flatten() else {
         return Ok((MemberCalls::FromAccount, false));
     };
-    let conflicted = second.results.iter().flatten().any(|result| result.code == code::SEQ_CONFLICT);
-    Ok((if conflicted { MemberCalls::FromAccount } else { MemberCalls::Nobody }, true))
+    if !conflicts(&second) {
+        return Ok((MemberCalls::Nobody, true));
+    }
+    // Where an admin's Seq is checked as well, a conflict does not show that a member called.
+    let of_admin = set(session, message, Caller::Admin, ("from-account", "v"), &[0]).await?.pop().flatten();
+    let is_anybodys = of_admin.is_some_and(|reply| conflicts(&reply));
+    Ok((if is_anybodys { MemberCalls::Nobody } else { MemberCalls::FromAccount }, true))
+}
+
+fn conflicts(reply: &Reply) -> bool {
+    reply.results.iter().flatten().any(|result| result.code == code::SEQ_CONFLICT)
 }
 
 /// A read that is lost decides nothing: then that way is tried, and what it is needed for tells how it went. Which of a set and

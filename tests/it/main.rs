@@ -21,6 +21,7 @@ mod reach;
 mod robust;
 mod serve;
 mod shards;
+mod stranger;
 mod streams;
 mod strength;
 mod support;

@@ -11,10 +11,10 @@ use futures::stream;
 use super::ground::{Ground, GroundError};
 use super::probe::Found;
 use super::stop::Stop;
-use super::target::{Target, TargetPlace};
+use super::target::{MessageSource, Target, TargetPlace};
 use crate::api::MemberCalls;
-use crate::scenario::Caller;
 use crate::scenario::conform::plan::Planned;
+use crate::scenario::{Caller, MessageKind};
 use crate::spec::Spec;
 use crate::verdict::{RequestCount, ScenarioOutcome, Verdict};
 use crate::yaml::rate::Rate;
@@ -136,6 +136,17 @@ async fn walked(spec: &Spec, planned: &Planned, ground: &Ground<'_>) -> Scenario
     walk(spec, planned, &session).await
 }
 
+/// Why a target that lists its messages has none of a kind that the scenario needs, and never had.
+fn unlisted(planned: &Planned, source: &MessageSource) -> Option<&'static str> {
+    let MessageSource::Listed(listed) = source else { return None };
+    let lists_unsupported = listed.iter().any(|message| !message.supports_extension);
+    planned.messages().into_values().find_map(|kind| match kind {
+        MessageKind::FromAdmin => Some("the target's list has no message of the admin's own"),
+        MessageKind::Unsupported if !lists_unsupported => Some("the target's list has no message without extension support"),
+        MessageKind::Sent | MessageKind::Unsupported | MessageKind::Missing => None,
+    })
+}
+
 /// Why a scenario is not run on this target, by these options.
 fn left_out(planned: &Planned, ground: &Ground<'_>, options: &ConformOptions) -> Option<String> {
     let (needs, found) = (planned.needs(), ground.found);
@@ -151,6 +162,9 @@ fn left_out(planned: &Planned, ground: &Ground<'_>, options: &ConformOptions) ->
     }
     if needs.without_plan && ground.target.without_plan.is_none() {
         return Some("the target names no app without the plan".to_owned());
+    }
+    if let Some(why) = unlisted(planned, &ground.target.messages) {
+        return Some(why.to_owned());
     }
     let budget =
         options.rate.filter(|rate| planned.scenario.needs_rate.is_some_and(|needed| f64::from(needed) > rate.per_second()));
