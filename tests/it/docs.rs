@@ -1,4 +1,4 @@
-//! What README.md and docs/ tell a reader to type: the tutorial is run as it stands and shows what it says, every other command
+//! What README.md, docs/ and deploy/ tell a reader to type: the tutorial is run as it stands and shows what it says, every other command
 //! has only flags that there are, every YAML block is read without a problem, and every link leads somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +130,7 @@ fn a_link_that_leads_nowhere_is_found() {
 fn pages() -> Vec<(String, String)> {
     let docs = fs::read_dir("docs").expect("docs").map(|entry| entry.expect("an entry").file_name());
     let mut paths: Vec<String> = docs.map(|name| format!("docs/{}", name.to_string_lossy())).collect();
-    paths.push("README.md".to_owned());
+    paths.extend(["README.md", "deploy/README.md"].map(str::to_owned));
     paths.sort();
     paths.into_iter().map(|path| (path.clone(), read(&path))).collect()
 }

@@ -4,6 +4,7 @@ mod blame;
 mod cli;
 mod compare;
 mod conduct;
+mod deploy;
 mod docs;
 mod doctor;
 mod faults;
