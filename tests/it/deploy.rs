@@ -1,7 +1,22 @@
-//! What deploy/ hands out does what it says: the image as far as its file tells.
+//! What deploy/ hands out does what it says: the jobs for Kubernetes as its schemas have
+//! them and started as it would start them, and the image as far as its file tells.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize as _;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::binary::{DEADLINE, KEY, Serve, command};
+use crate::support::debian::python_program;
+
+/// For measuring clocks and making messages, on a machine that does other things, too.
+const READY_IN: Duration = Duration::from_secs(20);
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -12,6 +27,165 @@ fn read(path: &str) -> String {
 fn with(text: &str, old: &str, new: &str) -> String {
     assert_eq!(text.matches(old).count(), 1, "{old}");
     text.replace(old, new)
+}
+
+fn serve() -> Serve {
+    Serve::start(&["--app-limit", "none", "--message-limit", "none"])
+}
+
+/// The report of the merge in this folder.
+fn report(out: &Path) -> Value {
+    serde_json::from_str(&read(&out.join("merge/report.json").display().to_string())).expect("JSON")
+}
+
+#[track_caller]
+fn assert_holds(report: &Value, calls: u64) {
+    assert_eq!(report["verdict"], "pass", "{}", report["reason"]);
+    assert_eq!(report["load"]["total"]["sent"], calls);
+}
+
+// --------------------------------------------------------------------------------------------------------- Kubernetes
+
+/// What Kubernetes of this version has against a manifest, in its exit code and words.
+fn validated(manifest: &str, version: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("kubernetes.yaml"), manifest).expect("a file");
+    let mut validate = Command::new(python_program("kubernetes-validate", "1.37.0"));
+    validate.args(["--strict", "--quiet", "--kubernetes-version", version, "kubernetes.yaml"]).current_dir(&folder);
+    let output = validate.output().expect("kubernetes-validate can be run");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).expect("UTF-8"))
+}
+
+#[test]
+fn the_manifest_is_one_that_kubernetes_takes_from_the_version_on_that_is_named() {
+    let manifest = read("deploy/kubernetes.yaml");
+    for version in ["1.29.0", "1.37.0"] {
+        assert_eq!(validated(&manifest, version), (Some(0), String::new()), "{version}");
+    }
+    for (wrong, version, told) in [
+        (with(&manifest, "parallelism: 4", "paralelism: 4"), "1.37.0", "'paralelism' was unexpected"),
+        (with(&manifest, "parallelism: 4", "parallelism: four"), "1.37.0", "spec.parallelism: 'four' is not of type"),
+        (manifest, "1.27.0", "'backoffLimitPerIndex' was unexpected"),
+    ] {
+        let (code, said) = validated(&wrong, version);
+        assert!(code == Some(1) && said.contains(told), "{said}");
+    }
+}
+
+fn documents(manifest: &str) -> Vec<Value> {
+    serde_yaml::Deserializer::from_str(manifest).map(|document| Value::deserialize(document).expect("YAML")).collect()
+}
+
+/// The jobs of a manifest, on this machine.
+struct Jobs {
+    documents: Vec<Value>,
+    /// With a folder for each volume.
+    folder: TempDir,
+}
+
+impl Jobs {
+    fn new(manifest: &str) -> Jobs {
+        let jobs = Jobs { documents: documents(manifest), folder: tempfile::tempdir().expect("a folder") };
+        for name in ["config", "parts"] {
+            fs::create_dir(jobs.folder.path().join(name)).expect("a folder");
+        }
+        for (name, text) in jobs.named("ConfigMap", "msgext")["data"].as_object().expect("files") {
+            fs::write(jobs.folder.path().join("config").join(name), text.as_str().expect("text")).expect("a file");
+        }
+        jobs
+    }
+
+    fn named(&self, kind: &str, name: &str) -> &Value {
+        let found = self.documents.iter().find(|document| document["kind"] == kind && document["metadata"]["name"] == name);
+        found.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+    }
+
+    /// The environment of a container, before a Job adds to it.
+    fn environment(&self, container: &Value) -> BTreeMap<String, String> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let value = |variable: &Value| {
+            let (from, secret) = (&variable["valueFrom"]["configMapKeyRef"], &variable["valueFrom"]["secretKeyRef"]);
+            let of_config = || text(&self.named("ConfigMap", from["name"].as_str()?)["data"][from["key"].as_str()?]);
+            text(&variable["value"]).or_else(of_config).or_else(|| secret.is_object().then(|| KEY.to_owned()))
+        };
+        let variables = container["env"].as_array().expect("variables").iter();
+        variables.map(|variable| text(&variable["name"]).zip(value(variable)).expect("a name and a value")).collect()
+    }
+
+    /// The exit codes of all pods of a Job, with what they said.
+    fn run(&self, name: &str) -> Vec<(Option<i32>, String)> {
+        let spec = &self.named("Job", name)["spec"];
+        let container = &spec["template"]["spec"]["containers"][0];
+        let pods = spec["completions"].as_u64().unwrap_or(1);
+        assert_eq!(spec["parallelism"].as_u64().unwrap_or(1), pods, "they start together");
+        let pod = |index: u64| {
+            let mut environment = self.environment(container);
+            if spec["completionMode"] == "Indexed" {
+                environment.insert("JOB_COMPLETION_INDEX".to_owned(), index.to_string());
+            }
+            let mut pod = assert_cmd::Command::from_std(command());
+            pod.args(self.args(container, &environment)).envs(environment).current_dir(&self.folder).timeout(DEADLINE);
+            let output = pod.output().expect("the binary can be run");
+            (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+        };
+        thread::scope(|scope| {
+            let pods: Vec<_> = (0..pods).map(|index| scope.spawn(move || pod(index))).collect();
+            pods.into_iter().map(|pod| pod.join().expect("a pod")).collect()
+        })
+    }
+
+    /// A container's arguments with the values of variables, and with folders here in place of its own.
+    fn args(&self, container: &Value, environment: &BTreeMap<String, String>) -> Vec<String> {
+        let arg = |arg: &Value| {
+            let mut arg = arg.as_str().expect("an argument").to_owned();
+            for (name, value) in environment {
+                arg = arg.replace(&format!("$({name})"), value);
+            }
+            for mount in container["volumeMounts"].as_array().expect("mounts") {
+                let here = self.folder.path().join(mount["name"].as_str().expect("a name"));
+                arg = arg.replace(mount["mountPath"].as_str().expect("a path"), here.to_str().expect("UTF-8"));
+            }
+            arg
+        };
+        container["args"].as_array().expect("arguments").iter().map(arg).collect()
+    }
+}
+
+#[test]
+fn the_jobs_send_a_plan_together_and_merge_finds_their_parts_where_they_left_them() {
+    let serve = serve();
+    let start_at = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") + READY_IN;
+    let start_at = start_at.as_secs().to_string();
+    let manifest = with(&read("deploy/kubernetes.yaml"), "https://chat.example.org", serve.url());
+    let manifest = with(&with(&manifest, "SECONDS-SINCE-1970", &start_at), "for: 60s", "for: 3s");
+    let mut jobs = Jobs::new(&manifest);
+    for (job, pods) in [("msgext-load", 4), ("msgext-merge", 1)] {
+        let ended = jobs.run(job);
+        assert!(ended.len() == pods && ended.iter().all(|(code, _)| *code == Some(0)), "{job} {ended:?}");
+    }
+    assert_holds(&report(&jobs.folder.path().join("parts").join(start_at)), 450);
+
+    jobs.documents = documents(&with(&manifest, "            - /parts/$(START_AT)/load/part-3.json\n", ""));
+    let (code, said) = jobs.run("msgext-merge").remove(0);
+    assert!(code == Some(4) && said.contains("shard 3 of 4: it has left no part"), "{said}");
+}
+
+#[test]
+fn nothing_in_the_jobs_is_of_root_or_can_be_written_but_the_parts() {
+    let jobs = Jobs::new(&read("deploy/kubernetes.yaml"));
+    for name in ["msgext-load", "msgext-merge"] {
+        let pod = &jobs.named("Job", name)["spec"]["template"]["spec"];
+        let (container, of_pod) = (&pod["containers"][0], &pod["securityContext"]);
+        assert_eq!(of_pod["runAsNonRoot"], true, "{name}");
+        assert_eq!(Some(format!("{0}:{0}", of_pod["runAsUser"])), user(&read("deploy/Containerfile")), "{name}");
+        assert_eq!(container["image"], concat!("msgext:", env!("CARGO_PKG_VERSION")), "{name}");
+        assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true, "{name}");
+        assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false, "{name}");
+        let mounts = container["volumeMounts"].as_array().expect("mounts").iter();
+        let written: Vec<&Value> = mounts.filter(|mount| mount["readOnly"] != true).map(|mount| &mount["name"]).collect();
+        assert_eq!(written, ["parts"], "{name}");
+    }
 }
 
 // -------------------------------------------------------------------------------------------------------------- image
