@@ -1,10 +1,11 @@
-//! What deploy/ hands out does what it says: the jobs for Kubernetes as its schemas have
+//! What deploy/ hands out does what it says: the script for Slurm in a cluster of one node, the jobs for Kubernetes as its schemas have
 //! them and started as it would start them, and the image as far as its file tells.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,8 +13,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::binary::{DEADLINE, KEY, Serve, command};
-use crate::support::debian::python_program;
+use crate::support::binary::{DEADLINE, KEY, Serve, command, end, msgext_in, report_of, until, without_variables};
+use crate::support::debian::{program, python_program};
 
 /// For measuring clocks and making messages, on a machine that does other things, too.
 const READY_IN: Duration = Duration::from_secs(20);
@@ -42,6 +43,190 @@ fn report(out: &Path) -> Value {
 fn assert_holds(report: &Value, calls: u64) {
     assert_eq!(report["verdict"], "pass", "{}", report["reason"]);
     assert_eq!(report["load"]["total"]["sent"], calls);
+}
+
+// -------------------------------------------------------------------------------------------------------------- Slurm
+
+/// A cluster of this machine alone, which it takes for one of four processors.
+struct Cluster {
+    folder: TempDir,
+    daemons: Vec<(&'static str, Child)>,
+}
+
+impl Cluster {
+    fn start() -> Cluster {
+        let mut cluster = Cluster { folder: tempfile::tempdir().expect("a folder"), daemons: Vec::new() };
+        let folder = cluster.folder.path().to_owned();
+        for name in ["state", "spool", "work"] {
+            fs::create_dir(folder.join(name)).expect("a folder");
+        }
+        fs::write(folder.join("slurm.conf"), slurm_conf(&folder)).expect("a file");
+        // Jobs are not confined, and this version of control groups then asks nothing of the system.
+        fs::write(folder.join("cgroup.conf"), "CgroupPlugin=cgroup/v1\n").expect("a file");
+
+        let mut key = Command::new(program("mungekey", "munge"));
+        let made = key.args(["--create", "--keyfile"]).arg(folder.join("munge.key")).status();
+        assert!(made.expect("mungekey can be run").success());
+        // It does not like the folders that tests have.
+        let alone = ["--foreground", "--force"];
+        let own = [
+            "--socket=munge.socket",
+            "--key-file=munge.key",
+            "--log-file=munge.log",
+            "--pid-file=munge.pid",
+            "--seed-file=munge.seed",
+        ];
+        cluster.daemon("munged", "munge", &[&alone[..], &own].concat());
+        cluster.until("munge listens", |_| folder.join("munge.socket").exists());
+        for name in ["slurmctld", "slurmd"] {
+            cluster.daemon(name, name, &["-D"]);
+        }
+        cluster.until("the node is idle", |cluster| cluster.ask("sinfo", &["--noheader", "--format=%t"]).stdout == b"idle\n");
+        cluster
+    }
+
+    fn daemon(&mut self, name: &'static str, package: &str, args: &[&str]) {
+        let log = File::create(self.log(name)).expect("a file");
+        let mut daemon = self.command(name, package);
+        daemon.args(args).current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.daemons.push((name, daemon.spawn().unwrap_or_else(|error| panic!("{name}: {error}"))));
+    }
+
+    fn log(&self, daemon: &str) -> PathBuf {
+        self.folder.path().join(format!("{daemon}.log"))
+    }
+
+    fn command(&self, name: &str, package: &str) -> Command {
+        let mut command = without_variables(Command::new(program(name, package)));
+        command.env("SLURM_CONF", self.folder.path().join("slurm.conf"));
+        command
+    }
+
+    fn ask(&self, name: &str, args: &[&str]) -> Output {
+        self.command(name, "slurm-client").args(args).output().unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Waits for a condition as long as all daemons are there.
+    fn until(&mut self, what: &str, holds: impl Fn(&Cluster) -> bool) {
+        until(what, || {
+            let gone = self.daemons.iter_mut().find_map(|(name, child)| child.try_wait().ok().flatten().map(|_| *name));
+            assert_eq!(gone, None, "{}", gone.map(|name| fs::read_to_string(self.log(name)).expect("text")).unwrap_or_default());
+            holds(self)
+        });
+    }
+
+    /// The exit code of a job of four tasks, its number and what it said.
+    fn job(&mut self, ready_in: Duration, args: &[&str]) -> (String, String, String) {
+        let binary = Path::new(env!("CARGO_BIN_EXE_msgext")).parent().expect("a folder");
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths([binary.to_owned()].into_iter().chain(std::env::split_paths(&inherited)));
+        let mut sbatch = self.command("sbatch", "slurm-client");
+        sbatch.arg("--parsable").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/slurm.sh")).args(args);
+        sbatch.env("PATH", path.expect("a path")).env("MSGEXT_SECRET_KEY", KEY).env("START_IN", ready_in.as_secs().to_string());
+        let submitted = sbatch.current_dir(self.work()).output().expect("sbatch can be run");
+        assert!(submitted.status.success(), "{}", String::from_utf8_lossy(&submitted.stderr));
+        let number = String::from_utf8(submitted.stdout).expect("UTF-8").trim().to_owned();
+
+        let (ended, begins) = (self.folder.path().join("ended"), format!("JobId={number} "));
+        let code = || {
+            let jobs = fs::read_to_string(&ended).ok().filter(|jobs| jobs.ends_with('\n'))?;
+            let job = jobs.lines().find(|job| job.starts_with(&begins))?;
+            Some(job.split_once(" ExitCode=")?.1.trim().to_owned())
+        };
+        self.until("the job has ended", |_| code().is_some());
+        let said = fs::read_to_string(self.work().join(format!("slurm-{number}.out"))).expect("text");
+        (code().expect("it has ended"), number, said)
+    }
+
+    fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // What jobs have started is nobody's child here; where a test has failed, some may go on.
+        let _ = self.command("scancel", "slurm-client").args(["--full", "--signal=KILL", "--state=RUNNING"]).output();
+        let goes_on = || {
+            let jobs = self.command("squeue", "slurm-client").arg("--noheader").output();
+            jobs.is_ok_and(|jobs| !jobs.stdout.is_empty())
+        };
+        // Without end it must not wait: it may be the cluster that has failed.
+        (0..100).take_while(|_| goes_on()).for_each(|_| thread::sleep(Duration::from_millis(50)));
+        self.daemons.iter_mut().rev().for_each(|(_, daemon)| end(daemon));
+    }
+}
+
+/// For whoever runs the tests, and at ports that no connection takes by chance.
+fn slurm_conf(folder: &Path) -> String {
+    let told = |program: &str, arg: &str| {
+        let output = Command::new(program).arg(arg).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+        String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
+    };
+    let (user, host) = (told("id", "-un"), told("uname", "-n"));
+    let host = host.split('.').next().expect("a name");
+    let from = 20_000 + u16::try_from(std::process::id() % 10_000).expect("it is less");
+    let mut free = (from..32_000).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    let [controller, node] = [(); 2].map(|()| free.next().expect("a free port"));
+    let folder = folder.display();
+    format!(
+        "ClusterName=msgext
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller}
+SlurmdPort={node}
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+SlurmUser={user}
+SlurmdUser={user}
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+ProctrackType=proctrack/linuxproc
+SlurmdParameters=config_overrides
+JobCompType=jobcomp/filetxt
+JobCompLoc={folder}/ended
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4
+PartitionName=all Nodes={host} Default=YES
+"
+    )
+}
+
+#[test]
+fn tasks_of_slurm_send_a_plan_together_and_the_job_ends_as_their_sum_does() {
+    let (serve, mut cluster) = (serve(), Cluster::start());
+    let target = ["--target", serve.url(), "--sdkappid", "1400000000", "--admin", "administrator"];
+    let load = [&target[..], &["--rate", "200/s", "--for", "3s"]].concat();
+    let (code, number, said) = cluster.job(READY_IN, &load);
+    assert_eq!(code, "0:0", "{said}");
+    let reports = cluster.work().join("reports").join(number);
+    assert_holds(&report(&reports), 600);
+
+    let part = |shard: u32| reports.join(format!("load/part-{shard}.json")).display().to_string();
+    let [first, second, third] = [0, 1, 3].map(part);
+    let merged = msgext_in(TempDir::new().expect("a folder"), None, &["merge", &first, &second, &third]).exits(4);
+    let report = report_of(merged.folder.path(), "merge");
+    assert_eq!(report["reason"], "shard 2 of 4: it has left no part");
+    assert_eq!(report["load"]["total"]["sent"], 450);
+
+    // Too late for all of them.
+    let (code, _, said) = cluster.job(Duration::ZERO, &load);
+    assert!(code == "3:0" && said.contains("no shard has sent anything"), "{code} {said}");
+}
+
+#[test]
+fn the_script_is_one_that_shellcheck_has_nothing_against() {
+    let script = read("deploy/slurm.sh");
+    let checked = |script: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("slurm.sh"), script).expect("a file");
+        let output = Command::new(program("shellcheck", "shellcheck")).arg("slurm.sh").current_dir(&folder).output();
+        let output = output.expect("shellcheck can be run");
+        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
+    };
+    assert_eq!(checked(&script), (Some(0), String::new()));
+    let (code, told) = checked(&with(&script, "load \"$@\"", "load $@"));
+    assert!(code == Some(1) && told.contains("SC2068"), "{told}");
 }
 
 // --------------------------------------------------------------------------------------------------------- Kubernetes
