@@ -23,8 +23,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use endpoint::{KEY, MSGEXT, Running, serve};
 use msgext::history::Class;
+use msgext::judge::load::doubt::doubts_of_shards;
 use msgext::judge::load::measured::{Measured, MeasuredPhase, MeasuredSecond};
-use msgext::judge::load::shards::{ClockOffset, MOST_SKEW, ShardPart, Shards, sum};
+use msgext::judge::load::merge::{ShardPart, sum};
+use msgext::judge::load::shards::{ClockOffset, MOST_SKEW, Shards};
 use msgext::judge::load::tally::{Latency, Tally};
 use msgext::random::Random;
 use msgext::scenario::load::load;
@@ -253,7 +255,7 @@ fn main() -> io::Result<()> {
             let began = Instant::now();
             let whole = sum(nothing, parts, MOST_SKEW);
             let took = began.elapsed();
-            let doubts = whole.shards.as_ref().map_or(0, |shards| shards.doubts().len());
+            let doubts = whole.shards.as_ref().map_or(0, |shards| doubts_of_shards(shards).len());
             let skew = whole.shards.as_ref().and_then(Shards::skew).unwrap_or_default();
             println!(
                 "  {shards:6}  {clock_ms:4} ms  {p50:7.2} ms {p99:7.2} ms   {most:11}   {:10.1} ms   {:12}   {:7.2} s   {:.1} MB",

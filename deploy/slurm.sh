@@ -17,4 +17,4 @@ start_at=$(($(date +%s) + ${START_IN:-30}))
 # A task that could not send says so in its part, and what that is worth is merge's to say.
 srun msgext load "$@" --shard auto --start-at "$start_at" --out "$out" || true
 
-exec msgext merge "$out"/load/part-*.json --out "$out"
+exec msgext merge "$out"/load --out "$out"

@@ -41,7 +41,12 @@ pub struct ConductArgs {
 impl ConductArgs {
     /// The seed that was asked for, or else one that `now` (since 1970) happens to give.
     pub fn seed(&self, now: Duration) -> u64 {
-        self.seed.unwrap_or_else(|| u64::from(now.subsec_nanos()))
+        self.seed_or(u64::from(now.subsec_nanos()))
+    }
+
+    /// The seed that was asked for, or this one.
+    pub fn seed_or(&self, other: u64) -> u64 {
+        self.seed.unwrap_or(other)
     }
 }
 

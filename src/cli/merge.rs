@@ -1,6 +1,7 @@
 //! `msgext merge`: the parts that the shards of a load have left, added up and judged as one run.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::conduct::close;
@@ -11,10 +12,11 @@ use super::target::span;
 use super::terminal::width;
 use super::{files, github};
 use crate::judge::load::measured::Measured;
-use crate::judge::load::shards::{MOST_SKEW, Shard, ShardPart, sum};
+use crate::judge::load::merge::{ShardPart, sum};
+use crate::judge::load::shards::{MOST_SKEW, Shard};
 use crate::judge::load::verdict::judge;
 use crate::report::load::{build, text};
-use crate::report::part::Part;
+use crate::report::part::LoadPart;
 use crate::report::secrets::Secrets;
 use crate::report::snippet::Texts;
 use crate::report::{Facts, Report};
@@ -27,7 +29,7 @@ const MOST_BYTES: u64 = 1 << 30;
 /// Adds up the parts that the shards of a load have left, and judges them as one run
 #[derive(Debug, clap::Args)]
 pub struct MergeArgs {
-    /// The parts, one of each shard; one that is missing makes the run inconclusive
+    /// The parts, one of each shard, or a folder that holds them (part-*.json); one that is missing makes the run inconclusive
     #[arg(value_name = "PART", required = true)]
     parts: Vec<PathBuf>,
     /// How far the shards' clocks may be apart [default: 20ms]
@@ -40,11 +42,12 @@ pub struct MergeArgs {
 /// A part, and the file that it was read from.
 struct ReadPart {
     path: String,
-    part: Part,
+    part: LoadPart,
 }
 
 pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
-    let parts = args.parts.iter().map(|path| read(path)).collect::<Result<Vec<ReadPart>, Failure>>()?;
+    let files: Vec<PathBuf> = args.parts.iter().map(|path| parts_at(path)).collect::<Result<Vec<_>, Failure>>()?.concat();
+    let parts = files.iter().map(|path| read(path)).collect::<Result<Vec<ReadPart>, Failure>>()?;
     let Some(first) = parts.first() else { return Err(Failure::usage("there is no part to merge")) };
     parts.iter().try_for_each(|part| same_run(first, part))?;
     let (facts, source) = (facts(&first.part), SourceFile::new(&first.part.plan_path, &first.part.plan_text));
@@ -66,15 +69,31 @@ pub fn run(args: &MergeArgs) -> Result<Exit, Failure> {
     close(outputs, &report, Vec::new(), true)
 }
 
-fn read(path: &std::path::Path) -> Result<ReadPart, Failure> {
+/// Itself, or the parts in it.
+fn parts_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = path.read_dir().and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|error| Failure::usage(format!("{}: it cannot be read: {error}", path.display())))?;
+    let is_part = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("part-") && name.ends_with(".json")
+    };
+    let mut parts: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(is_part).collect();
+    parts.sort();
+    if parts.is_empty() { Err(Failure::usage(format!("{}: there is no part-*.json in it", path.display()))) } else { Ok(parts) }
+}
+
+fn read(path: &Path) -> Result<ReadPart, Failure> {
     let (path, text) = files::read_up_to(path, MOST_BYTES)?;
-    let part = Part::read(&text).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
+    let part = LoadPart::read(&text).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
     Ok(ReadPart { path, part })
 }
 
 /// Parts of different runs are nobody's load.
 fn same_run(first: &ReadPart, other: &ReadPart) -> Result<(), Failure> {
-    let plan = |part: &Part| part.measured.as_ref().ok().map(|measured| measured.plan.clone());
+    let plan = |part: &LoadPart| part.measured.as_ref().ok().map(|measured| measured.plan.clone());
     let (one, two) = (&first.part, &other.part);
     let differences = [
         ("the number of shards", one.shard.of == two.shard.of),
@@ -100,13 +119,13 @@ fn by_number(mut parts: Vec<ReadPart>) -> Result<Vec<ShardPart>, Failure> {
     let of = parts.first().map_or(0, |first| first.part.shard.of);
     let mut parts = parts.into_iter().map(|read| read.part).peekable();
     let part = |number: u32| match parts.next_if(|part| part.shard.number == number) {
-        Some(Part { shard: Shard { number, .. }, clock, measured, .. }) => ShardPart { number, clock, measured },
+        Some(LoadPart { shard: Shard { number, .. }, clock, measured, .. }) => ShardPart { number, clock, measured },
         None => ShardPart { number, clock: None, measured: Err("it has left no part".to_owned()) },
     };
     Ok((0..of).map(part).collect())
 }
 
-fn facts(part: &Part) -> Facts {
+fn facts(part: &LoadPart) -> Facts {
     Facts {
         target: part.target.clone(),
         member_calls: part.member_calls.clone(),

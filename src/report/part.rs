@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Facts;
 use super::build::GENERATOR;
+use super::saved::version_of;
 use super::secrets::{MASK, Secrets, is_usersig};
 use crate::history::{Exchange, Outcome};
 use crate::judge::load::measured::Measured;
@@ -17,7 +18,7 @@ const VERSION: u32 = 1;
 
 /// One shard's part of a load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub struct LoadPart {
     pub version: u32,
     pub generator: String,
     pub shard: Shard,
@@ -47,16 +48,10 @@ pub enum PartError {
     Version(u32),
 }
 
-/// What a part of any version has.
-#[derive(Deserialize)]
-struct VersionOnly {
-    version: u32,
-}
-
-impl Part {
+impl LoadPart {
     /// Of a shard that has not come so far as to measure anything.
-    pub fn new(shard: Shard, start_at_ns: u64, facts: &Facts, (plan_path, plan_text): (&str, &str), why: String) -> Part {
-        Part {
+    pub fn new(shard: Shard, start_at_ns: u64, facts: &Facts, (plan_path, plan_text): (&str, &str), why: String) -> LoadPart {
+        LoadPart {
             version: VERSION,
             generator: GENERATOR.to_owned(),
             shard,
@@ -86,8 +81,8 @@ impl Part {
         out.write_all(secrets.scrub(&text).as_bytes())
     }
 
-    pub fn read(text: &str) -> Result<Part, PartError> {
-        let VersionOnly { version } = serde_json::from_str(text).map_err(PartError::NoPart)?;
+    pub fn read(text: &str) -> Result<LoadPart, PartError> {
+        let version = version_of(text).map_err(PartError::NoPart)?;
         if version == VERSION { serde_json::from_str(text).map_err(PartError::NoPart) } else { Err(PartError::Version(version)) }
     }
 }
@@ -112,13 +107,13 @@ mod tests {
     #[test]
     fn a_part_is_read_as_it_was_written_and_of_another_version_not_at_all() {
         let shard = Shard::new(1, 4).expect("one of four");
-        let part = Part::new(shard, 5, &fixture::facts().facts, ("plan.yaml", "title: t"), "late".to_owned());
+        let part = LoadPart::new(shard, 5, &fixture::facts().facts, ("plan.yaml", "title: t"), "late".to_owned());
         let mut written = Vec::new();
         part.clone().write(&mut written, &[]).expect("a vector takes everything");
         let text = String::from_utf8(written).expect("JSON");
-        assert_eq!(Part::read(&text).expect("a part"), part);
+        assert_eq!(LoadPart::read(&text).expect("a part"), part);
         let other = text.replacen("\"version\":1", "\"version\":2", 1);
-        assert!(Part::read(&other).is_err_and(|error| error.to_string().contains("version 2")));
-        assert!(Part::read("{}").is_err());
+        assert!(LoadPart::read(&other).is_err_and(|error| error.to_string().contains("version 2")));
+        assert!(LoadPart::read("{}").is_err());
     }
 }

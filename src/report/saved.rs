@@ -13,16 +13,21 @@ pub enum SavedError {
     Version { name: String, version: u32 },
 }
 
-/// What a report of any version has.
+/// What a form of any version has.
 #[derive(Deserialize)]
 struct VersionOnly {
     version: u32,
 }
 
+/// The version of a form that says it.
+pub fn version_of(text: &str) -> Result<u32, serde_json::Error> {
+    serde_json::from_str(text).map(|VersionOnly { version }| version)
+}
+
 /// Reads the text of a file of this name.
 pub fn read(name: &str, text: &str) -> Result<Report, SavedError> {
     let no_report = |cause| SavedError::NoReport { name: name.to_owned(), cause };
-    let VersionOnly { version } = serde_json::from_str(text).map_err(no_report)?;
+    let version = version_of(text).map_err(no_report)?;
     if version == VERSION {
         serde_json::from_str(text).map_err(no_report)
     } else {

@@ -88,18 +88,20 @@ fn four_processes_send_a_plan_call_by_call_and_without_one_of_them_nothing_is_kn
     assert_eq!(shards.iter().map(|shard| shard["sent"].as_u64().expect("a count")).sum::<u64>(), 600);
     assert!(shards.iter().all(|shard| shard["clock_offset_us"].is_i64() && shard["sent"].as_u64() > Some(120)), "{shards:?}");
 
+    assert_eq!(merge(folder.path(), &["."]).0, 0, "all parts of a folder");
     let (code, report, _) = merge(folder.path(), &all[..3]);
     assert_eq!((code, &report["reason"]), (4, &"shard 1 of 4: it has left no part".into()));
     for (parts, told) in [
         (&["part-0.json", "part-0.json"][..], "are both of shard 0/4"),
         (&["reports/merge/report.json"], "it is no part of a load"),
         (&["part-9.json"], "there is no such file"),
+        (&["reports"], "there is no part-*.json in it"),
     ] {
         let (code, _, said) = merge(folder.path(), parts);
         assert!(code == 2 && said.contains(told), "{parts:?}: {code} {said}");
     }
     let other = fs::read_to_string(folder.path().join("part-1.json")).expect("a part");
-    fs::write(folder.path().join("part-1.json"), other.replacen("\"seed\":0", "\"seed\":1", 1)).expect("a file");
+    fs::write(folder.path().join("part-1.json"), other.replacen("\"seed\":1", "\"seed\":2", 1)).expect("a file");
     let (code, _, told) = merge(folder.path(), &all);
     assert!(code == 2 && told.contains("are of different runs: the seed is not the same"), "{told}");
 }

@@ -12,7 +12,7 @@ use crate::clock::nanoseconds;
 use crate::judge::load::shards::Shard;
 use crate::judge::text::printable;
 use crate::report::Facts;
-use crate::report::part::Part;
+use crate::report::part::LoadPart;
 use crate::scenario::load::Plan;
 use crate::yaml::source::SourceFile;
 
@@ -108,14 +108,15 @@ pub fn run(args: &LoadArgs, mut plan: Plan, source: &SourceFile, ordered: &Order
     let named = args.conduct.target.resolve()?;
     args.manners.admit(&named, &plan, None)?;
     // The same for all of them, where it is not given.
-    let conduct = Conduct::without_reports("load", named, args.conduct.seed(start_at))?;
+    let seed = args.conduct.seed_or(start_at.as_secs());
+    let conduct = Conduct::without_reports("load", named, seed)?;
     let path = path(args, shard);
     let output = Output::prepare(&path)?;
     let logs = (Output::prepare(&path.with_extension("hlog"))?, args.history.prepare()?);
     let portion = portion(args, &plan, None, (shard, Some(start_at)), conduct.seed);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Into::into);
     let tested = test(args, &plan, (None, portion), &conduct, logs, &folder);
-    let part = |facts: &Facts, why: String| Part::new(shard, nanoseconds(start_at), facts, (&source.path, &source.text), why);
+    let part = |facts: &Facts, why: String| LoadPart::new(shard, nanoseconds(start_at), facts, (&source.path, &source.text), why);
     let (part, exit, unwritten) = match tested {
         Ok(tested) => {
             let Tested { measured, found, clock, unwritten } = *tested;
@@ -123,7 +124,7 @@ pub fn run(args: &LoadArgs, mut plan: Plan, source: &SourceFile, ordered: &Order
             let told = format!("shard {shard}: {} calls sent; msgext merge judges all parts together", measured.total().sent);
             say(format_args!("{told}\npart: {}", printable(&path.display().to_string())));
             let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), measured.elapsed, None);
-            let part = Part { clock, measured: Ok(measured), ..part(&facts, String::new()) };
+            let part = LoadPart { clock, measured: Ok(measured), ..part(&facts, String::new()) };
             (part, Ok(exit), unwritten)
         }
         Err(failure) => (part(&conduct.untested_facts(&failure.message), failure.message.clone()), Err(failure), None),

@@ -36,7 +36,7 @@ pub struct Foresight {
 }
 
 /// For each draw and each stage of a probe: when its calls arrive, in nanoseconds since the stage's beginning, in their order.
-type Arrivals = Vec<Vec<Vec<u64>>>;
+type ArrivalDraws = Vec<Vec<Vec<u64>>>;
 
 impl Foresight {
     /// Where all probes come to one counter, `before` is what this one has seen.
@@ -53,7 +53,7 @@ impl Foresight {
         Foresight { counters: representatives(weighed).into_iter().map(used).collect(), begins, way }
     }
 
-    fn arrivals(&self, probe: &Probe) -> Arrivals {
+    fn arrivals(&self, probe: &Probe) -> ArrivalDraws {
         let way = self.way;
         let mut random = Random::named(way, &probe.name);
         let mut arrivals = |stage: &ProbeStage| {
@@ -82,7 +82,7 @@ impl Foresight {
     }
 
     /// What a suspect would make of it: of each stage, calls admitted in its quarters, and in all.
-    fn foresee(&self, probe: &Probe, arrivals: &Arrivals, suspect: &Suspect, used: &Limiter) -> Vec<Spread> {
+    fn foresee(&self, probe: &Probe, arrivals: &ArrivalDraws, suspect: &Suspect, used: &Limiter) -> Vec<Spread> {
         let mut foreseen = vec![Spread::default(); probe.stages.len() * 5];
         for draw in arrivals {
             let (mut limiter, mut now) = (used.clone(), self.begins);

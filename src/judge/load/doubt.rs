@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::check::told;
 use super::fit::Block;
 use super::measured::Connections;
+use super::shards::Shards;
 use super::tally::Tally;
 use crate::scenario::load::check::{Check, Subject, Timing};
 
@@ -103,6 +104,22 @@ pub fn doubts(phase: &PhaseFacts<'_>) -> Vec<Doubt> {
         );
     }
     doubts
+}
+
+/// Every reason why parts are not one load: the generator's own failings, all of them.
+pub fn doubts_of_shards(shards: &Shards) -> Vec<Doubt> {
+    let failed = shards.runs.iter().filter_map(|run| Some((run.number, run.failed.as_ref()?)));
+    let failed = failed.map(|(number, why)| format!("shard {number} of {}: {why}", shards.runs.len()));
+    let unknown: Vec<String> =
+        shards.runs.iter().filter(|run| run.failed.is_none() && run.clock.is_none()).map(|run| run.number.to_string()).collect();
+    let unknown = (!unknown.is_empty()).then(|| {
+        format!("how far the clocks were apart is unknown: the target told shard {} no time (Date)", unknown.join(", "))
+    });
+    let skew = shards.skew().filter(|skew| *skew > shards.most_skew);
+    let skew = skew
+        .map(|skew| format!("the shards' clocks may be {} apart, over the {} that they may", told(skew), told(shards.most_skew)));
+    let reasons = failed.chain(unknown).chain(skew);
+    reasons.map(|reason| Doubt { phase: None, reason, of_generator: true }).collect()
 }
 
 /// Every reason to doubt a run by how its connections fared.

@@ -10,6 +10,7 @@ mod fixture;
 pub mod ledger;
 pub mod limits;
 pub mod measured;
+pub mod merge;
 pub mod reply;
 pub mod shards;
 pub mod tally;

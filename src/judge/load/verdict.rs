@@ -5,11 +5,10 @@
 use std::borrow::Cow;
 
 use super::check::{Checked, evaluate, implied};
-use super::doubt::{Doubt, PhaseFacts, doubts, doubts_of_connections};
+use super::doubt::{Doubt, PhaseFacts, doubts, doubts_of_connections, doubts_of_shards};
 use super::findings;
 use super::limits::{self, ClauseOutcome};
 use super::measured::{Measured, MeasuredPhase, ReadBackCount};
-use super::shards::Shards;
 use crate::history::Fate;
 use crate::scenario::load::Arrivals;
 use crate::scenario::load::check::Check;
@@ -65,7 +64,7 @@ pub fn doubts_of(measured: &Measured) -> Vec<Doubt> {
             closed: matches!(phase.arrivals, Arrivals::Saturate { .. }),
         })
     });
-    let of_shards = measured.shards.iter().flat_map(Shards::doubts);
+    let of_shards = measured.shards.iter().flat_map(doubts_of_shards);
     let mut all: Vec<Doubt> = of_shards.chain(of_phase).chain(doubts_of_connections(&measured.connections)).collect();
     all.sort_by_key(|doubt| !doubt.of_generator);
     all
