@@ -11,14 +11,14 @@
 
 #[path = "support/endpoint.rs"]
 mod endpoint;
+#[path = "support/relay.rs"]
+mod relay;
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use endpoint::{KEY, MSGEXT, Running, serve};
@@ -30,6 +30,7 @@ use msgext::judge::load::shards::{ClockOffset, MOST_SKEW, Shards};
 use msgext::judge::load::tally::{Latency, Tally};
 use msgext::random::Random;
 use msgext::scenario::load::load;
+use relay::{Handled, is_call, relay};
 use serde_json::Value;
 
 const RATE: u64 = 200;
@@ -46,59 +47,6 @@ const SIMULATED_S: usize = 600;
 type Moments = Arc<Mutex<Vec<Instant>>>;
 
 // ------------------------------------------------------------------------------------------------------------- for real
-
-/// Hands calls on to an endpoint, and notes when each set comes in.
-fn relay(upstream: &str) -> io::Result<(String, Moments)> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let (address, moments) = (upstream.trim_start_matches("http://").to_owned(), Moments::default());
-    let noted = Arc::clone(&moments);
-    thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let (address, noted) = (address.clone(), Arc::clone(&noted));
-            // Who goes away ends it.
-            thread::spawn(move || hand_on(&client, &address, &noted));
-        }
-    });
-    Ok((url, moments))
-}
-
-fn hand_on(mut client: &TcpStream, address: &str, moments: &Moments) -> io::Result<()> {
-    let server = TcpStream::connect(address)?;
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
-    let (mut asks, mut answers) = (BufReader::new(client.try_clone()?), BufReader::new(server.try_clone()?));
-    loop {
-        let request = message(&mut asks)?;
-        let now = Instant::now();
-        if request.windows(20).any(|bytes| bytes == b"http_svc/set_key_val") {
-            moments.lock().unwrap_or_else(PoisonError::into_inner).push(now);
-        }
-        (&server).write_all(&request)?;
-        client.write_all(&message(&mut answers)?)?;
-    }
-}
-
-/// One message with a length.
-fn message(from: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
-    let (mut bytes, mut length) = (Vec::new(), 0);
-    loop {
-        let start = bytes.len();
-        if from.read_until(b'\n', &mut bytes)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let line = String::from_utf8_lossy(&bytes[start..]).to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().map_err(io::Error::other)?;
-        }
-        if line == "\r\n" {
-            let head = bytes.len();
-            bytes.resize(head + length, 0);
-            from.read_exact(&mut bytes[head..])?;
-            return Ok(bytes);
-        }
-    }
-}
 
 /// What one load came to.
 struct Arrived {
@@ -230,7 +178,15 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn main() -> io::Result<()> {
     let rounds = std::env::args().find_map(|word| word.strip_prefix("rounds=")?.parse().ok()).unwrap_or(3);
     let (_serve, url) = serve(&["--app-limit", "none", "--message-limit", "none"])?;
-    let (url, moments) = relay(&url)?;
+    let moments = Moments::default();
+    let noted = Arc::clone(&moments);
+    // When each call comes in.
+    let url = relay(&url, move |request| {
+        if is_call(request) {
+            noted.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        }
+        Handled::On(|reply| reply)
+    })?;
     let mut all: [Vec<Arrived>; 2] = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
         for (processes, runs) in [1, 4].into_iter().zip(&mut all) {
