@@ -30,7 +30,7 @@ use msgext::judge::load::shards::{ClockOffset, MOST_SKEW, Shards};
 use msgext::judge::load::tally::{Latency, Tally};
 use msgext::random::Random;
 use msgext::scenario::load::load;
-use relay::{Handled, is_call, relay};
+use relay::{is_call, relay};
 use serde_json::Value;
 
 const RATE: u64 = 200;
@@ -185,7 +185,7 @@ fn main() -> io::Result<()> {
         if is_call(request) {
             noted.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
         }
-        Handled::On(|reply| reply)
+        Ok(|reply| reply)
     })?;
     let mut all: [Vec<Arrived>; 2] = [Vec::new(), Vec::new()];
     for _ in 0..rounds {

@@ -45,22 +45,21 @@ impl Done {
     fn handle(&self, request: &[u8]) -> Handled {
         // The probe's calls, and what makes messages, come through.
         if !is_call(request) || !request.windows(8).any(|word| word == b"\"Key\":\"k") {
-            return Handled::On(|reply| reply);
+            return Ok(|reply| reply);
         }
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let count = |counter: &AtomicU64| drop(counter.fetch_add(1, Ordering::Relaxed));
         if call.is_multiple_of(RESET_ONE_IN) {
-            count(&self.resets);
-            Handled::Reset
+            self.resets.fetch_add(1, Ordering::Relaxed);
+            Err(None)
         } else if call.is_multiple_of(GATEWAY_ONE_IN) {
-            count(&self.gateways);
-            Handled::Answered(BAD_GATEWAY)
+            self.gateways.fetch_add(1, Ordering::Relaxed);
+            Err(Some(BAD_GATEWAY))
         } else if call % FALSE_ONE_IN == 1 {
-            count(&self.falsified);
+            self.falsified.fetch_add(1, Ordering::Relaxed);
             // A result for another key.
-            Handled::On(|reply| String::from_utf8_lossy(&reply).replacen("\"Key\":\"k", "\"Key\":\"x", 1).into_bytes())
+            Ok(|reply| String::from_utf8_lossy(&reply).replacen("\"Key\":\"k", "\"Key\":\"x", 1).into_bytes())
         } else {
-            Handled::On(|reply| reply)
+            Ok(|reply| reply)
         }
     }
 }

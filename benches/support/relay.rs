@@ -8,15 +8,8 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-/// What becomes of a call.
-pub enum Handled {
-    /// It is handed on, and its reply comes back as this makes it.
-    On(fn(Vec<u8>) -> Vec<u8>),
-    /// Its connection is reset.
-    Reset,
-    /// A gateway answers it by itself.
-    Answered(&'static [u8]),
-}
+/// A call is handed on, and its reply comes back as this makes it; or it is answered here, or its connection reset.
+pub type Handled = Result<fn(Vec<u8>) -> Vec<u8>, Option<&'static [u8]>>;
 
 /// Hands calls on as `handle` has it; gives its own address.
 pub fn relay(upstream: &str, handle: impl Fn(&[u8]) -> Handled + Send + Sync + 'static) -> io::Result<String> {
@@ -41,12 +34,12 @@ fn hand_on(mut client: &TcpStream, address: &str, handle: &dyn Fn(&[u8]) -> Hand
     loop {
         let request = message(&mut asks)?;
         match handle(&request) {
-            Handled::On(change) => {
+            Ok(change) => {
                 (&server).write_all(&request)?;
                 client.write_all(&change(message(&mut answers)?))?;
             }
-            Handled::Answered(reply) => client.write_all(reply)?,
-            Handled::Reset => return Ok(set_socket_linger(client, Some(Duration::ZERO))?),
+            Err(Some(reply)) => client.write_all(reply)?,
+            Err(None) => return Ok(set_socket_linger(client, Some(Duration::ZERO))?),
         }
     }
 }
