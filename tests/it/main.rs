@@ -11,6 +11,7 @@ mod faults;
 mod foreign;
 mod fuzz;
 mod gate;
+mod gateway;
 mod hostile;
 mod interrupts;
 mod limits;

@@ -3,18 +3,16 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::support::binary::{DEADLINE, KEY, Listener, Serve, command, end, hand_on, read_http, report_of, until};
-use crate::support::debian::program;
+use crate::support::binary::{DEADLINE, KEY, Listener, Serve, command, hand_on, read_http, report_of};
+use crate::support::gateway::Gateway;
 
 /// The least that each command does after its probe.
 const COMMANDS: [&[&str]; 4] = [
@@ -48,79 +46,25 @@ fn target(more: &str) -> String {
 
 // -------------------------------------------------------------------------------------------------------------- nginx
 
-/// An nginx in front of an endpoint, with the files of a private authority in its folder.
-struct Nginx {
-    child: Child,
-    port: u16,
-    folder: TempDir,
-}
-
-impl Nginx {
-    /// Asks for a certificate, and hands on what lies under `/prefix`.
-    fn start(upstream: &str) -> Nginx {
-        let folder = tempfile::tempdir().expect("a folder");
-        authority(folder.path());
-        loop {
-            let port = free_port();
-            let conf = conf(port, upstream);
-            fs::write(folder.path().join("nginx.conf"), conf).expect("a file");
-            let mut nginx = Command::new(program("nginx", "nginx-light"));
-            nginx.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "error.log"]);
-            nginx.stdout(Stdio::null()).stderr(Stdio::null());
-            let mut child = nginx.spawn().expect("nginx can be run");
-            let mut ended = false;
-            until("nginx listens", || {
-                ended = child.try_wait().expect("a child can be waited for").is_some();
-                ended || TcpStream::connect(("127.0.0.1", port)).is_ok()
-            });
-            // Somebody else may have taken the port meanwhile.
-            if !ended {
-                return Nginx { child, port, folder };
-            }
-            let told = fs::read_to_string(folder.path().join("error.log")).unwrap_or_default();
-            assert!(told.contains("Address already in use"), "{told}");
-        }
-    }
-
-    fn url(&self) -> String {
-        format!("https://localhost:{}/prefix", self.port)
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        end(&mut self.child);
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
-}
-
-/// In one process, so that nothing is left when it is ended.
-fn conf(port: u16, upstream: &str) -> String {
-    let temporary: String =
-        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|of| format!("  {of}_temp_path {of};\n")).concat();
-    format!(
-        "daemon off;
-master_process off;
-pid nginx.pid;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  keepalive_requests 100000;
-{temporary}  server {{
-    listen 127.0.0.1:{port} ssl;
+/// An nginx that asks for a certificate, and hands on what lies under `/prefix`. The files of a private authority are in its folder.
+fn nginx(upstream: &str) -> Gateway {
+    let server = |port| {
+        format!(
+            "    listen 127.0.0.1:{port} ssl;
     ssl_certificate server.pem;
     ssl_certificate_key server.key;
     ssl_client_certificate ca.pem;
     ssl_verify_client on;
+    keepalive_requests 100000;
     location /prefix/ {{ proxy_pass {upstream}/; }}
-  }}
-}}
 "
-    )
+        )
+    };
+    Gateway::nginx(authority, server)
+}
+
+fn prefix(nginx: &Gateway) -> String {
+    format!("https://localhost:{}/prefix", nginx.port)
 }
 
 /// An authority's certificate, and those of a server at localhost and of a client that it has signed.
@@ -147,8 +91,8 @@ const OWN: &str = "client-certificate: {certificate: client.pem, key: client.key
 #[test]
 fn a_private_authority_and_a_certificate_of_ours_open_the_way_and_without_either_it_is_said_what_is_missing() {
     let serve = serve();
-    let nginx = Nginx::start(serve.url());
-    let (url, folder) = (format!("url: {}\n", nginx.url()), nginx.folder.path());
+    let nginx = nginx(serve.url());
+    let (url, folder) = (format!("url: {}\n", prefix(&nginx)), nginx.folder.path());
     for args in COMMANDS {
         let (code, report, told) = ran(folder, &target(&format!("{url}{CA}{OWN}")), args, &[]);
         assert_eq!(code, 0, "{args:?}\n{told}");
@@ -166,7 +110,7 @@ fn a_private_authority_and_a_certificate_of_ours_open_the_way_and_without_either
 #[test]
 fn a_target_is_reached_at_another_place_under_its_own_name() {
     let serve = serve();
-    let nginx = Nginx::start(serve.url());
+    let nginx = nginx(serve.url());
     let folder = nginx.folder.path();
     let elsewhere = format!("connect-to: 127.0.0.1:{}\n{CA}{OWN}", nginx.port);
     for args in COMMANDS {
@@ -227,7 +171,7 @@ fn through(client: TcpStream, server: TcpStream) {
 #[test]
 fn every_connection_goes_through_the_proxy_that_the_file_names_and_through_none_of_the_environments() {
     let serve = serve();
-    let nginx = Nginx::start(serve.url());
+    let nginx = nginx(serve.url());
     let folder = nginx.folder.path();
     let plain = serve.url().trim_start_matches("http://");
     for args in COMMANDS {
@@ -240,7 +184,7 @@ fn every_connection_goes_through_the_proxy_that_the_file_names_and_through_none_
         assert_eq!(report["configuration"]["proxy"], listener.url.as_str());
 
         let (listener, asked) = proxy(&format!("127.0.0.1:{}", nginx.port), true);
-        let secured = format!("url: {}\n{CA}{OWN}proxy: {}\n", nginx.url(), listener.url);
+        let secured = format!("url: {}\n{CA}{OWN}proxy: {}\n", prefix(&nginx), listener.url);
         let (code, _, told) = ran(folder, &target(&secured), args, &[]);
         let asked = std::mem::take(&mut *asked.lock().expect("a list"));
         assert_eq!(code, 0, "{args:?}\n{told}");
@@ -250,7 +194,7 @@ fn every_connection_goes_through_the_proxy_that_the_file_names_and_through_none_
         assert!(asked.len() >= least && asked.iter().all(|line| *line == connect), "{args:?} {asked:?}");
 
         let (listener, _) = proxy(plain, false);
-        let refusing = format!("url: {}\n{CA}{OWN}proxy: {}\n", nginx.url(), listener.url);
+        let refusing = format!("url: {}\n{CA}{OWN}proxy: {}\n", prefix(&nginx), listener.url);
         assert_eq!(ran(folder, &target(&refusing), args, &[]).0, 3, "{args:?}");
 
         let (listener, asked) = proxy(plain, true);

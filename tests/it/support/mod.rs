@@ -3,3 +3,4 @@
 pub(crate) mod binary;
 pub(crate) mod conform;
 pub(crate) mod debian;
+pub(crate) mod gateway;
