@@ -23,6 +23,7 @@ mod reach;
 mod robust;
 mod serve;
 mod shards;
+mod skew;
 mod stranger;
 mod streams;
 mod strength;
