@@ -1,6 +1,6 @@
 //! `msgext load` beside its peers, on one machine: requests a CPU-second, and how late requests arrive.
 //!
-//! `cargo bench --bench peers -- cpu`, `-- lag`, or both where neither is named. It needs two cores that have nothing else to
+//! `cargo bench --bench peers -- cpu`, `-- lag`, `-- tls`, or the first two where none is named. It needs two cores that have nothing else to
 //! do, takes what it finds of wrk, oha and k6, and of an earlier build of msgext, and says which it did not find and how to get it.
 //! Only loopback is used.
 
@@ -34,6 +34,8 @@ enum Measure {
     Cpu,
     /// How late requests arrive at the server, at 200 and at 5,000 a second
     Lag,
+    /// As cpu, over TLS that an nginx on the server's core ends; not of every client
+    Tls,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -46,8 +48,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     machine::describe(out, cores)?;
     let clients = clients::installed(out)?;
     let measured = |measure| args.measures.is_empty() || args.measures.contains(&measure);
+    let turns = (args.seconds.unwrap_or(10), args.rounds);
     if measured(Measure::Cpu) {
-        cpu::compare(out, cores, &clients, args.seconds.unwrap_or(10), args.rounds)?;
+        cpu::compare(out, cores, &clients, turns, false)?;
+    }
+    if args.measures.contains(&Measure::Tls) {
+        cpu::compare(out, cores, &clients, turns, true)?;
     }
     if measured(Measure::Lag) {
         lag::compare(out, cores, &clients, args.seconds, args.rounds)?;

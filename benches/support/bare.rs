@@ -15,12 +15,12 @@ const SPIN: Duration = Duration::from_micros(120);
 pub(crate) fn send(job: Job, core: usize) -> io::Result<()> {
     let sending = thread::spawn(move || {
         pin(core)?;
-        send_all(job)
+        send_all(&job)
     });
     sending.join().map_err(|_| io::Error::other("the bare loop panicked"))?
 }
 
-fn send_all(job: Job) -> io::Result<()> {
+fn send_all(job: &Job) -> io::Result<()> {
     let Some(rate) = job.rate else { return Err(io::Error::other("a loop that keeps time needs a rate")) };
     let request = bytes(job);
     let connect = |_| {
@@ -50,7 +50,7 @@ fn send_all(job: Job) -> io::Result<()> {
     streams.iter_mut().take(calls).try_for_each(|stream| stream.read(&mut reply).map(drop))
 }
 
-fn bytes(job: Job) -> Vec<u8> {
+fn bytes(job: &Job) -> Vec<u8> {
     let request = request(job.address);
     let mut lines = vec![format!("{} {} HTTP/1.1", request.method, request.target())];
     lines.extend(request.headers.iter().map(|(name, value)| format!("{name}: {value}")));

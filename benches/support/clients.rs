@@ -19,13 +19,25 @@ const KEY: &str = "a key that protects nothing";
 const VALUE: &str = "a value of 32 bytes, as one is..";
 
 /// What a client is to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) address: SocketAddr,
     pub(crate) connections: u32,
     pub(crate) seconds: u64,
     /// Requests a second; `None` is as fast as the replies come.
     pub(crate) rate: Option<u64>,
+    /// Over TLS, with this authority's certificate.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+impl Job {
+    /// Where a server at localhost is reached that way.
+    fn base(&self) -> String {
+        match self.ca {
+            Some(_) => format!("https://localhost:{}", self.address.port()),
+            None => format!("http://{}", self.address),
+        }
+    }
 }
 
 /// A client that is there.
@@ -158,16 +170,18 @@ pub(crate) fn request(address: SocketAddr) -> HttpRequest {
 
 fn url_and_body(job: &Job) -> (String, String) {
     let request = request(job.address);
-    (format!("http://{}{}", job.address, request.target()), String::from_utf8_lossy(&request.body).into_owned())
+    (format!("{}{}", job.base(), request.target()), String::from_utf8_lossy(&request.body).into_owned())
 }
 
 // --------------------------------------------------------------------------------------------------------- each in its way
 
-#[expect(clippy::unnecessary_wraps, reason = "one signature for all clients")]
 fn msgext_load(program: &Path, job: &Job, folder: &Path) -> io::Result<Option<Command>> {
     let mut command = Command::new(program);
     command.current_dir(folder).env("MSGEXT_SECRET_KEY", KEY).args(["load", "--threads", "1", "--quiet", "--json", REPORT]);
-    command.args(["--target", &format!("http://{}", job.address), "--sdkappid", &SDKAPPID.to_string(), "--admin", ADMIN]);
+    let target = folder.join("target.yaml");
+    let ca = job.ca.as_ref().map_or(String::new(), |ca| format!("ca: {}\n", ca.display()));
+    fs::write(&target, format!("url: {}\nsdkappid: {SDKAPPID}\nadmin: {ADMIN}\n{ca}", job.base()))?;
+    command.arg("--target").arg(target);
     command.args(["--rate", &job.rate.map_or_else(|| "max".into(), |rate| format!("{rate}/s"))]);
     command.args(["--for", &format!("{}s", job.seconds), "--connections", &job.connections.to_string(), "--messages", "64"]);
     Ok(Some(command))
@@ -177,6 +191,7 @@ fn wrk(program: &Path, job: &Job, folder: &Path) -> io::Result<Option<Command>> 
     if job.rate.is_some() {
         return Ok(None);
     }
+    // It asks nobody who the server is.
     let (url, body) = url_and_body(job);
     let script = folder.join("post.lua");
     let lua = format!("wrk.method = 'POST'\nwrk.body = [[{body}]]\nwrk.headers['Content-Type'] = 'application/json'\n");
@@ -188,6 +203,9 @@ fn wrk(program: &Path, job: &Job, folder: &Path) -> io::Result<Option<Command>> 
 
 #[expect(clippy::unnecessary_wraps, reason = "one signature for all clients")]
 fn oha(program: &Path, job: &Job, _: &Path) -> io::Result<Option<Command>> {
+    if job.ca.is_some() {
+        return Ok(None);
+    }
     let (url, body) = url_and_body(job);
     let mut command = Command::new(program);
     command.args(["--no-tui", "-m", "POST", "-T", "application/json", "-d", &body]);
@@ -211,6 +229,9 @@ fn k6_unchecked(program: &Path, job: &Job, folder: &Path) -> io::Result<Option<C
 }
 
 fn k6(program: &Path, job: &Job, folder: &Path, check: &str) -> io::Result<Option<Command>> {
+    if job.ca.is_some() {
+        return Ok(None);
+    }
     let Job { connections, seconds, .. } = job;
     let (url, body) = url_and_body(job);
     // A check that fails only shows in the exit code where a threshold says so.

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::clients::{Client, Job, order, patience};
 use super::machine::{self, Cores};
 use super::server::{Server, Watch};
+use super::tls::Terminator;
 
 const CONNECTIONS: u32 = 32;
 
@@ -21,15 +22,22 @@ struct Turn {
 
 /// Every client has its turn in every round, in one order and then in the other, so that what changes on the machine meanwhile
 /// meets them all; they are compared within a round.
-pub(crate) fn compare(out: &mut dyn Write, cores: Cores, clients: &[Client], seconds: u64, rounds: usize) -> io::Result<()> {
+pub(crate) fn compare(
+    out: &mut dyn Write,
+    cores: Cores,
+    clients: &[Client],
+    (seconds, rounds): (u64, usize),
+    is_tls: bool,
+) -> io::Result<()> {
+    let over = if is_tls { " over TLS, which nginx ends" } else { "" };
     writeln!(
         out,
-        "\nrequests a CPU-second of the client: {CONNECTIONS} connections, closed loop, {rounds} rounds of {seconds} s; medians"
+        "\nrequests a CPU-second of the client{over}: {CONNECTIONS} connections, closed loop, {rounds} rounds of {seconds} s; medians"
     )?;
     let mut rounds: Vec<Vec<Option<Turn>>> = vec![vec![None; clients.len()]; rounds];
     for (round, turns) in rounds.iter_mut().enumerate() {
         for client in order(round, clients.len()) {
-            turns[client] = take_turn(out, cores, &clients[client], seconds)?;
+            turns[client] = take_turn(out, cores, &clients[client], seconds, is_tls)?;
         }
     }
     writeln!(
@@ -62,12 +70,16 @@ pub(crate) fn compare(out: &mut dyn Write, cores: Cores, clients: &[Client], sec
 }
 
 /// `None`, and a word on it, where the client failed.
-fn take_turn(out: &mut dyn Write, cores: Cores, client: &Client, seconds: u64) -> io::Result<Option<Turn>> {
+fn take_turn(out: &mut dyn Write, cores: Cores, client: &Client, seconds: u64, is_tls: bool) -> io::Result<Option<Turn>> {
     let folder = TempDir::new()?;
     let server = Server::start(cores.server, Watch::Count)?;
-    let job = Job { address: server.address, connections: CONNECTIONS, seconds, rate: None };
+    let before = is_tls.then(|| Terminator::start(server.address, cores.server)).transpose()?;
+    let address = before.as_ref().map_or(server.address, |before| before.address);
+    let ca = before.as_ref().map(Terminator::ca);
+    let job = Job { address, connections: CONNECTIONS, seconds, rate: None, ca };
     let Some(command) = client.command(&job, folder.path())? else { return Ok(None) };
     let ended = machine::run(command, cores.client, cores.server, patience(&job))?;
+    drop(before);
     let seen = server.stop()?;
     if !ended.status.success() {
         writeln!(out, "{} ended with {}: {}", client.name, ended.status, Client::last_words(folder.path()))?;

@@ -54,7 +54,7 @@ pub(crate) fn compare(
 }
 
 fn job(server: &Server, rate: u64, seconds: u64) -> Job {
-    Job { address: server.address, connections: CONNECTIONS, seconds, rate: Some(rate) }
+    Job { address: server.address, connections: CONNECTIONS, seconds, rate: Some(rate), ca: None }
 }
 
 fn bare_turn(cores: Cores, rate: u64, seconds: u64) -> io::Result<Turn> {

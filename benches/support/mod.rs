@@ -7,3 +7,4 @@ pub(crate) mod lag;
 pub(crate) mod machine;
 pub(crate) mod server;
 pub(crate) mod store;
+pub(crate) mod tls;
