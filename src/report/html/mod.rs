@@ -141,6 +141,7 @@ fn grouped(number: u64) -> String {
 mod tests {
     use super::*;
     use crate::report::fixture::{self, plain};
+    use crate::report::mutants::{MutantEntry, Mutants};
 
     #[test]
     fn a_page_holds_what_decided_and_asks_nobody_for_anything() {
@@ -165,6 +166,28 @@ mod tests {
         let page = plain(|out| write(out, &fixture::hostile("</td><script>alert(1)</script>\u{202e}\u{1b}[2J\n' onload=\"x")));
         assert!(!page.contains("<script>alert") && !page.contains('\u{202e}') && !page.contains('\u{1b}'), "{page}");
         assert!(page.contains(r"&lt;script&gt;alert(1)&lt;/script&gt;\u{202e}\u{1b}[2J\n&#39; onload=&quot;x"), "{page}");
+    }
+
+    #[test]
+    fn a_mutant_that_nobody_kills_is_shown_beside_one_that_is_killed() {
+        let entry = |name: &str, killed_by: Option<&str>| MutantEntry {
+            name: name.to_owned(),
+            breaks: vec!["SEQ-7".to_owned()],
+            killed_by: killed_by.map(str::to_owned),
+            clause: killed_by.map_or(String::new(), |_| "SEQ-7".to_owned()),
+            unknown: None,
+        };
+        let (dead, alive) = (entry("dead", Some("race")), entry("alive", None));
+        let mutants = Mutants {
+            killed: 1,
+            total: 2,
+            survivors: vec![alive.clone()],
+            combinations: 1,
+            false_alarms: Vec::new(),
+            matrix: vec![dead, alive],
+        };
+        let page = plain(|out| write(out, &Report { mutants: Some(mutants), ..fixture::report() }));
+        assert!(page.contains("alive <small>survives</small>") && page.contains("data-by=\"race\""), "{page}");
     }
 
     #[test]
