@@ -44,7 +44,8 @@ impl Share {
 
     /// How many of so many things.
     pub(super) fn part(self, all: u32) -> u32 {
-        all / self.of + u32::from(self.number < all % self.of)
+        let Share { number, of } = self;
+        Shard { number, of }.part(all)
     }
 
     /// Whether the call's message, and so the call, is this worker's.

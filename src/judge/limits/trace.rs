@@ -109,7 +109,7 @@ impl Trace {
     }
 
     /// How long a refused call's reply takes, which nothing holds back, in nanoseconds: half of them take less.
-    fn mean_way(&self) -> u64 {
+    fn middle_way(&self) -> u64 {
         let refused = self.ways(Decision::Refused);
         refused.get(refused.len() / 2).copied().unwrap_or(0)
     }
@@ -123,7 +123,7 @@ impl Trace {
 
     /// Draws for each call when it arrived: at any time between its sending and its reply.
     pub fn replayable(&self) -> Replayable {
-        let (usual, mean_way) = (self.usual_way(), self.mean_way());
+        let (usual, middle_way) = (self.usual_way(), self.middle_way());
         let held_ns = HELD_NS.max(usual * 2);
         let (mut slices, mut wholes): (Vec<CallSlice>, Vec<usize>) = (Vec::new(), Vec::new());
         let mut placed: Vec<Placed<'_>> = Vec::with_capacity(self.calls.len());
@@ -148,7 +148,7 @@ impl Trace {
                     placed.push(Placed { call, slice });
                 }
                 let is_admitted = call.decision == Decision::Admitted;
-                let held = (call.received.saturating_sub(call.sent)).saturating_sub(held_ns + mean_way);
+                let held = (call.received.saturating_sub(call.sent)).saturating_sub(held_ns + middle_way);
                 // What is in a part is in the whole.
                 for at in [slice, whole].into_iter().take(if slice == whole { 1 } else { 2 }) {
                     let slice = &mut slices[at];

@@ -74,10 +74,8 @@ fn shortlist(suspects: Vec<Suspect>, evidence: &AllSeen<'_>) -> Vec<Suspect> {
     let mut buckets: HashMap<Suspect, f64> = HashMap::new();
     for suspect in suspects {
         // How many calls are admitted is all that a rough look sees: there a queue is a bucket.
-        let bucket = match suspect.algorithm {
-            Algorithm::LeakyQueue { capacity } => Suspect { algorithm: Algorithm::TokenBucket { burst: capacity }, ..suspect },
-            _ => suspect,
-        };
+        let is_queue = matches!(suspect.algorithm, Algorithm::LeakyQueue { .. });
+        let bucket = held_back_or_not(&suspect).filter(|_| is_queue).unwrap_or(suspect);
         let log = *buckets.entry(bucket).or_insert_with(|| evidence.roughly(&bucket, best - HOPELESS));
         best = best.max(log);
         rough.push((suspect, log));
