@@ -387,8 +387,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Lets go of what replies said that no finding shows, but for the last. Of rounds there may be a million.
+    /// Lets go of what replies said that no finding shows, but for the last: of rounds there may be a million. A history keeps it.
     fn forget(&mut self, from: usize) {
+        if self.line.session.keeps_exchanges {
+            return;
+        }
         let last = self.last_exchange().unwrap_or_default();
         for place in from..last {
             let shown = self.findings.iter().any(|finding| finding.exchange == Some(place));

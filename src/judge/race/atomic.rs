@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::raced::{KeyTouch, RacedCall, RacedHistory, RacedMessage};
 use super::register::{Assumed, KeyAt, Touch};
-use super::search::{NEVER, OrderSearch, Sought, UnderWay};
+use super::search::{OrderSearch, Sought, UnderWay};
 
 /// Steps of the search over one message.
 const BUDGET: u64 = 50_000;
@@ -68,21 +68,18 @@ fn is_explained(
     for call in &message.calls {
         let is_named = |key: u32| call.touches.iter().any(|named| named.key == key);
         let others = (0..).zip(&message.keys).map(|(key, _)| key).filter(|key| !is_named(*key));
-        let is_certain = call.when.is_certain;
-        let rest = others.filter_map(|key| call.rest.map(|touch| KeyTouch { key, touch, is_certain }));
+        let rest = others.filter_map(|key| call.rest.map(|touch| KeyTouch { key, touch, when: call.when }));
         let all: Vec<KeyTouch> = call.touches.iter().copied().chain(rest).collect();
         let is_read = all.iter().all(|named| !named.touch.changes());
         // A call that is known in part has no one moment.
-        let is_known = all.iter().all(|named| named.is_certain == is_certain);
+        let is_known = all.iter().all(|named| named.when == call.when);
         if is_known && Several::of(call).is_none_or(|kind| whole.contains(&kind)) {
             under_way.push(UnderWay { is_read, ..call.when });
             touches.push(all);
             continue;
         }
         for named in all {
-            let lost = UnderWay { received: NEVER, is_certain: false, ..call.when };
-            let is_read = !named.touch.changes();
-            under_way.push(UnderWay { is_read, ..if named.is_certain { call.when } else { lost } });
+            under_way.push(UnderWay { is_read: !named.touch.changes(), ..named.when });
             touches.push(vec![named]);
         }
     }

@@ -11,7 +11,7 @@ pub mod search;
 mod stamps;
 mod witness;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::judge::text::counted;
 use crate::model::rules::{Counter, Gone};
@@ -36,6 +36,8 @@ const LONGEST_CALL_NS: u64 = 1_000_000_000;
 const MOST_UNRECORDED: u32 = 2;
 /// In place of a call: it is not in the record.
 const NOBODYS: u32 = u32::MAX;
+/// In place of every value that nobody saw.
+const UNSEEN: ValueNumber = ValueNumber::MAX;
 
 /// What a history came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -241,8 +243,7 @@ fn register(message: &RacedMessage, key: u32) -> Register<'_> {
         let mut is_named = false;
         for named in named {
             is_named = true;
-            let lost = UnderWay { received: NEVER, is_certain: false, ..call.when };
-            register.push(if named.is_certain { call.when } else { lost }, named.touch, place);
+            register.push(named.when, named.touch, place);
         }
         if let Some(rest) = call.rest.filter(|_| !is_named) {
             register.push(call.when, rest, place);
@@ -277,19 +278,20 @@ impl Register<'_> {
         search.order(self.first, &self.under_way, |at, operation| assumed.after(*at, touch(operation)))
     }
 
-    /// Of lost calls that nobody can tell apart, since nobody saw what they wrote, the first comes first.
+    /// Of lost calls that nobody can tell apart, since they did the same or wrote what nobody saw, the first comes first.
     fn pair_twins(&mut self) {
         let seen: HashSet<ValueNumber> = self.touches.iter().filter_map(|touch| touch.shown()).collect();
-        let mut last: [Option<u32>; 2] = [None, None];
+        let mut last: HashMap<Touch, u32> = HashMap::new();
         for (operation, touch) in (0..).zip(&self.touches) {
             let when = &mut self.under_way[operation as usize];
-            let kind = match touch {
-                Touch::Set { value, expects: None, told: None } if *value != EMPTY && !seen.contains(value) => 0,
-                Touch::Clear => 1,
-                _ => continue,
-            };
             if when.received == NEVER {
-                when.twin = last[kind].replace(operation);
+                let as_seen = match *touch {
+                    Touch::Set { value, expects, told } if value != EMPTY && !seen.contains(&value) => {
+                        Touch::Set { value: UNSEEN, expects, told }
+                    }
+                    touch => touch,
+                };
+                when.twin = last.insert(as_seen, operation);
             }
         }
     }

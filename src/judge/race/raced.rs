@@ -52,8 +52,8 @@ pub struct KeyTouch {
     /// The key's place among the message's.
     pub key: u32,
     pub touch: Touch,
-    /// Whether the reply says that it came to the key.
-    pub is_certain: bool,
+    /// When it may have come to the key, and whether the reply says that it did.
+    pub when: UnderWay,
 }
 
 impl RacedHistory {
@@ -175,19 +175,22 @@ impl RacedHistory {
         let expects = kv.seq.filter(|_| by_member);
         let deletes = call.operation == Operation::Delete;
         let does = |told| if deletes { Touch::Remove { expects, told } } else { Touch::Set { value, expects, told } };
-        let (touch, is_certain) = match result.map(|result| (result.code, &result.extension)) {
-            // Which pair of the two counts is left open (reading `duplicate-keys`), and nobody can tell afterwards.
-            _ if is_twice => (Touch::Set { value: EMPTY, expects: None, told: None }, false),
-            Some((0, extension)) => (does(Some(extension.seq)), true),
+        let certain = raced.when;
+        let perhaps = UnderWay { is_certain: false, ..certain };
+        let (touch, when) = match result.map(|result| (result.code, &result.extension)) {
+            // Which pair of the two counts is left open (reading `duplicate-keys`), and nobody can tell afterwards. It came before
+            // the reply, if there was one.
+            _ if is_twice => (Touch::Set { value: EMPTY, expects: None, told: None }, perhaps),
+            Some((0, extension)) => (does(Some(extension.seq)), certain),
             Some((code::SEQ_CONFLICT, extension)) => {
                 let sent = PairTold { value, seq: kv.seq.unwrap_or(0), is_older: false };
-                (Touch::Conflict { sent, told: self.pair(&extension.value, extension.seq), deletes }, true)
+                (Touch::Conflict { sent, told: self.pair(&extension.value, extension.seq), deletes }, certain)
             }
-            Some((code::NOT_FOUND, _)) if deletes => (Touch::Missing, true),
+            Some((code::NOT_FOUND, _)) if deletes => (Touch::Missing, certain),
             Some((code, _)) if !leaves_doubt(code) => return self.refuse(raced, call, kv),
-            _ => (does(None), false),
+            _ => (does(None), UnderWay { received: NEVER, ..perhaps }),
         };
-        raced.touches.push(KeyTouch { key, touch, is_certain });
+        raced.touches.push(KeyTouch { key, touch, when });
         if matches!(touch, Touch::Conflict { .. }) {
             self.refuse(raced, call, kv);
         }
@@ -207,14 +210,14 @@ impl RacedHistory {
         let page = decode_get(&http.body, http.coding.as_deref()).ok().filter(|_| http.cut.is_none());
         let Some(page) = page else { return Some(()) };
         let is_whole = page.complete && body["StartSeq"].as_i64().unwrap_or(0) <= 0;
+        let when = under_way(exchange);
         let touches = page.pairs.iter().map(|(name, (value, seq))| {
             let key = self.key(msg_key, name);
             let touch = if value.is_empty() { Touch::Missing } else { Touch::Seen(self.pair(value, *seq)) };
-            KeyTouch { key, touch, is_certain: true }
+            KeyTouch { key, touch, when }
         });
         let touches = touches.collect();
         let rest = is_whole.then_some(Touch::Missing);
-        let when = under_way(exchange);
         self.message(msg_key).calls.push(RacedCall { exchange: number, when, touches, rest, refused: Vec::new() });
         Some(())
     }

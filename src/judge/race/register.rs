@@ -46,7 +46,7 @@ enum SeqKnown {
 }
 
 /// What a call did to a key, or saw of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Touch {
     /// `expects` is a member's Seq, `told` the one that the reply told.
     Set {
@@ -72,7 +72,7 @@ pub enum Touch {
     Missing,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PairTold {
     pub value: ValueNumber,
     pub seq: i64,
@@ -212,10 +212,12 @@ impl Assumed {
     }
 
     fn remove(self, at: KeyAt, expects: Option<i64>, told: Option<i64>) -> Option<KeyAt> {
-        if at.held == HeldValue::Absent {
-            // Whether that is a success is left open (reading `delete-missing`), and so is whether it counts.
+        // No key that was ever set has this Seq: it is told where none is.
+        let told = told.filter(|told| *told > 0);
+        if !matches!(at.held, HeldValue::Value(_)) {
+            // Whether that is a success where there is none is left open (reading `delete-missing`), and so is whether it counts.
             let counts = told.filter(|told| self.deleted == Gone::Tombstone && at.seq.or_later().fits(*told));
-            return Some(counts.map_or(at, |told| KeyAt::absent(SeqKnown::Is(told))));
+            return Some(KeyAt::absent(counts.map_or(at.seq, SeqKnown::Is)));
         }
         let before = expects.map_or(Some(at.seq), |expects| at.seq.when_told(expects))?;
         match self.deleted {

@@ -109,7 +109,12 @@ fn choose(random: &mut Random, shape: Shape, by_member: bool, latest: &[i64], nu
             1 => 0,
             _ => latest[key],
         };
-        let value = if operation == Operation::Set { format!("v{number}") } else { String::new() };
+        let value = match operation {
+            // A refusal that shows what was sent shows nothing (SEQ-12), so that members' values differ.
+            Operation::Set if !by_member && random.below(2) == 0 => "the same".to_owned(),
+            Operation::Set => format!("v{number}"),
+            Operation::Delete | Operation::Clear => String::new(),
+        };
         Kv { key: format!("k{key}"), value: Some(value), seq: by_member.then_some(seq) }
     });
     let kvs = (operation != Operation::Clear).then(|| kvs.collect());

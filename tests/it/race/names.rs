@@ -2,8 +2,8 @@
 
 use msgext::api::{Call, Extension, KeyResult, Kv, MemberCalls, Operation, Reply, code};
 use msgext::history::Identity;
-use msgext::judge::race::judge;
 use msgext::judge::race::raced::RacedHistory;
+use msgext::judge::race::{RaceVerdict, judge};
 
 use super::history::{ADMIN, Made, exchanges};
 
@@ -40,9 +40,18 @@ fn beside(one: Made) -> Made {
     Made { sent: one.sent - 95, received: one.received - 95, ..one }
 }
 
-fn name(made: &[Made]) -> Option<&'static str> {
+fn verdict(made: &[Made]) -> RaceVerdict {
+    judged_from(Some(MSG_KEY), made)
+}
+
+/// The verdict where the message was made in the history, or was there before.
+fn judged_from(fresh: Option<&str>, made: &[Made]) -> RaceVerdict {
     let identity = Identity { admin: ADMIN.to_owned(), member_calls: MemberCalls::Identifier };
-    let verdict = judge(&RacedHistory::read(&exchanges(made), &identity, [MSG_KEY]));
+    judge(&RacedHistory::read(&exchanges(made), &identity, fresh))
+}
+
+fn name(made: &[Made]) -> Option<&'static str> {
+    let verdict = verdict(made);
     assert_eq!(verdict.linearizable, Some(verdict.anomalies.is_empty()));
     verdict.anomalies.first().map(|anomaly| anomaly.name)
 }
@@ -94,4 +103,46 @@ fn each_anomaly_has_its_name_and_what_is_lawful_and_near_it_has_none() {
         assert_eq!(name(&unlawful), Some(expected), "{unlawful:#?}");
         assert_eq!(name(&lawful), None, "{expected}: {lawful:#?}");
     }
+}
+
+#[test]
+fn a_hundred_lost_calls_are_no_reason_to_give_up() {
+    let a_hundred: Vec<Made> = (0..100).map(|nth| lost(nth, "the same")).collect();
+    let then = |more: &[Made]| verdict(&[a_hundred.as_slice(), more].concat());
+    let came = |given| [set(100, None, "a", given), shows(101, "a", given), lost(102, "b"), shows(103, "the same", given + 9)];
+    // So many of them came before the set, and some after it.
+    assert_eq!(then(&came(41)).linearizable, Some(true));
+    // And what was there then did not come back.
+    assert_eq!(then(&[&came(41)[..], &[shows(104, "a", 41)]].concat()).linearizable, Some(false));
+}
+
+#[test]
+fn a_key_named_twice_in_a_call_is_not_changed_after_its_reply() {
+    let mut twice = set(1, None, "b", 2);
+    twice.call.kvs.iter_mut().for_each(|kvs| kvs.push(kvs[0].clone()));
+    let lost = Made { reply: None, ..twice.clone() };
+    let (first, last) = (set(0, None, "a", 1), set(2, None, "c", 3));
+    for (is_lawful, made) in [
+        // Either of its two pairs may have counted, or both.
+        (true, vec![first.clone(), twice.clone(), last.clone(), shows(3, "c", 3)]),
+        (true, vec![first.clone(), twice.clone(), shows(2, "b", 9)]),
+        (false, vec![first.clone(), twice, last.clone(), shows(3, "b", 9)]),
+        (true, vec![first, lost, last, shows(3, "b", 9)]),
+    ] {
+        assert_eq!(verdict(&made).linearizable, Some(is_lawful), "{made:#?}");
+    }
+}
+
+#[test]
+fn a_delete_of_what_may_not_be_there_tells_any_seq() {
+    let delete = |nth, seq, told_seq| made(nth, Operation::Delete, seq, "", Some(told(0, "", told_seq)));
+    let is_lawful = |fresh, made: &[Made]| judged_from(fresh, made).linearizable == Some(true);
+    // A deleted key's Seq may go on, and whether a member's Seq has to match it is open (DEL-3, DEL-4).
+    let gone_on = [delete(1, Some(6), 8), set(2, Some(8), "a", 9)];
+    assert!(is_lawful(None, &gone_on));
+    // Of what is there it has to.
+    assert!(!is_lawful(Some(MSG_KEY), &[&[set(0, None, "b", 1)], &gone_on[..]].concat()));
+    // One that tells no Seq leaves the key with that which it had.
+    let untold = [delete(0, None, 0), set(1, Some(7), "a", 8)];
+    assert!(is_lawful(None, &untold) && !is_lawful(Some(MSG_KEY), &untold));
 }
