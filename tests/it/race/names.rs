@@ -121,13 +121,13 @@ fn a_key_named_twice_in_a_call_is_not_changed_after_its_reply() {
     let mut twice = set(1, None, "b", 2);
     twice.call.kvs.iter_mut().for_each(|kvs| kvs.push(kvs[0].clone()));
     let lost = Made { reply: None, ..twice.clone() };
-    let (first, last) = (set(0, None, "a", 1), set(2, None, "c", 3));
+    let (before, after) = (set(0, None, "a", 1), set(2, None, "c", 3));
     for (is_lawful, made) in [
         // Either of its two pairs may have counted, or both.
-        (true, vec![first.clone(), twice.clone(), last.clone(), shows(3, "c", 3)]),
-        (true, vec![first.clone(), twice.clone(), shows(2, "b", 9)]),
-        (false, vec![first.clone(), twice, last.clone(), shows(3, "b", 9)]),
-        (true, vec![first, lost, last, shows(3, "b", 9)]),
+        (true, vec![before.clone(), twice.clone(), after.clone(), shows(3, "c", 3)]),
+        (true, vec![before.clone(), twice.clone(), shows(2, "b", 9)]),
+        (false, vec![before.clone(), twice, after.clone(), shows(3, "b", 9)]),
+        (true, vec![before, lost, after, shows(3, "b", 9)]),
     ] {
         assert_eq!(verdict(&made).linearizable, Some(is_lawful), "{made:#?}");
     }
