@@ -125,6 +125,7 @@ fn facts(new: &[NamedReport], seed: u64) -> Facts {
         target: some_of(&targets, 3),
         member_calls: last.map(|report| report.member_calls.clone()).unwrap_or_default(),
         read_back: last.map(|report| report.read_back.clone()).unwrap_or_default(),
+        calls_at_once: last.map(|report| report.calls_at_once.clone()).unwrap_or_default(),
         seed,
         started_unix_s: i64::try_from(now().as_secs()).unwrap_or(i64::MAX),
         elapsed: Duration::ZERO,

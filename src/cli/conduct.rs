@@ -82,12 +82,14 @@ impl Conduct {
         Ok(Conduct { named, seed, runtime, stop, is_terse: false, command, started, outputs: Outputs::default() })
     }
 
-    /// What a report says of this run itself.
-    pub fn facts(&self, member_calls: &str, read_back: &str, elapsed: Duration, incomplete: Option<String>) -> Facts {
+    /// What a report says of this run itself, and of the target as it was found.
+    pub fn facts(&self, found: Option<Found>, elapsed: Duration, incomplete: Option<String>) -> Facts {
+        let word = |of: fn(Found) -> &'static str| found.map_or("unknown", of).to_owned();
         Facts {
             target: self.named.name.clone(),
-            member_calls: member_calls.to_owned(),
-            read_back: read_back.to_owned(),
+            member_calls: word(|found| found.member_calls.answer()),
+            read_back: word(|found| found.read_back.word()),
+            calls_at_once: word(|found| found.calls_at_once.word()),
             seed: self.seed,
             started_unix_s: i64::try_from(self.started.as_secs()).unwrap_or(i64::MAX),
             elapsed,
@@ -109,7 +111,7 @@ impl Conduct {
 
     /// What a report says of this run where nothing could be tested.
     pub fn untested_facts(&self, why: &str) -> Facts {
-        self.facts("unknown", "unknown", Duration::ZERO, Some(why.to_owned()))
+        self.facts(None, Duration::ZERO, Some(why.to_owned()))
     }
 
     /// The report of a run in which nothing could be tested.

@@ -27,7 +27,7 @@ pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {
     let (report, could_not_test) = match test(args, &conduct) {
         Ok(steps) => {
             let secrets = Secrets::of(&conduct.named.secrets(), []);
-            let facts = conduct.facts("unknown", "unknown", conduct.elapsed(), None);
+            let facts = conduct.facts(None, conduct.elapsed(), None);
             let (_, reason, is_ours) = overall(&steps);
             let why = is_ours.then(|| Failure::could_not_test(format!("{}: {reason}", conduct.named.name)));
             (build(&facts, &steps, &secrets), why)

@@ -63,7 +63,7 @@ pub fn run(args: &FuzzArgs) -> Result<Exit, Failure> {
     let (mut saved, mut unwritten) = (Vec::new(), None);
     let (report, could_not_test) = match search(args, &spec, &conduct) {
         Ok((fuzzed, found, elapsed)) => {
-            let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, fuzzed.cut_short.clone());
+            let facts = conduct.facts(Some(found), elapsed, fuzzed.cut_short.clone());
             if !fuzzed.differences.is_empty() {
                 (saved, unwritten) = save(&spec, &fuzzed, &path.display().to_string(), file)?;
             }
@@ -108,6 +108,9 @@ fn search(args: &FuzzArgs, spec: &Spec, conduct: &Conduct) -> Result<(Fuzzed, Fo
     let searched = runtime.block_on(async {
         let mut ground = Ground::prepare(&named.target, &named.place, conduct.seed, rate, stop).await?;
         ground.keeps_exchanges = args.history.is_given();
+        if args.jobs > 1 {
+            ground.ask_at_once(stop).await?;
+        }
         let fuzzed = fuzz::run(&ground, spec, &suite, &options, stop, &|| progress.inc(1)).await;
         Ok((fuzzed, ground.found, ground.elapsed()))
     });

@@ -114,6 +114,7 @@ fn facts(path: &str, member_calls: &str, elapsed: Duration, incomplete: Option<S
         target: path.to_owned(),
         member_calls: member_calls.to_owned(),
         read_back: "unknown".to_owned(),
+        calls_at_once: "unknown".to_owned(),
         seed: 0,
         started_unix_s: i64::try_from(now().as_secs()).unwrap_or(i64::MAX),
         elapsed,

@@ -76,7 +76,7 @@ pub fn run(args: &LimitsArgs) -> Result<Exit, Failure> {
     let (report, could_not_test) = match test(args, &conduct) {
         Ok((inquired, found, elapsed)) => {
             let cut_short = inquired.iter().any(|one| one.cut_short).then(|| "interrupted".to_owned());
-            let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, cut_short);
+            let facts = conduct.facts(Some(found), elapsed, cut_short);
             (build::build(&spec::bundled(), &facts, &inquired, &conduct.named.secrets()), None)
         }
         Err(failure) => (conduct.untested(&failure.message), Some(failure)),
@@ -102,7 +102,8 @@ fn settings(args: &LimitsArgs) -> Vec<(DocumentedLimit, Setting)> {
 fn test(args: &LimitsArgs, conduct: &Conduct) -> Result<(Vec<Inquired>, Found, Duration), Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
     let failed = |error: GroundError| Failure::of_ground(&error, format!("{}: {error}", named.name));
-    let ground = runtime.block_on(Ground::prepare(&named.target, &named.place, conduct.seed, None, stop)).map_err(failed)?;
+    let ground = runtime.block_on(Ground::prepare_for_calls_at_once(&named.target, &named.place, conduct.seed, None, stop));
+    let ground = ground.map_err(failed)?;
     let page = args.live.serve(conduct, ground.found)?;
     let progress = progress(args.conduct.quiet);
     let inquired = runtime.block_on(async {

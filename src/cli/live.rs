@@ -64,7 +64,7 @@ impl LiveArgs {
     /// Serves what a command has begun, where the user wants to see it.
     pub fn serve(&self, conduct: &Conduct, found: Found) -> Result<Option<LivePage>, Failure> {
         let Some(address) = self.metrics else { return Ok(None) };
-        let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), Duration::ZERO, None);
+        let facts = conduct.facts(Some(found), Duration::ZERO, None);
         let secrets = Secrets::of(&conduct.named.secrets(), []);
         let begun = Report { reason: format!("{} begins", conduct.command), ..begun(conduct.command, &facts, &secrets) };
         let served = LivePage::serve(address, &conduct.runtime, begun);

@@ -130,6 +130,7 @@ fn facts(part: &LoadPart) -> Facts {
         target: part.target.clone(),
         member_calls: part.member_calls.clone(),
         read_back: part.read_back.clone(),
+        calls_at_once: part.calls_at_once.clone(),
         seed: part.seed,
         started_unix_s: i64::try_from(part.start_at_ns / 1_000_000_000).unwrap_or(i64::MAX),
         elapsed: Duration::ZERO,

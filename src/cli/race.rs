@@ -103,7 +103,7 @@ pub fn run(args: &RaceArgs) -> Result<Exit, Failure> {
             let raced = RacedHistory::read(&run.exchanges, &identity, run.messages.iter().map(String::as_str));
             let verdict = judge(&raced);
             let (overall, reason) = verdict.overall(run.cut_short.as_deref());
-            let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), run.elapsed, run.cut_short.clone());
+            let facts = conduct.facts(Some(found), run.elapsed, run.cut_short.clone());
             let secrets = conduct.named.secrets();
             let report = build::build(&spec::bundled(), ("race", &facts), &verdict, (overall, &reason), &run.exchanges, &secrets);
             (report, None, history.and_then(|output| record(output, identity, run.messages, &run.exchanges, &secrets)))
@@ -132,7 +132,7 @@ fn test(args: &RaceArgs, plan: &RacePlan, conduct: &Conduct) -> Result<(RaceRun,
             _ => Failure::could_not_test(why),
         }
     };
-    let ground = runtime.block_on(Ground::prepare(&named.target, &place, conduct.seed, rate, stop));
+    let ground = runtime.block_on(Ground::prepare_for_calls_at_once(&named.target, &place, conduct.seed, rate, stop));
     let ground = ground.map_err(|error| failed(&error.into()))?;
     let watch = RaceWatch::new(args.conduct.quiet, plan, args.live.serve(conduct, ground.found)?);
     let run = runtime.block_on(carry_out(&ground, plan, stop, &|class| watch.told(class)));

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_ENCODING, DATE, HeaderValue};
+use reqwest::header::{CONNECTION, CONTENT_ENCODING, DATE, HeaderValue};
 use reqwest::{Method, Proxy, Url};
 use rustls::{AlertDescription, ClientConfig, InvalidMessage};
 
@@ -31,6 +31,8 @@ pub struct TargetClient {
     base: Url,
     /// Where the URL that is dialled does not say it.
     host: Option<String>,
+    /// Each call is the only one of its connection.
+    closes: bool,
 }
 
 /// The HTTP client could not be set up.
@@ -52,7 +54,7 @@ impl Client {
     /// Its route has to be the client's own.
     pub fn at(&self, way: &Way) -> TargetClient {
         let host = way.route.connect_to.is_some().then(|| way.host_header());
-        TargetClient { client: self.clone(), base: way.dialled(), host }
+        TargetClient { client: self.clone(), base: way.dialled(), host, closes: false }
     }
 }
 
@@ -83,7 +85,12 @@ impl TargetClient {
     pub fn afresh(&self) -> Result<TargetClient, SetupError> {
         let Client { timeout, route, tls, .. } = self.client.clone();
         let client = Client { http: http(timeout, &route, tls.clone())?, timeout, route, tls };
-        Ok(TargetClient { client, base: self.base.clone(), host: self.host.clone() })
+        Ok(TargetClient { client, base: self.base.clone(), host: self.host.clone(), closes: self.closes })
+    }
+
+    /// The same, which asks for each connection to be closed after a call.
+    pub fn closing(self) -> TargetClient {
+        TargetClient { closes: true, ..self }
     }
 
     /// Sends one request and waits for what becomes of it.
@@ -118,6 +125,9 @@ impl TargetClient {
             headers.into_iter().chain(self.host.clone().filter(|_| !names_host).map(|host| ("Host".into(), host)))
         {
             builder = builder.header(name, value);
+        }
+        if self.closes {
+            builder = builder.header(CONNECTION, "close");
         }
         builder.body(request.body.clone()).send().await.map_err(|error| loss(&error))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use super::at_once;
 use super::ground::{Ground, GroundError};
 use super::line::{Line, Session};
 use super::messages::Message;
@@ -14,7 +15,7 @@ use super::probe::{
 };
 use super::route::Way;
 use super::stop::Stop;
-use super::target::{Target, TargetPlace};
+use super::target::{CallsAtOnce, Target, TargetPlace};
 use crate::api::message::{GET_PATH, SEND_PATH};
 use crate::api::{MemberCalls, call, code};
 use crate::history::Outcome;
@@ -63,7 +64,7 @@ impl Visit<'_> {
         let written = self.extension(&message).await?;
         self.members(&message).await?;
         self.read_back(&message, written.as_ref()).await;
-        Ok(())
+        self.at_once().await
     }
 
     fn step(&mut self, name: &'static str, (state, told, advice): (StepState, impl Into<String>, &str), call: Option<&str>) {
@@ -274,6 +275,24 @@ impl Visit<'_> {
         }
         let refusal = by_refusal(&self.session, message, written).await;
         self.step("read back by a refusal", truth(&refusal), Some(&set_call));
+    }
+
+    // -------------------------------------------------------------------------------------------------- side by side
+
+    async fn at_once(&mut self) -> Result<(), InTheWay> {
+        const ALONE: &str = "a run sends it one call at a time, each over a connection of its own; load wants --connections 1";
+        const NEVER: &str = "what needs calls at the same time cannot be tested here, and is skipped";
+        let asked = called(&self.session, GET_PATH);
+        let found = match at_once::find(&self.session, self.session.clock.now()).await {
+            Ok(CallsAtOnce::Unknown | CallsAtOnce::Several) => (StepState::Works, "several are answered".to_owned(), ""),
+            Ok(CallsAtOnce::OneConnection) => {
+                (StepState::Absent, "one connection is served until it is closed, and others wait".to_owned(), ALONE)
+            }
+            Ok(CallsAtOnce::One) => (StepState::Absent, "one call is answered, and those beside it are not".to_owned(), NEVER),
+            Err(error) => (StepState::NotTested, error.to_string(), ""),
+        };
+        self.step("calls at once", found, Some(&asked));
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use futures::stream::{self, StreamExt};
 use tokio::time::Instant;
 
+use super::at_once;
 use super::client::{Client, SetupError};
 use super::line::{Line, Session};
 use super::messages::{Message, Pool};
@@ -12,7 +13,7 @@ use super::pace::Budget;
 use super::probe::{Found, ProbeError, probe};
 use super::readback::ReadError;
 use super::stop::Stop;
-use super::target::{Clock, Launched, ReadBack, Target, TargetPlace};
+use super::target::{CallsAtOnce, Clock, Launched, ReadBack, Target, TargetPlace};
 use crate::api::MemberCalls;
 use crate::history::Exchange;
 use crate::judge::conform::pairs::Pairs;
@@ -72,13 +73,32 @@ impl<'a> Ground<'a> {
         Ok(ground)
     }
 
+    /// The same for calls that are sent at once.
+    pub async fn prepare_for_calls_at_once(
+        target: &'a Target,
+        place: &'a TargetPlace,
+        seed: u64,
+        rate: Option<Rate>,
+        stop: &Stop,
+    ) -> Result<Ground<'a>, GroundError> {
+        let mut ground = Ground::prepare(target, place, seed, rate, stop).await?;
+        ground.ask_at_once(stop).await?;
+        Ok(ground)
+    }
+
     /// The same with nothing found out, and nothing sent, yet.
     pub fn new(target: &'a Target, place: &'a TargetPlace, seed: u64, rate: Option<Rate>) -> Result<Ground<'a>, GroundError> {
         let member_calls = target.member_calls.unwrap_or(MemberCalls::Nobody);
         let read_back = target.read_back.unwrap_or(ReadBack::Impossible);
         Ok(Ground {
             target,
-            found: Found { member_calls, saw_member_calls: false, read_back, first_call: None },
+            found: Found {
+                member_calls,
+                saw_member_calls: false,
+                read_back,
+                calls_at_once: CallsAtOnce::default(),
+                first_call: None,
+            },
             budget: Budget::of(rate),
             seed,
             keeps_exchanges: false,
@@ -93,6 +113,23 @@ impl<'a> Ground<'a> {
     async fn probe(&self) -> Result<Found, ProbeError> {
         let (mut session, _launched) = self.session(EmbeddedSetup::default()).await;
         probe(&mut session).await
+    }
+
+    /// Finds out how many calls the target takes at a time, before several are sent at once.
+    pub async fn ask_at_once(&mut self, stop: &Stop) -> Result<(), GroundError> {
+        if !self.is_embedded() {
+            let (session, _launched) = self.session(EmbeddedSetup::default()).await;
+            self.found.calls_at_once = tokio::select! {
+                found = at_once::find(&session, self.elapsed()) => found?,
+                () = stop.wait() => return Err(GroundError::Interrupted),
+            };
+        }
+        Ok(())
+    }
+
+    /// So many calls may be under way, of as many as would be.
+    pub fn at_once(&self, calls: usize) -> usize {
+        if self.found.calls_at_once.is_one() { 1 } else { calls }
     }
 
     /// Since the target was first called.
@@ -110,7 +147,9 @@ impl<'a> Ground<'a> {
             TargetPlace::Remote(way) => {
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 let epoch = now.saturating_sub(self.start.elapsed());
-                (self.client.at(way), Clock::Real(self.start), epoch, None)
+                let client = self.client.at(way);
+                let client = if self.found.calls_at_once.is_one() { client.closing() } else { client };
+                (client, Clock::Real(self.start), epoch, None)
             }
             TargetPlace::Embedded(launch) => {
                 let launched = launch(embedded).await;
@@ -148,7 +187,7 @@ impl<'a> Ground<'a> {
             }
             made
         };
-        let all = stream::iter(0..wanted).map(one).buffered(SIDE_BY_SIDE).collect::<Vec<_>>();
+        let all = stream::iter(0..wanted).map(one).buffered(self.at_once(SIDE_BY_SIDE)).collect::<Vec<_>>();
         let results = tokio::select! {
             results = all => results,
             () = stop.wait() => return Err(GroundError::Interrupted),
@@ -172,6 +211,11 @@ impl<'a> Ground<'a> {
             let mut line = Line::open(session, "read back");
             (index, line.pairs(message).await, line.exchanges)
         };
-        stream::iter(messages).map(read).buffer_unordered(SIDE_BY_SIDE).take_until(Box::pin(stop.wait())).collect().await
+        stream::iter(messages)
+            .map(read)
+            .buffer_unordered(self.at_once(SIDE_BY_SIDE))
+            .take_until(Box::pin(stop.wait()))
+            .collect()
+            .await
     }
 }

@@ -1,6 +1,7 @@
 //! Talks to the target: sends, waits, records. A failing target is a value (`Exchange`, `Finding`); an error means that *we*
 //! could not do our job. Never prints.
 
+pub(crate) mod at_once;
 pub(crate) mod client;
 mod compose;
 pub mod conform;

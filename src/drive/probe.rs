@@ -6,11 +6,10 @@ use std::time::Duration;
 use super::line::{Line, Session};
 use super::messages::Message;
 use super::readback::{ReadError, UNREACHABLE_SEQ, told_by_conflict};
-use super::target::ReadBack;
-use crate::api::MemberCalls;
+use super::target::{CallsAtOnce, ReadBack};
 use crate::api::message::SEND_PATH;
 use crate::api::reply::decode;
-use crate::api::{Reply, call, code};
+use crate::api::{MemberCalls, Reply, call, code};
 use crate::history::{HttpReply, Loss, Outcome};
 use crate::judge::conform::memory::Memory;
 use crate::judge::conform::pairs::Pairs;
@@ -36,6 +35,7 @@ pub struct Found {
     /// Whether replies showed it; otherwise it was told, or is only the best that could be tried.
     pub saw_member_calls: bool,
     pub read_back: ReadBack,
+    pub calls_at_once: CallsAtOnce,
     /// When the first call of all was sent, and answered, on the run's clock: some limiters count from there.
     pub first_call: Option<(Duration, Duration)>,
 }
@@ -79,7 +79,7 @@ pub async fn probe(session: &mut Session<'_>) -> Result<Found, ProbeError> {
         Some(read_back) => read_back,
         None => find_read_back(session, &message, written.as_ref()).await,
     };
-    Ok(Found { member_calls, saw_member_calls, read_back, first_call })
+    Ok(Found { member_calls, saw_member_calls, read_back, calls_at_once: CallsAtOnce::default(), first_call })
 }
 
 /// A pair that the admin's set was taken for.

@@ -12,7 +12,7 @@ use super::line::{Line, Session};
 use super::messages::Message;
 use super::readback::UNREACHABLE_SEQ;
 use super::stop::Stop;
-use super::target::ReadBack;
+use super::target::{CallsAtOnce, ReadBack};
 use crate::api::message::{GET_PATH, get_body};
 use crate::api::reply::decode;
 use crate::api::{HttpRequest, Kv, MemberCalls, Operation, Reply, call, code};
@@ -26,6 +26,8 @@ use crate::scenario::{Caller, EmbeddedSetup};
 pub enum RaceError {
     #[error(transparent)]
     Ground(#[from] GroundError),
+    #[error("the target takes one call at a time: no two of them can meet at a key")]
+    OneAtATime,
     #[error(transparent)]
     Setup(#[from] SetupError),
     #[error("a client has no runtime: {0}")]
@@ -49,6 +51,9 @@ pub type ToldCalls<'t> = &'t (dyn Fn(Class) + Sync);
 
 /// Runs the plan's clients.
 pub async fn run(ground: &Ground<'_>, plan: &RacePlan, stop: &Stop, told: ToldCalls<'_>) -> Result<RaceRun, RaceError> {
+    if ground.found.calls_at_once == CallsAtOnce::One {
+        return Err(RaceError::OneAtATime);
+    }
     let messages = ground.messages(plan.messages as usize, stop).await?;
     let (session, _launched) = ground.session(EmbeddedSetup::default()).await;
     let field = Field::new(plan, &messages, stop, told);

@@ -159,6 +159,34 @@ impl ReadBack {
     }
 }
 
+/// How many calls a target takes at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallsAtOnce {
+    /// It was not asked: none were to be sent at once.
+    #[default]
+    Unknown,
+    Several,
+    /// One connection: others wait until it is closed.
+    OneConnection,
+    /// One: of calls at the same time most are not answered, whether their connections are closed or not.
+    One,
+}
+
+impl CallsAtOnce {
+    pub fn is_one(self) -> bool {
+        matches!(self, CallsAtOnce::OneConnection | CallsAtOnce::One)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            CallsAtOnce::Unknown => "unknown",
+            CallsAtOnce::Several => "several",
+            CallsAtOnce::OneConnection => "one connection",
+            CallsAtOnce::One => "one",
+        }
+    }
+}
+
 /// Where messages come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageSource {

@@ -6,7 +6,7 @@ use crate::api::{MemberCalls, code};
 use crate::verdict::Overall;
 
 /// The steps, in the order in which they are taken.
-pub const STEPS: [&str; 15] = [
+pub const STEPS: [&str; 16] = [
     "name resolution",
     "connection",
     "TLS and HTTP",
@@ -23,6 +23,7 @@ pub const STEPS: [&str; 15] = [
     // Whether what was set is what is read.
     "read back by get_key_values",
     "read back by a refusal",
+    "calls at once",
 ];
 /// Those that one call shows, which is refused for none of them.
 pub const CREDENTIALS: [&str; 5] = ["sdkappid", "region", "admin", "key and UserSig", "plan"];

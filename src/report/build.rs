@@ -35,6 +35,8 @@ pub struct Facts {
     pub member_calls: String,
     /// How keys were read back.
     pub read_back: String,
+    /// How many calls at a time the target takes.
+    pub calls_at_once: String,
     pub seed: u64,
     /// Seconds since 1970.
     pub started_unix_s: i64,
@@ -71,6 +73,7 @@ pub fn begun(command: &str, facts: &Facts, secrets: &Secrets) -> Report {
         target: secrets.scrub(&facts.target),
         member_calls: facts.member_calls.clone(),
         read_back: facts.read_back.clone(),
+        calls_at_once: facts.calls_at_once.clone(),
         seed: facts.seed,
         started: jiff::Timestamp::from_second(facts.started_unix_s).unwrap_or_default().to_string(),
         elapsed_ms: milliseconds(facts.elapsed),

@@ -32,6 +32,7 @@ pub(super) fn facts() -> RunFacts {
             target: "https://console.tim.qq.com".to_owned(),
             member_calls: "identifier".to_owned(),
             read_back: "get_key_values".to_owned(),
+            calls_at_once: "several".to_owned(),
             seed: 42,
             started_unix_s: 1_700_000_000,
             elapsed: Duration::from_millis(12_345),

@@ -61,6 +61,9 @@ pub struct Report {
     pub member_calls: String,
     /// How keys were read back.
     pub read_back: String,
+    /// How many calls at a time the target takes.
+    #[serde(default)]
+    pub calls_at_once: String,
     pub seed: u64,
     /// When the run began, in RFC 3339.
     pub started: String,

@@ -29,6 +29,7 @@ pub struct LoadPart {
     pub target: String,
     pub member_calls: String,
     pub read_back: String,
+    pub calls_at_once: String,
     pub command_line: String,
     pub configuration: BTreeMap<String, String>,
     /// The plan's file, and what it says.
@@ -60,6 +61,7 @@ impl LoadPart {
             target: facts.target.clone(),
             member_calls: facts.member_calls.clone(),
             read_back: facts.read_back.clone(),
+            calls_at_once: facts.calls_at_once.clone(),
             command_line: facts.command_line.clone(),
             configuration: facts.configuration.clone(),
             plan_path: plan_path.to_owned(),

@@ -170,9 +170,15 @@ fn totals(out: &mut dyn io::Write, report: &Report, width: Option<usize>) -> io:
         ("requests", format!("{}, {} of them retries, in {seconds}.{tenths} s", totals.requests, totals.retries)),
         ("left behind", format!("{}, with the keys that were set on them", counted(messages, "message"))),
         ("target", report.target.clone()),
+        ("at once", format!("the target takes {}", report.calls_at_once)),
         ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
     ];
-    let shown = rows.into_iter().filter(|(name, _)| left || *name != "left behind");
+    let takes_one = report.calls_at_once.starts_with("one");
+    let shown = rows.into_iter().filter(|(name, _)| match *name {
+        "left behind" => left,
+        "at once" => takes_one,
+        _ => true,
+    });
     TextTable::new(shown.map(|(name, value)| [name.to_owned(), value])).write(out, width)
 }
 

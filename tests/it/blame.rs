@@ -264,7 +264,7 @@ fn connections_that_end_at_once_are_not_opened_again_without_a_pause_and_raise_a
     let (counted, upstream) = (Arc::clone(&accepted), serve.url().trim_start_matches("http://").to_owned());
     let listener = Listener::start(move |mut client| {
         // The first ones are the probe's.
-        if counted.fetch_add(1, Ordering::SeqCst) >= 5 {
+        if counted.fetch_add(1, Ordering::SeqCst) >= 9 {
             return;
         }
         let mut server = TcpStream::connect(&upstream).expect("the endpoint is there");

@@ -4,14 +4,19 @@ use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 
+use msgext::cli::embedded;
+use msgext::drive::conform::walk::walk;
+use msgext::drive::ground::Ground;
+use msgext::drive::stop::Stop;
+use msgext::history::{Exchange, Outcome};
 use msgext::host::fault::FaultKind;
 use msgext::model::Rules;
+use msgext::scenario::EmbeddedSetup;
 use msgext::scenario::conform::plan;
 use msgext::spec;
 use serde_json::Value;
 
 use crate::support::binary::{KEY, Listener, Ran, Relay, Serve, msgext, ok, read_http, run_at, verdicts};
-use crate::support::conform::conform;
 
 /// A few scenarios that need members, admins and reading back, and end soon.
 const FEW: [&str; 5] = ["--timeout", "500ms", "--rate", "none", "--filter=id:set-first-*,id:set-with-*,id:seq-zero-*"];
@@ -226,7 +231,7 @@ fn a_target_that_only_makes_messages_never_passes() {
 }
 
 #[tokio::test]
-async fn of_the_rounds_of_a_repetition_no_reply_is_kept_but_those_that_a_finding_shows_and_the_last() {
+async fn of_the_rounds_of_a_repetition_only_a_history_keeps_replies_but_those_that_a_finding_shows_and_the_last() {
     const ROUNDS: &str = "scenarios:
   - id: rounds
     title: Rounds
@@ -236,14 +241,15 @@ async fn of_the_rounds_of_a_repetition_no_reply_is_kept_but_those_that_a_finding
 ";
     let (planned, problems) = plan::load(vec![("rounds.yaml".to_owned(), ROUNDS.to_owned())], &spec::bundled());
     assert_eq!(problems, []);
-    let (run, _) = conform(&planned, Rules::default()).await;
-    let outcome = &run.outcomes[0];
-    let exchanges = serde_json::to_value(&outcome.exchanges).expect("JSON");
-    let kept = |exchange: &Value| exchange["outcome"]["Replied"]["body"].as_array().is_some_and(|body| !body.is_empty());
+    let (target, place) = (embedded::target(), embedded::place(Rules::default()));
+    let mut ground = Ground::prepare(&target, &place, 1, None, &Stop::default()).await.expect("the target can be tested");
     // The first made the message, and all five rounds differ alike: that is one finding.
-    assert_eq!(
-        exchanges.as_array().expect("a list").iter().map(kept).collect::<Vec<_>>(),
-        [false, true, false, false, false, true]
-    );
-    assert_eq!(outcome.findings.iter().map(|finding| finding.exchange).collect::<Vec<_>>(), [Some(1)]);
+    for (keeps, replies) in [(false, [false, true, false, false, false, true]), (true, [true; 6])] {
+        ground.keeps_exchanges = keeps;
+        let (session, _launched) = ground.session(EmbeddedSetup::default()).await;
+        let outcome = walk(&spec::bundled(), &planned[0], &session).await;
+        let is_kept = |exchange: &Exchange| matches!(&exchange.outcome, Outcome::Replied(reply) if !reply.body.is_empty());
+        assert_eq!(outcome.exchanges.iter().map(is_kept).collect::<Vec<_>>(), replies);
+        assert_eq!(outcome.findings.iter().map(|finding| finding.exchange).collect::<Vec<_>>(), [Some(1)]);
+    }
 }

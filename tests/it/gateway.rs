@@ -100,3 +100,27 @@ fn a_gateway_that_closes_connections_after_some_calls_loses_none() {
     let url = gateway.url();
     msgext(Some(KEY), &run_at(&url, &["--filter", "id:set-*", "--rate", "none"])).exits(0);
 }
+
+#[test]
+fn where_a_gateway_turns_calls_beside_another_away_what_needs_them_is_skipped() {
+    // Longer than a call may wait for its turn.
+    let serve = Serve::start(&["--app-limit", "none", "--latency", "200ms"]);
+    let gateway = Gateway::haproxy(serve.url(), " timeout queue 20ms\n");
+    let skipped = "it sends calls at once, and the target takes one at a time";
+    let args = ["--quiet", "--rate", "none", "--filter", "id:seq-o*"];
+    for (url, takes, of_many) in
+        [(serve.url(), "several", ("pass".into(), Value::Null)), (&gateway.url(), "one", ("skipped".into(), skipped.into()))]
+    {
+        let report = msgext(Some(KEY), &run_at(url, &args)).exits(0).report();
+        let of = |id: &str| {
+            let all = report["scenarios"].as_array().expect("scenarios");
+            let one = all.iter().find(|one| one["id"].as_str().is_some_and(|own| own.starts_with(id))).expect("a scenario");
+            (one["verdict"].clone(), one["why"].clone())
+        };
+        assert_eq!(report["calls_at_once"], takes);
+        assert_eq!(of("seq-own-old-seq-conflicts"), ("pass".into(), Value::Null), "{takes}");
+        assert_eq!(of("seq-one-of-many-wins"), of_many, "{takes}");
+    }
+    let race = msgext(Some(KEY), &test_at("race", &gateway.url(), &["--rate", "none"])).exits(3);
+    assert!(race.stderr.contains("the target takes one call at a time: no two of them can meet at a key"), "{}", race.stderr);
+}

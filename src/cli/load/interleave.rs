@@ -131,7 +131,7 @@ fn interleaved(
     let tolerances = Tolerances::new(&args.interleave.max_regression);
     let comparison = compare_rounds(&of_base, &of_new, &tolerances, conduct.seed, cut_short.clone());
     let found = b.ground.ground.found;
-    let mut facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, cut_short);
+    let mut facts = conduct.facts(Some(found), elapsed, cut_short);
     facts.target = name;
     let secrets = Secrets::of(&[conduct.named.secrets(), other.secrets()].concat(), []);
     Ok(compare_build::build(("load", &facts), [&base, &new], &comparison, notes(&base, &new), &secrets))
@@ -156,7 +156,7 @@ fn reports(conduct: &Conduct, source: &SourceFile, side: &Interleaved<'_>) -> Ve
     let found = side.ground.ground.found;
     let report = |(round, measured): (usize, &Measured)| {
         let elapsed: Duration = measured.elapsed;
-        let mut facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, None);
+        let mut facts = conduct.facts(Some(found), elapsed, None);
         facts.target.clone_from(&side.named.name);
         let report = build::build(&spec::bundled(), &facts, source, measured, &judge(measured), &side.named.secrets());
         NamedReport { name: format!("round {round} of {}", side.named.name), report }

@@ -159,7 +159,7 @@ pub fn run(args: &LoadArgs) -> Result<Exit, Failure> {
             let Tested { measured, found, unwritten, .. } = *tested;
             let measured = &measured;
             let (elapsed, cut_short) = (measured.elapsed, measured.cut_short.as_ref().map(ToString::to_string));
-            let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), elapsed, cut_short);
+            let facts = conduct.facts(Some(found), elapsed, cut_short);
             let report = build::build(&spec::bundled(), &facts, &source, measured, &judge(measured), &conduct.named.secrets());
             (report, measured.total().response(None).into_owned(), None, unwritten)
         }
@@ -270,7 +270,7 @@ fn threads(args: &LoadArgs, plan: &Plan, terms: Option<&Terms>, shard: Shard) ->
 fn failed(named: &Named, error: &LoadError) -> Failure {
     let message = format!("{}: {error}", named.name);
     match error {
-        LoadError::NoMembers | LoadError::Descriptors(_) => Failure::usage(message),
+        LoadError::NoMembers | LoadError::OneAtATime(_) | LoadError::Descriptors(_) => Failure::usage(message),
         LoadError::Ground(error) => Failure::of_ground(error, message),
         _ => Failure::could_not_test(message),
     }

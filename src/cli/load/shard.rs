@@ -123,7 +123,7 @@ pub fn run(args: &LoadArgs, mut plan: Plan, source: &SourceFile, ordered: &Order
             let exit = if measured.cut_short.is_some() { Exit::Inconclusive } else { Exit::Holds };
             let told = format!("shard {shard}: {} calls sent; msgext merge judges all parts together", measured.total().sent);
             say(format_args!("{told}\npart: {}", printable(&path.display().to_string())));
-            let facts = conduct.facts(found.member_calls.answer(), found.read_back.word(), measured.elapsed, None);
+            let facts = conduct.facts(Some(found), measured.elapsed, None);
             let part = LoadPart { clock, measured: Ok(measured), ..part(&facts, String::new()) };
             (part, Ok(exit), unwritten)
         }

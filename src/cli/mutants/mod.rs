@@ -13,6 +13,7 @@ use super::output::OutputArgs;
 use super::target::Named;
 use super::terminal::{Screen, bar_length, bars, room, width};
 use crate::model::combinations::combinations;
+use crate::report::Facts;
 use crate::report::mutants::{build, text};
 use trials::{Trials, candidates};
 
@@ -54,7 +55,11 @@ pub fn run(args: &MutantsArgs) -> Result<Exit, Failure> {
     let progress = progress(args.quiet, mutants.len() + lawful.len());
     let run = Trials::new(args.seed, &conduct.stop, &progress).run(mutants, &lawful);
     progress.finish_and_clear();
-    let facts = conduct.facts("as each reads", "as each can", start.elapsed(), run.cut_short.clone());
+    let facts = Facts {
+        member_calls: "as each reads".to_owned(),
+        read_back: "as each can".to_owned(),
+        ..conduct.facts(None, start.elapsed(), run.cut_short.clone())
+    };
     let report = build::build(&facts, &run, &conduct.named.secrets());
     conduct.finish(&report, None, None, |err, report| match &report.mutants {
         Some(mutants) => text::summary(err, report, mutants, width()),

@@ -206,7 +206,7 @@ fn conform(
     match result {
         Ok(run) => {
             let caller = run.found.member_calls.answer();
-            let facts = conduct.facts(caller, run.found.read_back.word(), run.elapsed, run.incomplete);
+            let facts = conduct.facts(Some(run.found), run.elapsed, run.incomplete);
             let report = report(facts, &run.outcomes, run.found.saw_member_calls.then_some(caller));
             let identity = conduct.identity(run.found);
             let exchanges = run.outcomes.iter().flat_map(|outcome| &outcome.exchanges);

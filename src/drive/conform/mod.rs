@@ -11,7 +11,7 @@ use futures::stream;
 use super::ground::{Ground, GroundError};
 use super::probe::Found;
 use super::stop::Stop;
-use super::target::{MessageSource, Target, TargetPlace};
+use super::target::{CallsAtOnce, MessageSource, Target, TargetPlace};
 use crate::api::MemberCalls;
 use crate::scenario::conform::plan::Planned;
 use crate::scenario::{Caller, MessageKind};
@@ -72,6 +72,9 @@ pub async fn run(
 ) -> Result<ConformRun, GroundError> {
     let mut ground = Ground::prepare(target, place, options.seed, options.rate, stop).await?;
     ground.keeps_exchanges = options.keeps_exchanges;
+    if options.jobs.min(plan.len()) > 1 || plan.iter().any(|planned| planned.needs().at_once) {
+        ground.ask_at_once(stop).await?;
+    }
     let ground = &ground;
     let failed = AtomicBool::new(false);
     let one = |planned| {
@@ -102,7 +105,7 @@ pub async fn run(
     // Whatever uses up the app's own limit goes last, and alone.
     let (together, alone): (Vec<_>, Vec<_>) = plan.iter().enumerate().partition(|(_, planned)| !planned.scenario.alone);
     let mut outcomes = Vec::with_capacity(plan.len());
-    for (group, width) in [(together, options.jobs), (alone, 1)] {
+    for (group, width) in [(together, ground.at_once(options.jobs)), (alone, 1)] {
         let indexed = group.into_iter().map(|(index, planned)| {
             let outcome = one(planned);
             async move { (index, outcome.await) }
@@ -159,6 +162,9 @@ fn left_out(planned: &Planned, ground: &Ground<'_>, options: &ConformOptions) ->
             Some(_) => "it needs member calls (--member-calls none)".to_owned(),
             None => "it needs member calls, and the target takes none".to_owned(),
         });
+    }
+    if needs.at_once && found.calls_at_once == CallsAtOnce::One {
+        return Some("it sends calls at once, and the target takes one at a time".to_owned());
     }
     if needs.without_plan && ground.target.without_plan.is_none() {
         return Some("the target names no app without the plan".to_owned());

@@ -62,7 +62,7 @@ pub async fn run(
     // Cases that turn out to be unknown while the last ones run have others in their place.
     while !search.is_over(options) {
         stream::iter(iter::from_fn(|| search.next_case(options)))
-            .for_each_concurrent(options.jobs, |number| async move {
+            .for_each_concurrent(ground.at_once(options.jobs), |number| async move {
                 tokio::select! {
                     () = search.case(number, told) => {}
                     () = stop.wait() => {}

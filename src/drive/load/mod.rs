@@ -18,6 +18,7 @@ mod writer;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime};
 
@@ -58,6 +59,10 @@ pub enum LoadError {
     Ground(#[from] GroundError),
     #[error("the plan calls as a member, and the target takes no member calls: let it call as admin (--as admin)")]
     NoMembers,
+    #[error(
+        "the target takes one call at a time, and the plan has {0} connections: --connections 1 sends over one, from one process"
+    )]
+    OneAtATime(NonZeroU32),
     #[error(transparent)]
     Descriptors(#[from] TooFewDescriptors),
     #[error("{host} has no address: {cause}")]
@@ -101,7 +106,7 @@ pub struct LoadGround<'a> {
 impl<'a> LoadGround<'a> {
     /// Makes as many messages as the plan wants of this shard. The ground's target is at `way`.
     pub async fn prepare(
-        ground: Ground<'a>,
+        mut ground: Ground<'a>,
         way: &'a Way,
         plan: &Plan,
         portion: Portion,
@@ -111,6 +116,10 @@ impl<'a> LoadGround<'a> {
         let callers = callers(plan);
         if ground.found.member_calls == MemberCalls::Nobody && callers.iter().any(|caller| caller.is_member()) {
             return Err(LoadError::NoMembers);
+        }
+        ground.ask_at_once(stop).await?;
+        if ground.at_once(plan.connections.get() as usize) < plan.connections.get() as usize {
+            return Err(LoadError::OneAtATime(plan.connections));
         }
         let Portion { shard, threads, .. } = portion;
         let all = plan.messages.get();

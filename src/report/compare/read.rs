@@ -95,11 +95,12 @@ fn told_plan(load: &Load) -> String {
 /// What differs between the sides, and may explain a change.
 pub fn notes(base: &[NamedReport], new: &[NamedReport]) -> Vec<String> {
     type Fact = (&'static str, fn(&Report) -> String);
-    let facts: [Fact; 5] = [
+    let facts: [Fact; 6] = [
         ("target", |report| report.target.clone()),
         ("made by", |report| report.generator.clone()),
         ("member calls", |report| report.member_calls.clone()),
         ("reading back", |report| report.read_back.clone()),
+        ("calls at once", |report| report.calls_at_once.clone()),
         ("strict", |report| report.strict.to_string()),
     ];
     let values = |side: &[NamedReport], of: fn(&Report) -> String| {

@@ -32,6 +32,7 @@ pub struct Planned {
 
 /// What a scenario asks of the target and of the user's patience.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one need")]
 pub struct Needs {
     pub callers: BTreeSet<Caller>,
     /// Reads keys back: `peek`, or `unchanged`.
@@ -40,6 +41,8 @@ pub struct Needs {
     pub waits: bool,
     /// Calls as an app without the plan.
     pub without_plan: bool,
+    /// Sends several calls at the same time.
+    pub at_once: bool,
 }
 
 macro_rules! bundle {
@@ -231,6 +234,7 @@ impl Planned {
                 needs.without_plan |= call.http.without_plan;
             }
             needs.peeks |= matches!(act, Act::Peek(_));
+            needs.at_once |= matches!(act, Act::Parallel(_));
             needs.waits |= match act {
                 Act::Wait(_) => true,
                 Act::Repeat(repeat) => repeat.every.is_some(),
@@ -382,7 +386,7 @@ scenarios:
         let (planned, problems) = load_one(&sound());
         assert_eq!(problems, []);
         let callers = [Caller::Sender, Caller::Recipient].into();
-        assert_eq!(planned[0].needs(), Needs { callers, peeks: true, waits: true, without_plan: true });
+        assert_eq!(planned[0].needs(), Needs { callers, peeks: true, waits: true, without_plan: true, at_once: true });
         assert_eq!(planned[0].clauses(), ["NUM-1", "SEQ-1", "SEQ-2"].into());
     }
 

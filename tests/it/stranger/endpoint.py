@@ -9,8 +9,7 @@ MESSAGES = {key.strip("-"): {"pairs": {}, "calls": [], "supports": key[0] != "-"
 TEXT = {"To_Account", "From_Account", "MsgKey"}
 
 
-class Refused(Exception):
-    pass
+class Refused(Exception): ...
 
 
 def check(holds, code, why):
@@ -20,8 +19,7 @@ def check(holds, code, why):
 
 def signature(usersig, identifier):
     try:
-        usersig = usersig.replace("*", "+").replace("-", "/").replace("_", "=")
-        told = json.loads(zlib.decompress(base64.b64decode(usersig)))
+        told = json.loads(zlib.decompress(base64.b64decode(usersig.translate(str.maketrans("*-_", "+/=")))))
         signed = "".join(f"TLS.{name}:{told['TLS.' + name]}\n" for name in ("identifier", "sdkappid", "time", "expire"))
     except Exception:
         raise Refused(70003, "the signature cannot be read")
@@ -77,6 +75,8 @@ def handle(query, body):
 
 
 class Endpoint(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1" if "keeps" in WRONG else "HTTP/1.0"
+
     def do_POST(self):
         body, url, results, why = self.rfile.read(int(self.headers.get("Content-Length", 0))), urlsplit(self.path), [], (0, "")
         try:
@@ -85,12 +85,13 @@ class Endpoint(BaseHTTPRequestHandler):
         except Refused as refused:
             why = refused.args
         reply = {"ActionStatus": "FAIL" if why[0] else "OK", "ErrorCode": why[0], "ErrorInfo": why[1], "ExtensionList": results}
+        text = json.dumps(reply).encode()
         self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        self.wfile.write(json.dumps(reply).encode())
+        self.wfile.write(text)
 
-    def log_message(self, *_):
-        pass
+    log_message = lambda *_: None
 
 
 server = HTTPServer(("127.0.0.1", int(sys.argv[1])), Endpoint)

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::binary::{KEY, end, msgext_in};
+use crate::support::binary::{KEY, Ran, end, msgext_in, report_of};
 use crate::support::debian::program;
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/stranger/endpoint.py");
@@ -51,8 +51,8 @@ fn key(number: usize) -> String {
     format!("{number}_7_1700000000")
 }
 
-/// The exit code of the first run at it, and the clauses that it calls broken.
-fn first_run(faults: &[&str]) -> (i32, BTreeSet<String>) {
+/// Runs a command at an endpoint with these faults, of which a target file says all that there is to say.
+fn at(faults: &[&str], command: &[&str]) -> Ran {
     let folder = tempfile::tempdir().expect("a folder");
     let endpoint = Endpoint::start(folder.path(), faults);
     let (supported, unsupported): (Vec<_>, Vec<_>) = (0..MESSAGES).partition(|number| *number < MESSAGES - 10);
@@ -64,7 +64,12 @@ fn first_run(faults: &[&str]) -> (i32, BTreeSet<String>) {
         keys(unsupported)
     );
     fs::write(folder.path().join("target.yaml"), target).expect("a file");
-    let ran = msgext_in(folder, Some(KEY), &["run", "--target", "target.yaml", "--fast"]);
+    msgext_in(folder, Some(KEY), &[command, &["--target", "target.yaml"]].concat())
+}
+
+/// The exit code of the first run, and the clauses that it calls broken.
+fn first_run(faults: &[&str]) -> (i32, BTreeSet<String>) {
+    let ran = at(faults, &["run", "--fast"]);
     let report: Value = ran.report();
     let clauses = report["clauses"].as_array().expect("clauses").iter();
     let broken = clauses.filter(|clause| clause["verdict"] == "fail" && clause["level"] == "must");
@@ -88,4 +93,29 @@ fn its_first_run_passes_and_each_of_three_ordinary_faults_is_named_by_its_clause
     }
     let all: BTreeSet<String> = faults.iter().flat_map(|(_, clauses)| clauses.clone()).collect();
     assert_eq!(first_run(&faults.each_ref().map(|(fault, _)| *fault)), (1, all));
+}
+
+#[test]
+fn where_it_serves_a_connection_until_that_is_closed_each_call_has_its_own() {
+    let taken = |faults: &[&str], command: &[&str]| {
+        let ran = at(faults, command);
+        let report = report_of(ran.folder.path(), command[0]);
+        (ran.code, report["calls_at_once"].clone(), ran.stderr)
+    };
+    // It closes each connection by itself: calls at once are answered one after another.
+    let (code, found, _) = taken(&[], &["run", "--fast"]);
+    assert_eq!((code, found), (0, "several".into()));
+    let (code, found, said) = taken(&["keeps"], &["run", "--fast"]);
+    assert_eq!((code, found), (0, "one connection".into()), "{said}");
+    assert!(said.contains("the target takes one connection\n"), "{said}");
+
+    let (code, _, said) = taken(&["keeps"], &["doctor"]);
+    let told = "absent      calls at once                one connection is served until it is closed, and others wait";
+    assert!(code == 0 && said.contains(told), "{said}");
+
+    let load = ["load", "--rate", "20/s", "--for", "1s", "--messages", "20"];
+    let (code, _, said) = taken(&["keeps"], &load);
+    assert!(code == 2 && said.contains("the plan has 16 connections: --connections 1"), "{said}");
+    let (code, found, said) = taken(&["keeps"], &[&load[..], &["--connections", "1"]].concat());
+    assert_eq!((code, found), (0, "one connection".into()), "{said}");
 }
