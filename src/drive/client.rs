@@ -9,7 +9,8 @@ use reqwest::header::{CONNECTION, CONTENT_ENCODING, DATE, HeaderValue};
 use reqwest::{Method, Proxy, Url};
 use rustls::{AlertDescription, ClientConfig, InvalidMessage};
 
-use super::route::{Redirected, Route, Way};
+use super::reach::Reach;
+use super::route::{Route, Way};
 use crate::api::HttpRequest;
 use crate::api::reply::{MAX_BODY_BYTES, coding};
 use crate::history::{Cut, HttpReply, Loss, Outcome};
@@ -20,6 +21,8 @@ pub struct Client {
     http: reqwest::Client,
     timeout: Duration,
     route: Arc<Route>,
+    /// Where the target has a name.
+    reach: Option<Reach>,
     tls: ClientConfig,
 }
 
@@ -46,19 +49,21 @@ pub enum SetupError {
 
 impl Client {
     /// `timeout` bounds an exchange from the first byte sent to the last received.
-    pub fn new(timeout: Duration, route: Arc<Route>) -> Result<Client, SetupError> {
+    pub fn new(timeout: Duration, way: Option<&Way>) -> Result<Client, SetupError> {
+        let route = way.map(|way| Arc::clone(&way.route)).unwrap_or_default();
+        let reach = way.map(|way| Reach::new(way.next(), timeout));
         let tls = route.tls()?;
-        Ok(Client { http: http(timeout, &route, tls.clone())?, timeout, route, tls })
+        Ok(Client { http: http(timeout, &route, reach.clone(), tls.clone())?, timeout, route, reach, tls })
     }
 
-    /// Its route has to be the client's own.
+    /// It has to be the client's own.
     pub fn at(&self, way: &Way) -> TargetClient {
         let host = way.route.connect_to.is_some().then(|| way.host_header());
         TargetClient { client: self.clone(), base: way.dialled(), host, closes: false }
     }
 }
 
-fn http(timeout: Duration, route: &Route, tls: ClientConfig) -> Result<reqwest::Client, reqwest::Error> {
+fn http(timeout: Duration, route: &Route, reach: Option<Reach>, tls: ClientConfig) -> Result<reqwest::Client, reqwest::Error> {
     let builder = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -70,8 +75,8 @@ fn http(timeout: Duration, route: &Route, tls: ClientConfig) -> Result<reqwest::
         .tls_backend_preconfigured(tls)
         .timeout(timeout)
         .connect_timeout(timeout);
-    let builder = match &route.connect_to {
-        Some(there) => builder.dns_resolver(Redirected(there.host.clone())),
+    let builder = match reach {
+        Some(reach) => builder.dns_resolver(reach),
         None => builder,
     };
     match &route.proxy {
@@ -83,8 +88,8 @@ fn http(timeout: Duration, route: &Route, tls: ClientConfig) -> Result<reqwest::
 impl TargetClient {
     /// The same, with no connection open yet.
     pub fn afresh(&self) -> Result<TargetClient, SetupError> {
-        let Client { timeout, route, tls, .. } = self.client.clone();
-        let client = Client { http: http(timeout, &route, tls.clone())?, timeout, route, tls };
+        let Client { timeout, route, reach, tls, .. } = self.client.clone();
+        let client = Client { http: http(timeout, &route, reach.clone(), tls.clone())?, timeout, route, reach, tls };
         Ok(TargetClient { client, base: self.base.clone(), host: self.host.clone(), closes: self.closes })
     }
 

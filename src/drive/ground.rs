@@ -103,7 +103,7 @@ impl<'a> Ground<'a> {
             seed,
             keeps_exchanges: false,
             place,
-            client: Client::new(target.timeout, place.route())?,
+            client: Client::new(target.timeout, place.way())?,
             pool: Pool::new(&target.messages),
             start: Instant::now(),
             probed: Duration::ZERO,

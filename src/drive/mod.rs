@@ -16,6 +16,7 @@ mod messages;
 mod pace;
 pub(crate) mod probe;
 pub(crate) mod race;
+mod reach;
 mod readback;
 pub mod route;
 pub mod stop;

@@ -1,16 +1,13 @@
 //! The way to a target beside its URL: whom its certificate may be from, who we are in TLS, what stands between, and what it
 //! wants to be told with every request. Every mode goes it alike.
 
-use std::io;
 use std::sync::Arc;
 
 use reqwest::Url;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::net::lookup_host;
 
 /// Where a target is.
 #[derive(Clone, Debug)]
@@ -131,22 +128,6 @@ impl Route {
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
-    }
-}
-
-/// Finds one host's addresses, whatever name it is asked for.
-pub(super) struct Redirected(pub(super) String);
-
-impl Resolve for Redirected {
-    fn resolve(&self, _: Name) -> Resolving {
-        let host = self.0.clone();
-        Box::pin(async move {
-            let found = lookup_host((host.as_str(), 0)).await?.collect::<Vec<_>>();
-            if found.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "the name resolves to nothing").into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
     }
 }
 

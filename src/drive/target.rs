@@ -12,7 +12,7 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
-use super::route::{Route, Way};
+use super::route::Way;
 use crate::api::MemberCalls;
 use crate::api::usersig::{self, Claims};
 use crate::clock::VirtualClock;
@@ -238,10 +238,10 @@ pub enum TargetPlace {
 }
 
 impl TargetPlace {
-    pub fn route(&self) -> Arc<Route> {
+    pub fn way(&self) -> Option<&Way> {
         match self {
-            TargetPlace::Remote(way) => Arc::clone(&way.route),
-            TargetPlace::Embedded(_) => Arc::default(),
+            TargetPlace::Remote(way) => Some(way),
+            TargetPlace::Embedded(_) => None,
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -13,22 +14,24 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::support::binary::{DEADLINE, KEY, Listener, Serve, command, read_http, report_of, test_at};
+use crate::support::debian::library;
 
 const SET: &str = "POST /v4/openim_msg_ext_http_svc/set_key_values?";
 /// The least that either mode does after its probe.
 const RUN: [&str; 3] = ["run", "--filter", "id:url-command-is-answered"];
 const LOAD: [&str; 5] = ["load", "--rate", "100/s", "--calls", "5"];
+const RACE: [&str; 7] = ["race", "--rate", "none", "--operations", "800", "--messages", "4"];
 
 fn serve() -> Serve {
     Serve::start(&["--app-limit", "none", "--message-limit", "none"])
 }
 
-/// The exit code of a command against this URL, with its report.
-fn ran(args: &[&str], url: &str, roots: Option<&Path>) -> (i32, Value) {
+/// The exit code of a command against this URL, with its report; these files are named to it.
+fn ran(args: &[&str], url: &str, files: &[(&str, &Path)]) -> (i32, Value) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = assert_cmd::Command::from_std(command());
     command.args(test_at(args[0], url, &args[1..])).env("MSGEXT_SECRET_KEY", KEY);
-    command.envs(roots.map(|roots| ("SSL_CERT_FILE", roots))).current_dir(&folder).timeout(DEADLINE);
+    command.envs(files.iter().copied()).current_dir(&folder).timeout(DEADLINE);
     let output = command.output().expect("the binary can be run");
     let code = output.status.code().unwrap_or_else(|| panic!("{args:?} does not end"));
     (code, report_of(folder.path(), args[0]))
@@ -63,7 +66,7 @@ fn headers(args: &[&str]) -> Vec<BTreeMap<String, String>> {
         relay(client, &upstream, see, |reply| reply);
     });
     let url = listener.url.replace("127.0.0.1", "localhost");
-    assert_eq!(ran(args, &url, None).0, 0, "{args:?}");
+    assert_eq!(ran(args, &url, &[]).0, 0, "{args:?}");
     let heads = std::mem::take(&mut *heads.lock().expect("a list"));
     let fields = |head: &String| {
         let fields = head.lines().skip(1).map(|line| line.split_once(": ").expect("a header"));
@@ -115,7 +118,7 @@ fn every_mode_trusts_whom_the_system_trusts_and_asks_for_http_1() {
     });
     let url = listener.url.replace("http://127.0.0.1", "https://localhost");
     for args in [RUN.as_slice(), LOAD.as_slice()] {
-        let (untrusting, trusting) = (ran(args, &url, None), ran(args, &url, Some(&roots)));
+        let (untrusting, trusting) = (ran(args, &url, &[]), ran(args, &url, &[("SSL_CERT_FILE", &roots)]));
         assert_eq!((untrusting.0, trusting.0), (3, 0), "{args:?}\n{}\n{}", untrusting.1, trusting.1);
         let asked = std::mem::take(&mut *protocols.lock().expect("a list"));
         assert!(!asked.is_empty() && asked.iter().all(|asked| asked.as_deref() == Some(b"http/1.1")), "{args:?} {asked:?}");
@@ -123,6 +126,40 @@ fn every_mode_trusts_whom_the_system_trusts_and_asks_for_http_1() {
 }
 
 /// The reply with its body in gzip.
+/// Takes connections no more: nobody accepts those that wait, and there is no room for another.
+fn silent(address: &str) -> (TcpListener, Vec<TcpStream>) {
+    let listener = TcpListener::bind(address).expect("a port");
+    let there = listener.local_addr().expect("an address");
+    let waiting = std::iter::from_fn(|| TcpStream::connect_timeout(&there, Duration::from_millis(500)).ok());
+    let waiting = waiting.collect();
+    (listener, waiting)
+}
+
+#[test]
+fn of_several_addresses_the_one_that_takes_connections_is_connected_to() {
+    let serve = serve();
+    let port = serve.url().rsplit(':').next().expect("a port");
+    let folder = tempfile::tempdir().expect("a folder");
+    let hosts = folder.path().join("hosts");
+    let resolver = library("libnss_wrapper.so", "libnss-wrapper");
+    let commands: [&[&str]; 5] = [&["doctor"], &RUN, &["run", "--filter", "id:seq-one-of-many-wins-on-*"], &LOAD, &RACE];
+    let at = |addresses: [&str; 2], exit: i32| {
+        std::fs::write(&hosts, addresses.map(|address| format!("{address} chat.example.org\n")).concat()).expect("a file");
+        for args in commands {
+            let url = format!("http://chat.example.org:{port}");
+            let (code, report) = ran(args, &url, &[("LD_PRELOAD", &resolver), ("NSS_WRAPPER_HOSTS", &hosts)]);
+            assert_eq!(code, exit, "{args:?} {addresses:?}: {report}");
+            assert_ne!(report["calls_at_once"], "one connection", "{args:?} {addresses:?}");
+        }
+    };
+    // Nothing listens on the first, which says so.
+    at(["127.0.0.2", "127.0.0.1"], 0);
+    at(["127.0.0.2", "127.0.0.3"], 3);
+    // Nor does it say anything.
+    let _silent = silent(&format!("127.0.0.2:{port}"));
+    at(["127.0.0.2", "127.0.0.1"], 0);
+}
+
 fn zipped(reply: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(reply);
     let body = text.split_once("\r\n\r\n").expect("a head and a body").1;
@@ -148,13 +185,13 @@ fn findings(report: &Value) -> Vec<[String; 4]> {
 fn a_port_without_tls_is_told_so_in_plain_words() {
     let serve = serve();
     for args in [RUN.as_slice(), LOAD.as_slice()] {
-        let (code, report) = ran(args, &serve.url().replace("http://", "https://"), None);
+        let (code, report) = ran(args, &serve.url().replace("http://", "https://"), &[]);
         let reason = report["reason"].as_str().expect("a reason");
         assert!(
             code == 3 && reason.contains("the port answers, but not in TLS: is it http:// that it speaks?"),
             "{code} {reason}"
         );
-        assert_eq!(ran(args, serve.url(), None).0, 0, "{args:?}");
+        assert_eq!(ran(args, serve.url(), &[]).0, 0, "{args:?}");
     }
 }
 
@@ -165,8 +202,8 @@ fn a_reply_in_a_coding_that_nobody_asked_for_breaks_http_2_and_is_named() {
     let zipping = Listener::start(move |client| relay(client, &to, |_| {}, |reply| zipped(&reply)));
     let told = [["HTTP-2", "body", "JSON", "coded as gzip, though no coding was asked for"].map(str::to_owned)];
     for args in [RUN.as_slice(), LOAD.as_slice()] {
-        let (code, report) = ran(args, &zipping.url, None);
+        let (code, report) = ran(args, &zipping.url, &[]);
         assert_eq!((code, findings(&report)), (1, told.to_vec()), "{args:?}\n{report}");
-        assert_eq!(ran(args, plain.url(), None).0, 0, "{args:?}");
+        assert_eq!(ran(args, plain.url(), &[]).0, 0, "{args:?}");
     }
 }

@@ -16,19 +16,17 @@ mod worker;
 mod writer;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, SystemTime};
 
-use futures::future::select_ok;
-use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::compose::Composer;
 use super::ground::{Ground, GroundError};
 use super::messages::Message;
+use super::reach::{self, ReachError};
 use super::route::{HostPort, Way};
 use super::stop::Stop;
 use super::target::{ReadBack, Target};
@@ -45,8 +43,6 @@ use choose::Share;
 use render::Templates;
 use wire::{Tls, TlsSetupError};
 
-/// The next of a name's addresses is tried so long after the one before, where none has taken a connection by then.
-const HEAD_START: Duration = Duration::from_millis(250);
 /// Connections are opened so long before a load that is to start at a certain time: as long as they may take, and some more.
 const READY_BEFORE: Duration = Duration::from_secs(6);
 /// More messages than this are not all read back after a run.
@@ -65,10 +61,8 @@ pub enum LoadError {
     OneAtATime(NonZeroU32),
     #[error(transparent)]
     Descriptors(#[from] TooFewDescriptors),
-    #[error("{host} has no address: {cause}")]
-    NoAddress { host: String, cause: io::Error },
-    #[error("no address of {host} takes a connection: {cause}")]
-    Unreachable { host: String, cause: io::Error },
+    #[error(transparent)]
+    Reach(#[from] ReachError),
     #[error("it was ready {} s after it was to start (--start-at): start it sooner, or the load later", .0.as_secs_f64())]
     Late(Duration),
     #[error(transparent)]
@@ -112,7 +106,7 @@ impl<'a> LoadGround<'a> {
         portion: Portion,
         stop: &Stop,
     ) -> Result<LoadGround<'a>, LoadError> {
-        let address = address(way.next(), plan.timeout).await?;
+        let address = reach::address(way.next(), plan.timeout).await?;
         let callers = callers(plan);
         if ground.found.member_calls == MemberCalls::Nobody && callers.iter().any(|caller| caller.is_member()) {
             return Err(LoadError::NoMembers);
@@ -229,49 +223,4 @@ fn since_1970() -> Duration {
 
 fn callers(plan: &Plan) -> BTreeSet<Caller> {
     plan.traffics().flat_map(|traffic| traffic.callers.iter().copied()).collect()
-}
-
-/// What is connected to. Of a name that has several, the first that takes a connection, as it is for the probe's client.
-async fn address(HostPort { host, port }: HostPort, patience: Duration) -> Result<SocketAddr, LoadError> {
-    let resolved = lookup_host((host.as_str(), port)).await.map(Iterator::collect::<Vec<_>>);
-    let addresses = match resolved {
-        Ok(addresses) if addresses.is_empty() => Err(io::Error::new(io::ErrorKind::NotFound, "the name resolves to nothing")),
-        resolved => resolved,
-    };
-    match addresses {
-        Ok(addresses) => reachable(addresses, patience).await.map_err(|cause| LoadError::Unreachable { host, cause }),
-        Err(cause) => Err(LoadError::NoAddress { host, cause }),
-    }
-}
-
-/// The first of at least one address to take a connection, with a head start for those before it.
-async fn reachable(addresses: Vec<SocketAddr>, patience: Duration) -> io::Result<SocketAddr> {
-    let attempt = |(head_start, address)| {
-        Box::pin(async move {
-            sleep(head_start).await;
-            TcpStream::connect(address).await.map(|_| address)
-        })
-    };
-    let head_starts = (0..).map(|place| HEAD_START * place);
-    let first = select_ok(head_starts.zip(addresses).map(attempt));
-    let (address, _) = timeout(patience, first).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    Ok(address)
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn every_address_of_a_name_is_tried() {
-        const PATIENCE: Duration = Duration::from_mins(1);
-        let listening = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listening.local_addr().expect("an address");
-        let gone = TcpListener::bind("127.0.0.1:0").await.and_then(|gone| gone.local_addr()).expect("an address");
-        assert_eq!(reachable(vec![gone, address], PATIENCE).await.expect("one listens"), address);
-        let refused = reachable(vec![gone, gone], PATIENCE).await.expect_err("nobody listens");
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    }
 }

@@ -9,6 +9,14 @@ pub(crate) fn program(name: &str, package: &str) -> PathBuf {
     needed(name, package, || found(name))
 }
 
+/// Where a library is that is loaded before others, once its package is installed.
+pub(crate) fn library(name: &str, package: &str) -> PathBuf {
+    needed(name, package, || {
+        let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
+        folders.map(|folder| folder.join(name)).find(|library| library.is_file())
+    })
+}
+
 /// Where a program of Python is, once the package of its name is installed in an environment of its own beside the build.
 pub(crate) fn python_program(name: &str, version: &str) -> PathBuf {
     static INSTALLING: Mutex<()> = Mutex::new(());
