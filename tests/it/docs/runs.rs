@@ -18,8 +18,8 @@ use crate::support::binary::{Serve, report_of};
 const TUTORIAL: &str = "docs/tutorial.md";
 /// Most of them wait.
 const SIDE_BY_SIDE: usize = 10;
-/// What a reader has to put something else for: at whom no test must call, and where something may be already.
-const STRANGERS: &[&str] = &["…", "example.org", "127.0.0.1:8080", "127.0.0.1:9090"];
+/// What a reader has to put something else for, and where something may be already.
+const PLACES: &[&str] = &["…", "--target=", "127.0.0.1:8080", "127.0.0.1:9090"];
 
 /// A page or a file, by its path.
 type NamedText = (String, String);
@@ -121,6 +121,8 @@ fn a_command_that_does_something_else_is_found() {
         ("check FILE", "check https://chat.example.org", "nothing stands in for https://chat.example.org"),
         ("check FILE", "check \"$NAME\"", "nothing stands in for $NAME"),
         ("check FILE", "check …", "nothing stands in for …"),
+        ("check FILE", "doctor --target nowhere", "nothing stands in for nowhere"),
+        ("check FILE", "doctor --target=nowhere", "nothing stands in for --target=nowhere"),
         ("check FILE", "check target.yaml", "it ends with 0, not as one of"),
         ("FAIL …", "PASS …", "it ends with 1, not as one of"),
         ("FAIL …", "FAIL three", "it does not print\nFAIL three\n"),
@@ -134,6 +136,13 @@ fn a_command_that_does_something_else_is_found() {
         let told = told(&OWN, &PAGE.replacen(right, wrong, 1));
         assert!(matches!(&told[..], [one] if one.contains(found)), "{wrong}: {told:?}");
     }
+}
+
+#[test]
+fn a_target_file_of_somebody_elses_is_used_for_nothing() {
+    let page = "```yaml\n# target.yaml\nurl: nowhere\n```\n```sh\nmsgext doctor --target target.yaml\n```\n";
+    let told = told(&OWN, page);
+    assert!(matches!(&told[..], [one] if one.ends_with("target.yaml is for nowhere")), "{told:?}");
 }
 
 #[test]
@@ -230,7 +239,11 @@ impl Tables<'_> {
             return Err(format!("nothing stands in for {left}"));
         }
         for (name, text) in [("target.yaml".to_owned(), TARGET.to_owned())].iter().chain(files) {
-            fs::write(folder.path().join(name), filled(text)).expect("a file");
+            let text = filled(text);
+            if let Some(address) = text.lines().filter_map(|line| line.strip_prefix("url: ")).find(|address| !is_here(address)) {
+                return Err(format!("{name} is for {address}"));
+            }
+            fs::write(folder.path().join(name), text).expect("a file");
         }
         let shell = |script: &str| Shell::start(folder.path(), setting.key, &format!("set -eu\n{exports}{script}"));
         let (code, said) = shell(&filled(setting.before)).end();
@@ -321,14 +334,20 @@ fn is_yaml(name: &str) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml") && path.components().count() == 1
 }
 
-/// A word of a command for which a reader has to put something else.
+/// A word of a command for which a reader has to put something else, or by which it would call somebody.
 fn left(command: &str) -> Option<String> {
+    let words = words(command);
     let is_name = |word: &str| word.chars().all(|char| char.is_ascii_uppercase() || char == '_');
-    let is_left = |word: &String| {
-        let variable = word.strip_prefix('$').is_some_and(|rest| rest.starts_with(|char: char| char.is_ascii_uppercase()));
-        STRANGERS.iter().any(|part| word.contains(part)) || is_name(word) || variable
-    };
-    words(command).into_iter().find(is_left)
+    let is_variable =
+        |word: &str| word.strip_prefix('$').is_some_and(|rest| rest.starts_with(|char: char| char.is_ascii_uppercase()));
+    let is_left = |word: &str| PLACES.iter().any(|part| word.contains(part)) || is_name(word) || is_variable(word);
+    let is_target = |at: usize| at > 0 && words[at - 1] == "--target" && words[at] != "target.yaml";
+    let is_elsewhere = |at: usize| (is_target(at) || words[at].contains("://")) && !is_here(&words[at]);
+    (0..words.len()).find(|at| is_left(&words[*at]) || is_elsewhere(*at)).map(|at| words[at].clone())
+}
+
+fn is_here(address: &str) -> bool {
+    address.starts_with("http://127.0.0.1:")
 }
 
 /// Whether it has ended as its page shows; an error, where it has not ended as is documented.

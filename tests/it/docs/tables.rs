@@ -20,6 +20,7 @@ pub(super) const PLACEHOLDERS: &[(&str, &str)] = &[
     ("\"$COMMIT\"", "0123abc"),
     ("127.0.0.1:9090", "127.0.0.1:0"),
     ("2026-12-24T12:00:00Z", "$(date +%s)"),
+    ("load soak", "load soak.yaml"),
     ("--for 5m", "--cases 20"),
     ("--for 20s", "--for 1s"),
     ("--for 30s", "--for 1s"),
@@ -91,6 +92,8 @@ seq: {latest: 1, stale: 0, zero: 0}
 as: [sender, recipient]
 END
 ";
+/// The plan but for its 4,000 messages, which would take half a minute to make.
+const SOAK: &str = "sed 's/^messages: 4000$/messages: 40/' '{root}/scenarios/load/soak.yaml' > soak.yaml";
 const FAST_REPORT: &str = "msgext run --target target.yaml --fast --quiet --json report.json";
 
 /// A generator that shares its machine may be late, and then says so.
@@ -181,6 +184,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         page: "docs/load.md",
         command: "msgext load soak",
+        before: SOAK,
         more: "--metrics 127.0.0.1:0",
         until: Some("live page: "),
         ends: &[(4, "INCONCLUSIVE cut short after …")],
@@ -222,6 +226,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         page: "docs/reports.md",
         command: "msgext load soak --metrics",
+        before: SOAK,
         until: Some("live page: "),
         ends: &[(4, "INCONCLUSIVE cut short after …")],
         ..PLAIN
