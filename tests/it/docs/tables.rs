@@ -125,11 +125,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         page: "docs/compare.md",
         command: "msgext load --interleave",
-        serve: &["--latency 10ms", "--latency 11ms"],
-        more: "--max-regression throughput=5%,p50=5%,p90=5%,p99=5%",
+        // Far enough apart for the medians of rounds of a second beside other work; higher percentiles are the machine's.
+        serve: &["--latency 10ms", "--latency 20ms"],
+        more: "--max-regression throughput=50%,p50=5%",
         ends: &[(1, "FAIL …p50 … at most +5.0 %…"), LATE, UNEVEN, (4, "INCONCLUSIVE …would probably settle it…")],
-        varying: &["              base", "  throughput", "  p50", "  p90"],
-        unlike: &["  p99"],
+        varying: &["              base", "  throughput", "  p50"],
+        unlike: &["  p90", "  p99"],
         ..PLAIN
     },
     Setting {
