@@ -21,4 +21,5 @@ mod readback;
 pub mod route;
 pub mod stop;
 pub mod target;
+mod trust;
 pub(crate) mod urgency;

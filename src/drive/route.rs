@@ -6,8 +6,9 @@ use std::sync::Arc;
 use reqwest::Url;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls_platform_verifier::Verifier;
 use secrecy::{ExposeSecret as _, SecretString};
+
+use super::trust::Trust;
 
 /// Where a target is.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Way {
 /// whom the system trusts is trusted.
 #[derive(Debug, Default)]
 pub struct Route {
-    /// Authorities that are trusted beside the system's.
+    /// Authorities that are trusted beside the system's, and the target's own certificate, where nobody else has signed it.
     pub roots: Vec<CertificateDer<'static>>,
     pub client_certificate: Option<ClientCertificate>,
     /// Name and value, of every request that has none of that name itself.
@@ -120,8 +121,8 @@ impl Route {
     /// How connections are secured; HTTP/1.1 is asked for.
     pub fn tls(&self) -> Result<ClientConfig, rustls::Error> {
         let builder = ClientConfig::builder();
-        let verifier = Verifier::new_with_extra_roots(self.roots.iter().cloned(), Arc::clone(builder.crypto_provider()))?;
-        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+        let trust = Trust::new(&self.roots, Arc::clone(builder.crypto_provider()))?;
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust));
         let mut config = match &self.client_certificate {
             Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key())?,
             None => builder.with_no_client_auth(),

@@ -89,8 +89,9 @@ fn four_processes_send_a_plan_call_by_call_and_without_one_of_them_nothing_is_kn
     assert!(shards.iter().all(|shard| shard["clock_offset_us"].is_i64() && shard["sent"].as_u64() > Some(120)), "{shards:?}");
 
     assert_eq!(merge(folder.path(), &["."]).0, 0, "all parts of a folder");
-    let (code, report, _) = merge(folder.path(), &all[..3]);
+    let (code, report, said) = merge(folder.path(), &all[..3]);
     assert_eq!((code, &report["reason"]), (4, &"shard 1 of 4: it has left no part".into()));
+    assert!(said.contains(" planned by the shards that have sent, in "), "{said}");
     for (parts, told) in [
         (&["part-0.json", "part-0.json"][..], "are both of shard 0/4"),
         (&["reports/merge/report.json"], "it is no part of a load"),

@@ -107,6 +107,43 @@ fn a_private_authority_and_a_certificate_of_ours_open_the_way_and_without_either
     }
 }
 
+/// A certificate for localhost that is signed by itself, as an authority is: what `openssl req -x509` makes. And another like it.
+fn self_signed(folder: &Path) {
+    for name in ["server", "other"] {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        fs::write(folder.join(format!("{name}.pem")), params.self_signed(&key).expect("a certificate").pem()).expect("a file");
+        fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).expect("a file");
+    }
+}
+
+#[test]
+fn a_certificate_that_nobody_else_has_signed_is_trusted_where_the_file_holds_it_and_for_its_own_name() {
+    let serve = serve();
+    let server = |port| {
+        let files = "ssl_certificate server.pem;\n    ssl_certificate_key server.key;";
+        format!("    listen 127.0.0.1:{port} ssl;\n    {files}\n    location / {{ proxy_pass {}/; }}\n", serve.url())
+    };
+    let nginx = Gateway::nginx(self_signed, server);
+    let folder = nginx.folder.path();
+    let url = |host: &str| format!("url: https://{host}:{}\n", nginx.port);
+    for args in COMMANDS {
+        for (host, ca, opens) in [
+            ("localhost", "ca: server.pem\n", true),
+            ("127.0.0.1", "ca: server.pem\n", false),
+            ("localhost", "ca: other.pem\n", false),
+            ("localhost", "", false),
+        ] {
+            let (code, report, told) = ran(folder, &target(&format!("{}{ca}", url(host))), args, &[]);
+            assert_eq!(code, if opens { 0 } else { 3 }, "{args:?} {host} {ca} {told}");
+            let reason = report["reason"].as_str().expect("a reason");
+            assert!(opens || reason.contains("not trusted for this name"), "{args:?} {reason}");
+        }
+    }
+}
+
 #[test]
 fn a_target_is_reached_at_another_place_under_its_own_name() {
     let serve = serve();

@@ -248,7 +248,13 @@ fn totals(out: &mut dyn io::Write, report: &Report, load: &Load, width: Option<u
         ("plan", format!("{}: {}", load.plan, load.title)),
         (
             "calls",
-            format!("{} of {} planned, in {:.1} s", load.total.sent, load.total.planned, report.elapsed_ms as f64 / 1000.0),
+            format!(
+                "{} of {} {}, in {:.1} s",
+                load.total.sent,
+                load.total.planned,
+                planned(load),
+                report.elapsed_ms as f64 / 1000.0
+            ),
         ),
         (
             "connections",
@@ -263,6 +269,11 @@ fn totals(out: &mut dyn io::Write, report: &Report, load: &Load, width: Option<u
         ("seed", format!("{} (--seed {} repeats the run's random choices)", report.seed, report.seed)),
     ];
     TextTable::new(rows.into_iter().chain(shards).map(|(name, value)| [name.to_owned(), value])).write(out, width)
+}
+
+/// What a shard that has sent nothing was to send, nobody knows.
+fn planned(load: &Load) -> &'static str {
+    if load.shards.iter().any(|shard| shard.why.is_some()) { "planned by the shards that have sent" } else { "planned" }
 }
 
 fn shards(load: &Load) -> String {
