@@ -102,7 +102,11 @@ fn settings(args: &LimitsArgs) -> Vec<(DocumentedLimit, Setting)> {
 fn test(args: &LimitsArgs, conduct: &Conduct) -> Result<(Vec<Inquired>, Found, Duration), Failure> {
     let Conduct { named, stop, runtime, .. } = conduct;
     let failed = |error: GroundError| Failure::of_ground(&error, format!("{}: {error}", named.name));
-    let ground = runtime.block_on(Ground::prepare_for_calls_at_once(&named.target, &named.place, conduct.seed, None, stop));
+    let ground = runtime.block_on(async {
+        let mut ground = Ground::prepare(&named.target, &named.place, conduct.seed, None, stop).await?;
+        ground.ask_at_once(stop).await?;
+        Ok(ground)
+    });
     let ground = ground.map_err(failed)?;
     let page = args.live.serve(conduct, ground.found)?;
     let progress = progress(args.conduct.quiet);

@@ -16,7 +16,7 @@ use super::plan::named;
 use super::rate::{RequestRate, request_rate};
 use super::terminal::{Screen, bar_length, bars, room, width};
 use crate::drive::descriptors::make_room;
-use crate::drive::ground::Ground;
+use crate::drive::ground::{Ground, GroundError};
 use crate::drive::probe::Found;
 use crate::drive::race::{RaceError, RaceRun, run as carry_out};
 use crate::drive::target::TargetPlace;
@@ -132,8 +132,12 @@ fn test(args: &RaceArgs, plan: &RacePlan, conduct: &Conduct) -> Result<(RaceRun,
             _ => Failure::could_not_test(why),
         }
     };
-    let ground = runtime.block_on(Ground::prepare_for_calls_at_once(&named.target, &place, conduct.seed, rate, stop));
-    let ground = ground.map_err(|error| failed(&error.into()))?;
+    let ground = runtime.block_on(async {
+        let mut ground = Ground::prepare(&named.target, &place, conduct.seed, rate, stop).await?;
+        ground.ask_at_once(stop).await?;
+        Ok(ground)
+    });
+    let ground = ground.map_err(|error: GroundError| failed(&error.into()))?;
     let watch = RaceWatch::new(args.conduct.quiet, plan, args.live.serve(conduct, ground.found)?);
     let run = runtime.block_on(carry_out(&ground, plan, stop, &|class| watch.told(class)));
     watch.progress.finish_and_clear();

@@ -73,19 +73,6 @@ impl<'a> Ground<'a> {
         Ok(ground)
     }
 
-    /// The same for calls that are sent at once.
-    pub async fn prepare_for_calls_at_once(
-        target: &'a Target,
-        place: &'a TargetPlace,
-        seed: u64,
-        rate: Option<Rate>,
-        stop: &Stop,
-    ) -> Result<Ground<'a>, GroundError> {
-        let mut ground = Ground::prepare(target, place, seed, rate, stop).await?;
-        ground.ask_at_once(stop).await?;
-        Ok(ground)
-    }
-
     /// The same with nothing found out, and nothing sent, yet.
     pub fn new(target: &'a Target, place: &'a TargetPlace, seed: u64, rate: Option<Rate>) -> Result<Ground<'a>, GroundError> {
         let member_calls = target.member_calls.unwrap_or(MemberCalls::Nobody);

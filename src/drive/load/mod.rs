@@ -112,7 +112,7 @@ impl<'a> LoadGround<'a> {
             return Err(LoadError::NoMembers);
         }
         ground.ask_at_once(stop).await?;
-        if ground.at_once(plan.connections.get() as usize) < plan.connections.get() as usize {
+        if ground.found.calls_at_once.is_one() && plan.connections > NonZeroU32::MIN {
             return Err(LoadError::OneAtATime(plan.connections));
         }
         let Portion { shard, threads, .. } = portion;
