@@ -35,7 +35,7 @@ pub async fn find(session: &Session<'_>, took: Duration) -> Result<CallsAtOnce, 
         }
         drop(open);
         for _ in 0..CALLS {
-            if answered_at_once(&mut line, std::slice::from_ref(&closing), session.target.timeout).await == 0 {
+            if answered_at_once(&mut line, std::slice::from_ref(&closing), patience).await == 0 {
                 return Ok(CallsAtOnce::Several);
             }
         }
